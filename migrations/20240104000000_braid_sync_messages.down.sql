@@ -1,0 +1,3 @@
+-- Takes back the synchronised messages. Nothing of what the table holds can come back.
+
+DROP TABLE chat_messages;

@@ -1,0 +1,50 @@
+import { Cause, Effect, Predicate, Schema } from "effect"
+import { SqlError } from "effect/sql"
+import { DatabaseUnavailable } from "../Problem.ts"
+
+/**
+ * SQLSTATE classes and codes with which PostgreSQL says "not now", beyond those that the driver classifies:
+ * 25006 read-only (a failover), 53 insufficient resources (disk full included), 57P shutting down, 58 system error.
+ */
+const notNow = /^(25006|53|57P|58)/
+
+const isUnavailable = ({ reason }: SqlError.SqlError): boolean => {
+  switch (reason._tag) {
+    case "ConnectionError":
+    case "AuthenticationError":
+    case "DeadlockError":
+    case "SerializationError":
+    case "LockTimeoutError":
+    case "StatementTimeoutError":
+      return true
+    default:
+      return sqlState(reason.cause) !== undefined && notNow.test(sqlState(reason.cause) ?? "")
+  }
+}
+
+/** The SQLSTATE of a failure that the server reported. */
+export const sqlState = (cause: unknown): string | undefined =>
+  Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+
+/** What a statement can fail with before it means anything to a caller. */
+type DatabaseError = SqlError.SqlError | Schema.SchemaError | Cause.NoSuchElementError
+
+const isOfTheService = <E>(error: E): error is Exclude<E, DatabaseError> =>
+  !SqlError.isSqlError(error) && !Schema.isSchemaError(error) && !Cause.isNoSuchElementError(error)
+
+/**
+ * Gives a service's database failures their two meanings: what may pass becomes {@link DatabaseUnavailable}; a statement
+ * that PostgreSQL refuses, a row that the schema does not know, or one that must be there and is not, is a mistake in
+ * XFChat and dies (500, reported).
+ */
+export const catchDatabaseErrors = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, DatabaseError> | DatabaseUnavailable, R> =>
+  Effect.catch(self, (error): Effect.Effect<never, Exclude<E, DatabaseError> | DatabaseUnavailable> => {
+    if (isOfTheService(error)) return Effect.fail(error)
+    return SqlError.isSqlError(error) && isUnavailable(error)
+      ? Effect.logWarning("Database unavailable", error.reason._tag).pipe(
+          Effect.andThen(Effect.fail(new DatabaseUnavailable({ detail: "Try again in a moment." })))
+        )
+      : Effect.die(error)
+  })

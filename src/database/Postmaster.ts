@@ -1,0 +1,252 @@
+import { Data, Effect, Schema, type Scope } from "effect"
+import { execFileSync, spawn } from "node:child_process"
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { platform } from "node:os"
+import { join } from "node:path"
+import { FolderUnusable } from "./FolderLock.ts"
+import type { PostgresAccount } from "./PostgresAccount.ts"
+import type { PostgresBinaries } from "./PostgresBinaries.ts"
+
+/** initdb or the server failed; `log` holds the last lines of what it said. */
+export class PostgresStartFailed extends Schema.TaggedError<PostgresStartFailed>()("PostgresStartFailed", {
+  folder: Schema.String,
+  detail: Schema.String,
+  log: Schema.String
+}) {
+  override get message() {
+    return `PostgreSQL did not start in ${this.folder}: ${this.detail}\n${this.log}`.trimEnd()
+  }
+}
+
+/** Which server: the programs, whom they run as, and the folder that holds `data` and `server.log`. */
+export interface Postmaster {
+  readonly binaries: PostgresBinaries
+  readonly account: PostgresAccount
+  readonly folder: string
+}
+
+/** The folder that PostgreSQL itself calls its data directory. */
+export const dataOf = (folder: string) => join(folder, "data")
+
+const logOf = (folder: string) => join(folder, "server.log")
+
+const startFailed = (folder: string, detail: string) => {
+  const log = existsSync(logOf(folder)) ? readFileSync(logOf(folder), "utf8").trimEnd() : ""
+  return new PostgresStartFailed({ folder, detail, log: log.split("\n").slice(-20).join("\n") })
+}
+
+interface Program {
+  readonly pid: number | undefined
+  /** An exit status, the name of the signal that ended it, or why it could not be run. */
+  readonly ended: Promise<number | string>
+  readonly kill: (signal: NodeJS.Signals) => boolean
+  /** The program no longer keeps this process alive. */
+  readonly unref: () => void
+}
+
+const run = (server: Postmaster, name: "initdb" | "postgres", args: ReadonlyArray<string>) =>
+  Effect.try({
+    try: (): Program => {
+      // A file, not a pipe: a pipe ends with this process, and PostgreSQL with the next line it writes.
+      const log = openSync(logOf(server.folder), "w", 0o600)
+      const child = spawn(join(server.binaries.folder, "bin", name), args, {
+        ...server.account,
+        // A session of its own: Ctrl-C reaches this process alone, which then ends the server after what still uses it.
+        detached: true,
+        // The caller's folder may be closed to the account.
+        cwd: "/",
+        // Not the caller's PGDATA, PGOPTIONS …; messages in English, since one is read below. TZ spares initdb a search.
+        env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" },
+        stdio: ["ignore", log, log]
+      })
+      closeSync(log)
+      const ended = new Promise<number | string>((resolve) => {
+        child.once("exit", (code, signal) => resolve(code ?? signal ?? "an unknown status"))
+        child.once("error", (error) => resolve(error.message))
+      })
+      return { pid: child.pid, ended, kill: (signal) => child.kill(signal), unref: () => child.unref() }
+    },
+    catch: (cause) => startFailed(server.folder, `${name} cannot be run: ${String(cause)}`)
+  })
+
+/** Runs initdb to its end; `data`, an empty folder of the account's, then holds an empty database. */
+export const initialize = (
+  server: Postmaster,
+  options: { readonly data: string; readonly passwordFile: string; readonly durable: boolean }
+): Effect.Effect<void, PostgresStartFailed> =>
+  Effect.gen(function* () {
+    const initdb = yield* Effect.acquireRelease(
+      run(server, "initdb", [
+        `--pgdata=${options.data}`,
+        "--username=postgres",
+        `--pwfile=${options.passwordFile}`,
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-instructions",
+        // A third of its time goes into syncing, and into the zeroes of a first WAL segment of 16 MB.
+        ...(options.durable ? [] : ["--no-sync", "--wal-segsize=1"])
+      ]),
+      (initdb) => Effect.sync(() => initdb.kill("SIGTERM")).pipe(Effect.andThen(Effect.promise(() => initdb.ended)))
+    )
+    const end = yield* Effect.promise(() => initdb.ended)
+    if (end !== 0) return yield* startFailed(server.folder, `initdb ended with ${end}`)
+  }).pipe(Effect.scoped)
+
+class PortTaken extends Data.TaggedError("PortTaken")<{}> {}
+
+/**
+ * Starts the server on the data of its folder and gives its port, once it takes connections: `port` when that is free,
+ * else, and without it, any free one. It is stopped with the scope.
+ */
+export const launch = (
+  server: Postmaster,
+  options: { readonly port: number | undefined; readonly durable: boolean }
+): Effect.Effect<number, PostgresStartFailed | FolderUnusable, Scope.Scope> => {
+  // Only binding a port shows that it is free: between a look and the bind another process may take it.
+  const onAnyPort = freePort.pipe(
+    Effect.flatMap((port) => launchOn(server, port, options.durable)),
+    Effect.retry({ times: 5, while: (error) => error._tag === "PortTaken" })
+  )
+  const onPort =
+    options.port === undefined
+      ? onAnyPort
+      : launchOn(server, options.port, options.durable).pipe(Effect.catchTag("PortTaken", () => onAnyPort))
+  return onPort.pipe(Effect.catchTag("PortTaken", () => startFailed(server.folder, "it could not bind any port")))
+}
+
+const freePort = Effect.callback<number>((resume) => {
+  const probe = createServer().listen(0, "127.0.0.1", () => {
+    const address = probe.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    probe.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+const settings = (port: number, durable: boolean) =>
+  [
+    `port=${port}`,
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "max_connections=200",
+    // With small segments initdb lowers it, and checkpoints would come often.
+    "max_wal_size=1GB",
+    ...(durable ? [] : ["fsync=off", "full_page_writes=off", "synchronous_commit=off"])
+  ].flatMap((setting) => ["-c", setting])
+
+const launchOn = Effect.fn("Postmaster.launchOn")(function* (server: Postmaster, port: number, durable: boolean) {
+  const data = dataOf(server.folder)
+  const postmaster = yield* Effect.acquireRelease(
+    run(server, "postgres", ["-D", data, ...settings(port, durable)]).pipe(
+      Effect.map(({ ended, pid, unref }) => {
+        // Whoever calls process.exit, or throws, leaves the scope open.
+        const endWithUs = () => {
+          if (pid !== undefined) signalPostmaster(pid, data, "SIGINT")
+        }
+        process.once("exit", endWithUs)
+        return { ended, pid, unref, endWithUs }
+      })
+    ),
+    ({ endWithUs, pid }) =>
+      Effect.andThen(
+        pid === undefined ? Effect.void : end(pid, data),
+        Effect.sync(() => process.removeListener("exit", endWithUs))
+      )
+  )
+
+  const ready = Effect.gen(function* () {
+    for (;;) {
+      const file = yield* readPostmasterFile(data)
+      if (file !== undefined && file.pid === postmaster.pid && file.status === "ready") return port
+      yield* Effect.sleep("10 millis")
+    }
+  })
+  const failed = Effect.promise(() => postmaster.ended).pipe(
+    Effect.flatMap((end): Effect.Effect<never, PortTaken | PostgresStartFailed> => {
+      const failure = startFailed(server.folder, `it ended with ${end}`)
+      return failure.log.includes("could not create any TCP/IP sockets") ? new PortTaken() : failure
+    })
+  )
+  yield* Effect.raceFirst(ready, failed).pipe(
+    Effect.timeoutOrElse({
+      // Recovery after a crash reads the whole WAL since the last checkpoint.
+      duration: "1 minute",
+      orElse: () => startFailed(server.folder, "it was not ready within a minute")
+    })
+  )
+  postmaster.unref()
+  return port
+})
+
+/**
+ * Stops the server that a killed process left running on the data of `folder`. To be called by the holder of the folder
+ * only: then no living process of ours owns that server.
+ */
+export const stopLeftover = Effect.fn("Postmaster.stopLeftover")(function* (folder: string) {
+  const data = dataOf(folder)
+  const file = yield* readPostmasterFile(data)
+  if (file === undefined) return
+  if (isPostmaster(file.pid, data)) yield* end(file.pid, data)
+  if (isPostmaster(file.pid, data))
+    return yield* startFailed(folder, `the server of a killed process does not end, pid ${file.pid}`)
+  // PostgreSQL does not start while any process has the pid that is noted here, as happens after a restart of a container.
+  // What still runs on the data, if anything did, it finds by their shared memory.
+  yield* Effect.try({
+    try: () => rmSync(join(data, "postmaster.pid"), { force: true }),
+    catch: (cause) => new FolderUnusable({ folder, cause })
+  })
+})
+
+// Its lines: pid, data directory, start time, port, socket directory, address, shared memory, status.
+const readPostmasterFile = (data: string) =>
+  Effect.try({
+    try: () => {
+      const file = join(data, "postmaster.pid")
+      if (!existsSync(file)) return undefined
+      const lines = readFileSync(file, "utf8").split("\n")
+      const pid = Number.parseInt(lines[0] ?? "")
+      return Number.isNaN(pid) ? undefined : { pid, status: lines[7]?.trim() }
+    },
+    catch: (cause) => new FolderUnusable({ folder: data, cause })
+  })
+
+// A pid alone proves nothing, it may be another process's by now; the command line does. A zombie has none: it has ended.
+const isPostmaster = (pid: number, data: string) => {
+  try {
+    return platform() === "linux"
+      ? readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`\0-D\0${data}\0`)
+      : execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).includes(` -D ${data} `)
+  } catch {
+    // There is no such process.
+    return false
+  }
+}
+
+// Whether it was still there to receive the signal.
+const signalPostmaster = (pid: number, data: string, signal: NodeJS.Signals) => {
+  if (!isPostmaster(pid, data)) return false
+  try {
+    return process.kill(pid, signal)
+  } catch (error) {
+    // It ended between the two.
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false
+    throw error
+  }
+}
+
+// Fast, then immediate, then at once: 7 seconds at most. What was committed is safe in each case.
+const end = Effect.fn("Postmaster.end")(function* (pid: number, data: string) {
+  for (const [signal, seconds] of [
+    ["SIGINT", 5],
+    ["SIGQUIT", 1],
+    ["SIGKILL", 1]
+  ] as const) {
+    if (!signalPostmaster(pid, data, signal)) return
+    for (let waits = 0; waits < seconds * 100; waits++) {
+      if (!isPostmaster(pid, data)) return
+      yield* Effect.sleep("10 millis")
+    }
+  }
+  yield* Effect.logWarning(`PostgreSQL, pid ${pid}, does not end`)
+})

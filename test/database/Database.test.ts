@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Duration, Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import { TestConsole } from "effect/testing"
+import * as Database from "../../src/database/Database.ts"
+import { ServicesLive } from "../../src/Server.ts"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { disconnected, emptied } from "../operations/database.ts"
+import { freePort, listenWith, passwordRequest, refusal } from "../operations/tcp.ts"
+
+/** The database that a configuration names, instead of the environment's. */
+const databaseOf = (configuration: Record<string, string>) =>
+  Database.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(configuration))))
+
+/** How it fails to stand. */
+const failure = (configuration: Record<string, string>) =>
+  Layer.build(databaseOf(configuration)).pipe(Effect.scoped, Effect.flip)
+
+const numberOfUsers = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [users] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM users`
+  return users?.count
+})
+
+describe("the required database, as a layer", () => {
+  it.live("is connected, migrated and verified when it stands; its connections end with it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      yield* emptied
+      const count = yield* Effect.provide(numberOfUsers, databaseOf({ DATABASE_URL: Redacted.value(url) }))
+      assert.strictEqual(count, 0)
+      assert.deepStrictEqual(yield* TestConsole.errorLines, [
+        "[STARTUP] DATABASE_URL is set",
+        "[STARTUP] Database connection successful",
+        "[STARTUP] Migrations completed",
+        "[STARTUP] Database tables verified: 0 users"
+      ])
+      yield* disconnected
+    }).pipe(Effect.provide([TestDatabase.layer, TestConsole.layer]))
+  )
+
+  it.effect("fails a program that needs it, and every service, with an error that the program can tell apart", () =>
+    Effect.gen(function* () {
+      const unset = databaseOf({})
+      const answer = numberOfUsers.pipe(
+        Effect.provide(unset),
+        Effect.catchTag("DatabaseUrlMissing", (error) => Effect.succeed(error.message))
+      )
+      assert.match(String(yield* answer), /^DATABASE_URL is not set: /)
+      const error = yield* Layer.build(ServicesLive.pipe(Layer.provide(unset))).pipe(Effect.scoped, Effect.flip)
+      assert.strictEqual(error._tag, "DatabaseUrlMissing")
+    })
+  )
+})
+
+describe("a configuration of the database", () => {
+  const malformed = {
+    "canary word": "it does not start with postgresql://",
+    "http://someone:canary@db/xfchat": "it does not start with postgresql://",
+    '"postgresql://someone:canary@db/xfchat"': "it does not start with postgresql://",
+    "postgresql://": "it names no host",
+    "postgresql:///xfchat?user=someone&password=canary": "it names no host",
+    "postgresql://db/xfchat?password=canary": "it names no user",
+    "postgresql://someone:canary@:5432/xfchat": "it is no URL",
+    "postgresql://someone:canary@db:port/xfchat": "it is no URL",
+    "postgresql://someone:canary@db:70000/xfchat": "it is no URL",
+    "postgresql://someone:canary@db/xfchat?port=0": "its port is not from 1 to 65535",
+    "postgresql://someone:canary%zz@db/xfchat": "it has a broken percent-encoding",
+    "postgresql://some%one:canary@db/xfchat": "it has a broken percent-encoding",
+    "postgresql://someone:p@canary/word@db/xfchat": "a / ? or # in it is not percent-encoded",
+    "postgresql://someone:p@canary?word@db/xfchat": "a / ? or # in it is not percent-encoded",
+    "postgresql://someone:p@canary#word@db/xfchat": "a / ? or # in it is not percent-encoded",
+    "postgresql://someone:word@db/xfchat?sslmode=canary":
+      "its sslmode is none of disable, allow, prefer, require, verify-ca, verify-full",
+    "postgresql://someone:word@db/xfchat?connect_timeout=canary": "its connect_timeout is not a whole number of seconds"
+  }
+  for (const [url, reason] of Object.entries(malformed)) {
+    it.effect(`is refused before any attempt to connect: ${url}`, () =>
+      Effect.gen(function* () {
+        const error = yield* failure({ DATABASE_URL: url })
+        assert.strictEqual(error._tag, "DatabaseUrlMalformed")
+        assert.include(error.message, `DATABASE_URL is malformed: ${reason}. It must look like postgresql://USER:`)
+        assert.notMatch(error.message, /canary/)
+        assert.deepStrictEqual(yield* TestConsole.errorLines, [])
+      })
+    )
+  }
+
+  it.effect("may give an empty DATABASE_URL, which is none", () =>
+    Effect.map(failure({ DATABASE_URL: "" }), ({ _tag }) => assert.strictEqual(_tag, "DatabaseUrlMissing"))
+  )
+
+  for (const wrong of [
+    { DATABASE_MAX_CONNECTIONS: "0" },
+    { DATABASE_MAX_CONNECTIONS: "many" },
+    { DATABASE_STARTUP_TIMEOUT: "30" },
+    { DATABASE_STARTUP_TIMEOUT: "soon" }
+  ]) {
+    it.effect(`is refused: ${JSON.stringify(wrong)}`, () =>
+      Effect.map(failure({ DATABASE_URL: "postgresql://someone:word@127.0.0.1/xfchat", ...wrong }), ({ _tag }) =>
+        assert.strictEqual(_tag, "ConfigError")
+      )
+    )
+  }
+})
+
+describe("a database that cannot be had", () => {
+  const at = (host: string, port: number) => ({
+    DATABASE_URL: `postgresql://someone:canary@${host}:${port}/xfchat`,
+    DATABASE_STARTUP_TIMEOUT: "500 millis"
+  })
+  const unreachable = (configuration: Record<string, string>, reason: RegExp) =>
+    Effect.gen(function* () {
+      const [duration, error] = yield* Effect.timed(failure(configuration))
+      assert.strictEqual(error._tag, "DatabaseUnreachable")
+      assert.match(error.message, reason)
+      assert.notMatch(error.message, /canary|\n/)
+      return Duration.toMillis(duration)
+    }).pipe(Effect.provide(TestConsole.layer))
+
+  it.live("is tried for as long as is stated, whatever happens there", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const silent = yield* listenWith(() => {})
+      const closing = yield* listenWith((socket) => socket.end())
+      for (const [configuration, reason] of [
+        [
+          at("127.0.0.1", port),
+          /^No connection to PostgreSQL at 127\.0\.0\.1:\d+ within 0\.5 s \(connection refused\)\./
+        ],
+        [at("127.0.0.1", silent), /^No connection to PostgreSQL at 127\.0\.0\.1:\d+ within 0\.5 s \(no answer\)\./],
+        [at("127.0.0.1", closing), /\(the connection was closed\)/],
+        [
+          at("xfchat.invalid", 5432),
+          /^No connection to PostgreSQL at xfchat\.invalid:5432 .*\((host not found|no answer)\)/
+        ]
+      ] as const) {
+        const milliseconds = yield* unreachable(configuration, reason)
+        assert.isAtLeast(milliseconds, 490)
+        // A single attempt may take 5 s, and is cut short.
+        assert.isBelow(milliseconds, 4000)
+      }
+    })
+  )
+
+  for (const [sqlState, words] of [
+    ["57P03", "the database system is starting up"],
+    ["53300", "sorry, too many clients already"]
+  ] as const) {
+    it.live(`is tried again while PostgreSQL says: ${words}`, () =>
+      Effect.gen(function* () {
+        let attempts = 0
+        const port = yield* listenWith((socket) => {
+          attempts++
+          socket.end(refusal(sqlState, words))
+        })
+        yield* unreachable(at("127.0.0.1", port), new RegExp(`\\(${words}\\)`))
+        assert.isAbove(attempts, 1)
+      })
+    )
+  }
+
+  it.live("for want of rights is told at once, in PostgreSQL's words", () =>
+    Effect.gen(function* () {
+      const words = 'no pg_hba.conf entry for host "192.0.2.1"'
+      const port = yield* listenWith((socket) => socket.end(refusal("28000", words)))
+      const error = yield* failure({ ...at("127.0.0.1", port), DATABASE_STARTUP_TIMEOUT: "10 minutes" })
+      assert.strictEqual(error._tag, "DatabaseAccessDenied")
+      assert.include(error.message, `refused user "someone" (${words}): check`)
+    }).pipe(Effect.provide(TestConsole.layer))
+  )
+
+  it.live("for want of a password, which DATABASE_URL does not have, is told at once", () =>
+    Effect.gen(function* () {
+      const port = yield* listenWith((socket) => socket.write(passwordRequest))
+      const error = yield* failure({ DATABASE_URL: `postgresql://someone@127.0.0.1:${port}/xfchat` })
+      assert.strictEqual(error._tag, "DatabaseAccessDenied")
+      assert.include(error.message, 'refused user "someone" (The server requested password authentication): check')
+    }).pipe(Effect.provide(TestConsole.layer))
+  )
+})
