@@ -1,0 +1,56 @@
+import { Console, Duration, Effect, Layer } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { Api } from "./Api.ts"
+import { Accounts } from "./auth/Accounts.ts"
+import { AuthHttp, AuthorizationLive } from "./auth/AuthHttp.ts"
+import { Passwords } from "./auth/Passwords.ts"
+import { Sessions } from "./auth/Sessions.ts"
+import { Conversations } from "./messaging/Conversations.ts"
+import { Messages } from "./messaging/Messages.ts"
+import { MessagingHttp } from "./messaging/MessagingHttp.ts"
+import { Outbox } from "./messaging/Outbox.ts"
+import { ProblemsLive, ProblemsRouterLive } from "./ProblemsHttp.ts"
+import { ChangeBus } from "./streaming/ChangeBus.ts"
+import { Draining } from "./streaming/Draining.ts"
+import { Hub } from "./streaming/Hub.ts"
+import { Subscriptions } from "./streaming/Subscriptions.ts"
+
+/** Every service, on a `SqlClient`. */
+export const ServicesLive = Subscriptions.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Hub.layer, Draining.layer)),
+  Layer.provideMerge(Messages.layer),
+  Layer.provideMerge(Outbox.layer),
+  Layer.provideMerge(ChangeBus.layerMemory),
+  Layer.provideMerge(Layer.mergeAll(Conversations.layer, Accounts.layer, Sessions.layer)),
+  Layer.provideMerge(Passwords.layer)
+)
+
+/** Every route, on the services. */
+export const RoutesLive = Layer.mergeAll(
+  HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
+  HttpApiScalar.layer(Api, { path: "/docs" }),
+  ProblemsRouterLive
+).pipe(Layer.provide([AuthHttp, MessagingHttp]), Layer.provide([AuthorizationLive, ProblemsLive]))
+
+/** How long open answers may take to go out when the server stops: a client that does not read would hold it for ever. */
+export const stopTimeout = Duration.seconds(5)
+
+/** Ends the streams when the server stops, before it waits for open requests: they would never end by themselves. */
+export const DrainOnStop = Layer.effectDiscard(
+  Effect.flatMap(Draining, (draining) => Effect.addFinalizer(() => draining.begin))
+)
+
+const ReportListening = Layer.effectDiscard(
+  HttpServer.HttpServer.use(({ address }) =>
+    Console.error(`[STARTUP] Server listening on ${HttpServer.formatAddress(address).replace(/^https?:\/\//, "")}`)
+  )
+)
+
+/**
+ * The server on an `HttpServer` and a `SqlClient`. What is provided is built from the inside out: the database first,
+ * so that nobody is listened to before it stands.
+ */
+export const ServerLive = Layer.mergeAll(ReportListening, DrainOnStop).pipe(
+  Layer.provideMerge(HttpRouter.serve(RoutesLive, { disableLogger: true, disableListenLog: true }))
+)

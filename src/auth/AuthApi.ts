@@ -1,0 +1,44 @@
+import {
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  HttpApiSecurity,
+  OpenApi
+} from "effect/http-api"
+import { Account, EmailTaken, Login, Signup, Unauthorized, UsernameTaken } from "./Account.ts"
+import { DatabaseUnavailable } from "../Problem.ts"
+import type { CurrentSession } from "./Session.ts"
+import { SignedIn } from "./Session.ts"
+
+/** Takes the bearer token of a request, and gives the session that it belongs to. */
+export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentSession }>()(
+  "xfchat/auth/Authorization",
+  {
+    requiredForClient: true,
+    security: { bearer: HttpApiSecurity.bearer },
+    error: [Unauthorized, DatabaseUnavailable]
+  }
+) {}
+
+export class AuthApi extends HttpApiGroup.make("auth")
+  .add(
+    HttpApiEndpoint.post("signup", "/signup", {
+      payload: Signup,
+      success: SignedIn.pipe(HttpApiSchema.status(201)),
+      error: [UsernameTaken, EmailTaken]
+    }).annotate(OpenApi.Description, "Makes an account and signs it in."),
+    HttpApiEndpoint.post("login", "/login", {
+      payload: Login,
+      success: SignedIn,
+      error: Unauthorized
+    }).annotate(OpenApi.Description, "Opens a session, by username or e-mail address."),
+    HttpApiEndpoint.post("logout", "/logout", { success: HttpApiSchema.NoContent })
+      .middleware(Authorization)
+      .annotate(OpenApi.Description, "Ends the session that the token belongs to."),
+    HttpApiEndpoint.get("me", "/me", { success: Account.json })
+      .middleware(Authorization)
+      .annotate(OpenApi.Description, "The account that is signed in.")
+  )
+  .prefix("/api/auth")
+  .annotateMerge(OpenApi.annotations({ title: "Accounts and sessions" })) {}

@@ -1,0 +1,72 @@
+import * as argon2 from "@node-rs/argon2"
+import * as bcrypt from "@node-rs/bcrypt"
+import { Context, Effect, Layer, Redacted, Semaphore } from "effect"
+import { ServerBusy } from "../Problem.ts"
+
+/** argon2id as OWASP's Password Storage Cheat Sheet sets it: 19 MiB, 2 passes, 1 lane. */
+const cost = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const
+
+/** Hashes that run at once: more would take the cores from everything else. */
+const concurrency = 2
+
+/** Requests that may wait for a hash: at some 20 ms each, the last waits about a second. */
+const maxWaiting = 100
+
+/**
+ * Password hashing, off the event loop (the library's thread pool) and bounded: beyond {@link maxWaiting} waiting
+ * requests the next fails with {@link ServerBusy}.
+ */
+export class Passwords extends Context.Service<
+  Passwords,
+  {
+    readonly hash: (password: Redacted.Redacted) => Effect.Effect<string, ServerBusy>
+    /**
+     * Whether `password` matches `stored`, argon2 or a legacy bcrypt hash. `undefined` stands for an account that is not
+     * there: the same work is done, and the answer is no. `outdated`: hash it anew, now that the password is known.
+     */
+    readonly verify: (
+      password: Redacted.Redacted,
+      stored: string | undefined
+    ) => Effect.Effect<{ readonly matches: boolean; readonly outdated: boolean }, ServerBusy>
+  }
+>()("xfchat/auth/Passwords") {
+  static readonly layer = Layer.effect(
+    Passwords,
+    Effect.gen(function* () {
+      const semaphore = yield* Semaphore.make(concurrency)
+      let waiting = 0
+
+      const bounded = <A>(work: () => Promise<A>): Effect.Effect<A, ServerBusy> =>
+        Effect.suspend(() => {
+          if (waiting >= maxWaiting) return Effect.fail(new ServerBusy({ detail: "Try again in a moment." }))
+          waiting += 1
+          return Effect.promise(work).pipe(
+            semaphore.withPermits(1),
+            Effect.ensuring(Effect.sync(() => void (waiting -= 1)))
+          )
+        })
+
+      // NFKC, so that the same password typed on two keyboards is the same.
+      const normalize = (password: Redacted.Redacted) => Redacted.value(password).normalize("NFKC")
+
+      const hash = Effect.fn("Passwords.hash")((password: Redacted.Redacted) =>
+        bounded(() => argon2.hash(normalize(password), cost))
+      )
+
+      const absent = yield* hash(Redacted.make(crypto.randomUUID()))
+
+      const verify = Effect.fn("Passwords.verify")(function* (password: Redacted.Redacted, stored: string | undefined) {
+        const legacy = stored !== undefined && /^\$2[abxy]\$/.test(stored)
+        // Legacy hashes were made from the password as it was typed.
+        const matches = yield* bounded(() =>
+          legacy
+            ? bcrypt.verify(Redacted.value(password), stored)
+            : argon2.verify(stored ?? absent, normalize(password)).catch(() => false)
+        )
+        return { matches: matches && stored !== undefined, outdated: legacy }
+      })
+
+      return Passwords.of({ hash, verify })
+    })
+  )
+}

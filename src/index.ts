@@ -1,0 +1,27 @@
+/** XFChat as a library: its contract, its services and its layers. */
+export { Api } from "./Api.ts"
+
+export * from "./auth/Account.ts"
+export * from "./auth/Session.ts"
+export { Accounts } from "./auth/Accounts.ts"
+export { Authorization } from "./auth/AuthApi.ts"
+export { Passwords } from "./auth/Passwords.ts"
+export { Sessions } from "./auth/Sessions.ts"
+
+export * from "./messaging/Conversation.ts"
+export * from "./messaging/Message.ts"
+export { Conversations } from "./messaging/Conversations.ts"
+export { Messages } from "./messaging/Messages.ts"
+export { Outbox } from "./messaging/Outbox.ts"
+
+export { ChangeBus, type Change } from "./streaming/ChangeBus.ts"
+export { Draining } from "./streaming/Draining.ts"
+export { Hub } from "./streaming/Hub.ts"
+export { Subscriptions, type Subscription, type Update } from "./streaming/Subscriptions.ts"
+
+export * as Database from "./database/Database.ts"
+export * from "./database/StartupError.ts"
+export * as Migrator from "./database/Migrator.ts"
+
+export * from "./Problem.ts"
+export { RoutesLive, ServerLive, ServicesLive } from "./Server.ts"

@@ -1,0 +1,161 @@
+import { Array, Context, Data, Deferred, Effect, Exit, Layer, Queue, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import type { UserId } from "../auth/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { DatabaseUnavailable } from "../Problem.ts"
+import { ChangeBus } from "../streaming/ChangeBus.ts"
+import type { ConversationId } from "./Conversation.ts"
+import { Message, type Draft, type MessageId } from "./Message.ts"
+import { messageColumns, receiptColumns } from "./MessageRow.ts"
+
+/** A message on its way into a conversation's log. */
+export interface Send extends Draft {
+  readonly conversationId: ConversationId
+  readonly id: MessageId
+  readonly senderId: UserId
+}
+
+/** What became of a send. */
+export interface Outcome {
+  readonly isParticipant: boolean
+  /** This very send put the message there. */
+  readonly created: boolean
+  /** What the database holds under the id, which an earlier send may have put there. */
+  readonly message: Message | undefined
+}
+
+interface Pending {
+  readonly send: Send
+  readonly outcome: Deferred.Deferred<Outcome, DatabaseUnavailable>
+}
+
+/** Most sends in one transaction: beyond this the gain is small and the first of them waits for all. */
+const batchSize = 256
+
+/**
+ * An id was taken in another conversation between a batch's look and its insert, which would leave a gap in the log: the
+ * batch is rolled back and written again.
+ */
+class IdCollision extends Data.TaggedError("IdCollision") {}
+
+const Row = Schema.Struct({ isParticipant: Schema.Boolean, created: Schema.Boolean, stored: Schema.Boolean })
+const decodeRow = Schema.decodeUnknownEffect(Row)
+const decodeMessage = Schema.decodeUnknownEffect(Message)
+
+/**
+ * Group commit: sends gather while the batch before them commits, and are then written in one transaction, each with an
+ * outcome of its own. A send is answered after the commit, never before.
+ *
+ * The transaction locks the conversations in the order of their ids, so that two processes cannot deadlock, and takes
+ * the next positions under those locks: the order of commits is the order of positions, and there are no gaps.
+ */
+export class Outbox extends Context.Service<
+  Outbox,
+  { readonly append: (send: Send) => Effect.Effect<Outcome, DatabaseUnavailable> }
+>()("xfchat/messaging/Outbox") {
+  static readonly layer = Layer.effect(
+    Outbox,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const bus = yield* ChangeBus
+      const queue = yield* Queue.unbounded<Pending>()
+
+      const insertedColumns = sql.literal(`${messageColumns}, false AS "isDelivered", false AS "isRead"`)
+      const earlierColumns = sql.literal(`${messageColumns}, ${receiptColumns}`)
+
+      // By the primary key.
+      const lock = (sends: ReadonlyArray<Send>) => sql`
+        SELECT FROM conversations WHERE id = ANY(${sends.map((send) => send.conversationId)}::uuid[])
+        ORDER BY id FOR NO KEY UPDATE`
+
+      // A statement of its own, so that it sees all that was committed before the locks were had. By the primary keys and
+      // chat_messages_id_key. Ids are inserted in order: two batches with the same ids wait for each other one way only.
+      const write = (sends: ReadonlyArray<Send>) => sql`
+        WITH input AS (
+          SELECT * FROM unnest(
+            ${sends.map((send) => send.conversationId)}::uuid[], ${sends.map((send) => send.id)}::uuid[],
+            ${sends.map((send) => send.senderId)}::uuid[], ${sends.map((send) => send.content)}::text[],
+            ${sends.map((send) => send.messageType)}::text[]
+          ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, ordinal)
+        ), allowed AS (
+          SELECT i.* FROM input i
+          JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.sender_id
+        ), earlier AS (
+          SELECT ${earlierColumns} FROM chat_messages m WHERE m.id IN (SELECT id FROM input)
+        ), fresh AS (
+          SELECT DISTINCT ON (id) * FROM allowed WHERE id NOT IN (SELECT id FROM earlier) ORDER BY id, ordinal
+        ), placed AS (
+          SELECT f.*, c.head + row_number() OVER (PARTITION BY f.conversation_id ORDER BY f.ordinal) AS seq
+          FROM fresh f JOIN conversations c ON c.id = f.conversation_id
+        ), inserted AS (
+          INSERT INTO chat_messages AS m
+            (conversation_id, id, sender_id, content, message_type, seq, version, created_at, updated_at)
+          SELECT conversation_id, id, sender_id, content, message_type, seq, seq, statement_timestamp(), statement_timestamp()
+          FROM placed ORDER BY id
+          ON CONFLICT (id) DO NOTHING
+          RETURNING ${insertedColumns}
+        ), advanced AS (
+          UPDATE conversations c SET head = p.head, updated_at = statement_timestamp()
+          FROM (SELECT conversation_id, max(seq) AS head FROM placed GROUP BY conversation_id) p
+          WHERE c.id = p.conversation_id
+        ), stored AS (
+          SELECT * FROM inserted UNION ALL SELECT * FROM earlier
+        )
+        SELECT stored.*, stored.id IS NOT NULL AS stored, placed.id IS NOT NULL AS created,
+          allowed.id IS NOT NULL AS "isParticipant"
+        FROM input
+        LEFT JOIN allowed USING (ordinal)
+        LEFT JOIN placed USING (ordinal)
+        LEFT JOIN stored ON stored.id = input.id
+        ORDER BY ordinal`
+
+      const outcome = Effect.fnUntraced(function* (row: unknown) {
+        const { isParticipant, created, stored } = yield* decodeRow(row)
+        if (created && !stored) return yield* new IdCollision()
+        return { isParticipant, created, message: stored ? yield* decodeMessage(row) : undefined } satisfies Outcome
+      })
+
+      const commit = (sends: ReadonlyArray<Send>) =>
+        lock(sends).pipe(
+          Effect.andThen(write(sends)),
+          Effect.flatMap(Effect.forEach(outcome)),
+          sql.withTransaction,
+          Effect.retry({ while: (error) => error._tag === "IdCollision", times: 3 }),
+          Effect.catchTag("IdCollision", () => new DatabaseUnavailable({ detail: "Try again in a moment." }))
+        )
+
+      const announce = (outcomes: ReadonlyArray<Outcome>) => {
+        const heads = new Map<ConversationId, Message>()
+        for (const { created, message } of outcomes) {
+          if (created && message !== undefined) heads.set(message.conversationId, message)
+        }
+        return bus.publish([...heads.values()].map(({ conversationId, seq }) => ({ conversationId, head: seq })))
+      }
+
+      const deliver: (batch: ReadonlyArray<Pending>) => Effect.Effect<void> = Effect.fn("Outbox.deliver")(
+        function* (batch) {
+          const exit = yield* commit(batch.map(({ send }) => send)).pipe(catchDatabaseErrors, Effect.exit)
+          // A batch that PostgreSQL refuses for one of its sends is written send by send: only that one fails.
+          if (Exit.hasDies(exit) && batch.length > 1)
+            return yield* Effect.forEach(batch, (one) => deliver([one]), { discard: true })
+          if (Exit.isFailure(exit)) {
+            return batch.forEach(({ outcome }) => Deferred.doneUnsafe(outcome, Exit.failCause(exit.cause)))
+          }
+          yield* announce(exit.value)
+          for (const [{ outcome }, value] of Array.zip(batch, exit.value))
+            Deferred.doneUnsafe(outcome, Exit.succeed(value))
+        }
+      )
+
+      yield* Queue.takeBetween(queue, 1, batchSize).pipe(Effect.flatMap(deliver), Effect.forever, Effect.forkScoped)
+
+      const append = Effect.fnUntraced(function* (send: Send) {
+        const outcome = yield* Deferred.make<Outcome, DatabaseUnavailable>()
+        yield* Queue.offer(queue, { send, outcome })
+        return yield* Deferred.await(outcome)
+      })
+
+      return Outbox.of({ append })
+    })
+  )
+}

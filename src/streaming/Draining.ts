@@ -1,0 +1,19 @@
+import { Context, Deferred, Effect, Exit, Layer } from "effect"
+
+/** Tells the open streams that the server is about to stop: they end between updates, and their clients resume. */
+export class Draining extends Context.Service<
+  Draining,
+  {
+    readonly begin: Effect.Effect<void>
+    /** Waits until {@link begin}. */
+    readonly begun: Effect.Effect<void>
+  }
+>()("xfchat/streaming/Draining") {
+  static readonly layer = Layer.sync(Draining, () => {
+    const begun = Deferred.makeUnsafe<void>()
+    return Draining.of({
+      begin: Effect.sync(() => Deferred.doneUnsafe(begun, Exit.void)),
+      begun: Deferred.await(begun)
+    })
+  })
+}

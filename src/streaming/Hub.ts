@@ -1,0 +1,73 @@
+import { Context, Effect, Layer, RcMap, Schedule, Stream } from "effect"
+import type { Scope } from "effect"
+import type { ConversationId, Position } from "../messaging/Conversation.ts"
+import { Messages } from "../messaging/Messages.ts"
+import { ChangeBus } from "./ChangeBus.ts"
+import { makeTopic, type Topic } from "./Topic.ts"
+
+/** How long a lost hint can delay a change, at most. */
+const sweepInterval = "5 seconds"
+
+/** How long a conversation is followed on after its last listener has left: a listener that reconnects finds its frames. */
+const idleTime = "10 seconds"
+
+/**
+ * Follows the logs that somebody in this process listens to. Each change is read from the database once and encoded
+ * once; a listener is a position in the log, not a queue, so a slow one costs nothing and loses nothing.
+ */
+export class Hub extends Context.Service<
+  Hub,
+  {
+    /**
+     * Follows a conversation for as long as the scope is open. No change that commits from now on is missed: read the
+     * head afterwards, and take the topic there.
+     */
+    readonly follow: (id: ConversationId) => Effect.Effect<Topic, never, Scope.Scope>
+  }
+>()("xfchat/streaming/Hub") {
+  static readonly layer = Layer.effect(
+    Hub,
+    Effect.gen(function* () {
+      const messages = yield* Messages
+      const bus = yield* ChangeBus
+      const followed = new Map<ConversationId, Topic>()
+
+      const topics = yield* RcMap.make({
+        lookup: (id: ConversationId) =>
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              const topic = makeTopic(id, messages)
+              followed.set(id, topic)
+              return topic
+            }),
+            () => Effect.sync(() => followed.delete(id))
+          ),
+        idleTimeToLive: idleTime
+      })
+
+      // A read that fails loses nothing: the next hint or sweep reads on from the same place.
+      const readTo = (id: ConversationId, head: Position) =>
+        Effect.suspend(() => followed.get(id)?.readTo(head) ?? Effect.void).pipe(
+          Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Changes are delayed"))
+        )
+
+      yield* bus.changes.pipe(
+        Stream.runForEach(({ conversationId, head }) =>
+          followed.has(conversationId) ? Effect.forkChild(readTo(conversationId, head)) : Effect.void
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
+
+      yield* Effect.suspend(() => messages.heads([...followed.keys()])).pipe(
+        Effect.flatMap((heads) =>
+          Effect.forEach(heads, ({ id, head }) => readTo(id, head), { concurrency: 8, discard: true })
+        ),
+        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of heads is delayed")),
+        Effect.repeat(Schedule.spaced(sweepInterval)),
+        Effect.forkScoped
+      )
+
+      return Hub.of({ follow: (id) => RcMap.get(topics, id) })
+    })
+  )
+}

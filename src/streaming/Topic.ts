@@ -1,0 +1,63 @@
+import { Deferred, Effect, Exit, Semaphore } from "effect"
+import type { ConversationId, Position } from "../messaging/Conversation.ts"
+import type { Messages } from "../messaging/Messages.ts"
+import type { DatabaseUnavailable } from "../Problem.ts"
+import { appended, type Frame } from "./Frame.ts"
+
+/** Frames kept for the listeners: who has fallen further behind reads the database. */
+const ringSize = 256
+
+/** Changes read from the database at once. */
+const readSize = 256
+
+/** A conversation's log as this process follows it for its listeners. */
+export interface Topic {
+  /**
+   * Follows the log up to `target`, read once for all listeners and once however many ask meanwhile. The first target of
+   * all is where following begins.
+   */
+  readonly readTo: (target: Position) => Effect.Effect<void, DatabaseUnavailable>
+  /** The changes after a position, ascending, some or all: from memory, or from the database for who is further behind. */
+  readonly after: (position: Position) => Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable>
+  /** Waits until there are changes after a position. */
+  readonly past: (position: Position) => Effect.Effect<void>
+}
+
+export const makeTopic = (id: ConversationId, messages: Messages["Service"]): Topic => {
+  const reading = Semaphore.makeUnsafe(1)
+  let head: Position | undefined
+  let ring: ReadonlyArray<Frame> = []
+  let moved = Deferred.makeUnsafe<void>()
+
+  const move = (position: Position) => {
+    head = position
+    Deferred.doneUnsafe(moved, Exit.void)
+    moved = Deferred.makeUnsafe<void>()
+  }
+
+  const readTo = Effect.fnUntraced(function* (target: Position) {
+    if (head === undefined) return move(target)
+    while (head < target) {
+      const frames = (yield* messages.since(id, head, readSize)).map(appended)
+      const last = frames.at(-1)
+      if (last === undefined) return
+      ring = [...ring, ...frames].slice(-ringSize)
+      move(last.position)
+    }
+  }, reading.withPermits(1))
+
+  const after = (position: Position) => {
+    const oldest = ring[0]
+    // Positions have no gaps, so a frame's place in the ring follows from its position.
+    return oldest !== undefined && oldest.position <= position + 1
+      ? Effect.succeed(ring.slice(position + 1 - oldest.position))
+      : Effect.map(messages.since(id, position, readSize), (missing) => missing.map(appended))
+  }
+
+  const past = (position: Position): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      head !== undefined && head > position ? Effect.void : Effect.andThen(Deferred.await(moved), past(position))
+    )
+
+  return { readTo, after, past }
+}

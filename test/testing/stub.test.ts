@@ -1,0 +1,48 @@
+import { assert, layer } from "@effect/vitest"
+import { DateTime, Effect, Layer, Redacted } from "effect"
+import { Accounts, Conversations, Messages, Sessions, Subscriptions, Unauthorized } from "xfchat"
+import { clientOf, TestServer } from "xfchat/testing"
+import { UserId } from "../../src/auth/Account.ts"
+import { SessionId } from "../../src/auth/Session.ts"
+
+const ada = UserId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a001")
+
+// A stub for each service that the routes need. What a stub leaves out dies when it is called.
+const stubs = Layer.mergeAll(
+  Layer.mock(Accounts, {
+    get: (id) =>
+      Effect.succeed({
+        id,
+        username: "ada",
+        email: "ada@example.com",
+        displayName: "Ada",
+        avatarUrl: null,
+        createdAt: DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+      })
+  }),
+  Layer.mock(Sessions, {
+    authenticate: (token) =>
+      Redacted.value(token) === "let me in"
+        ? Effect.succeed({ id: SessionId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a002"), userId: ada })
+        : Effect.fail(new Unauthorized())
+  }),
+  Layer.mock(Conversations, {}),
+  Layer.mock(Messages, {}),
+  Layer.mock(Subscriptions, {})
+)
+
+layer(TestServer.layerRoutes.pipe(Layer.provide(stubs)))("the routes on stubs, without a database", (it) => {
+  it.effect("answer what the stub says", () =>
+    Effect.gen(function* () {
+      const client = yield* clientOf({ token: "let me in" })
+      assert.strictEqual((yield* client.auth.me()).displayName, "Ada")
+    })
+  )
+
+  it.effect("refuse whom the stub refuses", () =>
+    Effect.gen(function* () {
+      const client = yield* clientOf({ token: "guess" })
+      assert.strictEqual((yield* Effect.flip(client.auth.me()))._tag, "Unauthorized")
+    })
+  )
+})
