@@ -1,0 +1,58 @@
+import { Cause, Console, Context, Duration, Effect, Layer, ManagedRuntime, type Scope } from "effect"
+import { HttpEffect, HttpRouter, HttpServer, type HttpServerRequest } from "effect/http"
+import process from "node:process"
+import * as Database from "./database/Database.ts"
+import { failureLine } from "./operations/FailureLine.ts"
+import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
+import { Draining } from "./streaming/Draining.ts"
+
+/**
+ * XFChat as a fetch handler, for `deno serve` and any host that takes one. The whole program stands before the handler
+ * exists: on a broken database this module fails to load, and nothing is served.
+ */
+const runtime = ManagedRuntime.make(
+  RoutesLive.pipe(
+    Layer.provideMerge(Layer.merge(HttpRouter.layer, HttpServer.layerServices)),
+    Layer.provideMerge(ServicesLive),
+    Layer.provide(Database.layer)
+  )
+)
+const context = await Effect.runPromise(
+  Effect.tapCause(runtime.contextEffect, (cause) =>
+    Effect.andThen(
+      Console.error(failureLine(Cause.squash(cause))),
+      Effect.sync(() => process.exit(1))
+    )
+  )
+)
+const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
+const handler = HttpEffect.toWebHandlerWith<HttpRouter.HttpRouter, HttpServerRequest.HttpServerRequest | Scope.Scope>(
+  context
+)(app)
+
+/** The requests that have no answer yet. */
+const unanswered = new Set<Promise<Response>>()
+
+const answer = (request: Request): Promise<Response> => {
+  const response = handler(request)
+  unanswered.add(response)
+  return response.finally(() => unanswered.delete(response))
+}
+
+/** Ends the open streams, answers the requests that are there, and closes the database's connections. */
+export const dispose = async (): Promise<void> => {
+  await Effect.runPromise(Context.get(context, Draining).begin)
+  await Promise.allSettled(unanswered)
+  await runtime.dispose()
+}
+
+// The host stops taking requests by itself, but would wait for ever: for our streams and connections, and then for a
+// client that does not read.
+const stop = async () => {
+  await dispose()
+  setTimeout(() => process.exit(), Duration.toMillis(stopTimeout)).unref()
+}
+process.once("SIGTERM", stop)
+process.once("SIGINT", stop)
+
+export default { fetch: answer }

@@ -1,0 +1,65 @@
+import { Config, ConfigProvider, Console, Effect, Layer, Option, Redacted } from "effect"
+import { HttpServer } from "effect/http"
+import { NetAddress } from "effect/net"
+import { randomUUID } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import { Accounts } from "../auth/Accounts.ts"
+import { Sessions } from "../auth/Sessions.ts"
+import * as EmbeddedPostgres from "../database/EmbeddedPostgres.ts"
+import { Conversations } from "../messaging/Conversations.ts"
+import { ServerProcess } from "./ServerProcess.ts"
+
+const dataFolder = fileURLToPath(new URL("../../.data/postgres", import.meta.url))
+
+/** Two people to try XFChat with. Nobody knows their passwords: each start opens new sessions for them. */
+const demoPerson = Effect.fnUntraced(function* (username: string) {
+  const accounts = yield* Accounts
+  const sessions = yield* Sessions
+  const known = yield* accounts.findByUsername(username)
+  const account = Option.isSome(known)
+    ? known.value
+    : yield* accounts.create({ username, email: `${username}@example.com`, password: Redacted.make(randomUUID()) })
+  const { token } = yield* sessions.open(account.id, { name: "npm run dev", address: undefined })
+  return { id: account.id, token: Redacted.value(token) }
+})
+
+/** Prints three commands that work as they stand: sign up, subscribe as one demo person, send as the other. */
+const Tour = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { address } = yield* HttpServer.HttpServer
+    const conversations = yield* Conversations
+    const ada = yield* demoPerson("demo_ada")
+    const grace = yield* demoPerson("demo_grace")
+    const { conversation } = yield* conversations.direct(ada.id, grace.id)
+
+    const port = NetAddress.isUnixPathAddress(address) ? 3000 : address.port
+    const api = `http://localhost:${port}/api`
+    const messages = `${api}/conversations/${conversation.id}/messages`
+    const name = `you_${randomUUID().slice(0, 8)}`
+    const signup = JSON.stringify({ username: name, email: `${name}@example.com`, password: "correct horse" })
+    yield* Console.log(`
+XFChat is at http://localhost:${port} and its documentation at http://localhost:${port}/docs. Try it from another terminal:
+
+# sign up
+curl ${api}/auth/signup -H 'content-type: application/json' -d '${signup}'
+
+# subscribe, as Ada: leave this running
+curl -N ${messages} -H 'authorization: Bearer ${ada.token}' -H 'subscribe: true'
+
+# send, as Grace, from a third terminal
+curl -X PUT ${messages}/${randomUUID()} -H 'authorization: Bearer ${grace.token}' -H 'content-type: application/json' -d '{"content":"Hello, Ada"}'
+`)
+  })
+)
+
+/** The server for development: on the database of `DATABASE_URL`, or on an embedded PostgreSQL that keeps its data. */
+export const development = Effect.gen(function* () {
+  const given = yield* Config.option(Config.Redacted("DATABASE_URL"))
+  const url = Option.isSome(given)
+    ? given.value
+    : (yield* EmbeddedPostgres.start({ folder: dataFolder, port: 5432 })).url
+  const environment = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ DATABASE_URL: Redacted.value(url) }), {
+    asPrimary: true
+  })
+  return yield* Tour.pipe(Layer.provideMerge(ServerProcess), Layer.provide(environment), Layer.launch)
+}).pipe(Effect.scoped)

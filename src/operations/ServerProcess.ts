@@ -1,0 +1,84 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Cause, Config, Console, Data, Effect, Exit, Layer, Schema } from "effect"
+import { HttpServer } from "effect/http"
+import { createServer } from "node:http"
+import * as Database from "../database/Database.ts"
+import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
+import * as DenoHttpServer from "./DenoHttpServer.ts"
+import { failureLine } from "./FailureLine.ts"
+
+/** 0 stands for any free port. */
+const Port = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+
+/** Where to listen: `SERVER_HOST`, 0.0.0.0 by default, and `SERVER_PORT`, 3000. */
+const listen = Config.all({
+  host: Config.String("SERVER_HOST").pipe(Config.withDefault("0.0.0.0")),
+  port: Config.schema(Port, "SERVER_PORT").pipe(Config.withDefault(3000))
+})
+
+/** The address to listen on is taken, or not ours. */
+export class CannotListen extends Data.TaggedError("CannotListen")<{
+  readonly host: string
+  readonly port: number
+  readonly reason: string
+}> {
+  override get message() {
+    return `Cannot listen on ${this.host}:${this.port} (${this.reason}): stop what listens there, or set SERVER_PORT to another port.`
+  }
+}
+
+const explain = (cause: unknown): string => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "refused"
+  return code === "EADDRINUSE" ? "the port is taken" : code
+}
+
+/**
+ * Told to stop, Node lets go of the connections that are idle, but keeps one whose last answer ends after that until its
+ * client lets go: seconds during which the process could not end.
+ */
+const createNodeServer = () => {
+  const server = createServer()
+  return server.on("request", ({ socket }, response) => {
+    response.once("close", () => {
+      if (!server.listening) socket.destroySoon()
+    })
+  })
+}
+
+const HttpServerLive = Layer.unwrap(
+  Effect.map(listen, ({ host, port }) =>
+    ("Deno" in globalThis
+      ? DenoHttpServer.layer({ host, port, gracefulShutdownTimeout: stopTimeout })
+      : NodeHttpServer.layerServer(createNodeServer, { host, port, gracefulShutdownTimeout: stopTimeout })
+    ).pipe(
+      Layer.catchTag("ServeError", ({ cause }) =>
+        Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
+      )
+    )
+  )
+)
+
+/**
+ * The server as a process, on Node or on Deno: the required database first, then the services, then the port. SIGINT and
+ * SIGTERM take it down in the opposite order.
+ */
+export const ServerProcess = ServerLive.pipe(
+  Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
+  Layer.provideMerge(ServicesLive),
+  Layer.provide(Database.layer)
+)
+
+/** Runs a program as this process: a failure is one plain line on standard error, and exit code 1. */
+export const runMain = <A, E>(program: Effect.Effect<A, E>) =>
+  program.pipe(
+    Effect.tapCause((cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.void
+      return Console.error(failureLine(Cause.squash(cause)))
+    }),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      // To be stopped by a signal is how a server ends well.
+      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+    })
+  )

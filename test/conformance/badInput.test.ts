@@ -1,0 +1,244 @@
+import { assert, beforeAll, it } from "@effect/vitest"
+import { randomUUID } from "node:crypto"
+import { Client, nobody, password, twoPeople, uniqueName, type Page, type Problem } from "./client.ts"
+import { conformance } from "./server.ts"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+/** The members that a problem names, without repetition. */
+const membersOf = ({ errors = [] }: Problem) => [...new Set(errors.map(({ path }) => path.join(".")))].sort()
+
+const account = () => {
+  const username = uniqueName()
+  return { username, email: `${username}@example.com`, password }
+}
+
+conformance("Bad input", (server) => {
+  /** Two people in whose conversation nothing is ever stored. */
+  let pair: Awaited<ReturnType<typeof twoPeople>>
+  beforeAll(async () => {
+    pair = await twoPeople(server)
+  })
+
+  const signUp = (json: unknown) => new Client(server).post("/api/auth/signup", json)
+  const signUpRaw = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+    new Client(server).request("POST", "/api/auth/signup", { body, headers })
+
+  it.each([
+    ["nothing", ""],
+    ["white space", " \r\n"],
+    ["a word", "hello"],
+    ["an object that is not ended", '{"username":"ada"'],
+    ["single quotes", "{'username':'ada'}"],
+    ["a trailing comma", '{"username":"ada",}'],
+    ["two values", '{"username":"ada"}{}'],
+    ["a form", "username=ada&password=secret"],
+    ["a string that is not ended", `{"password":"${password}`],
+    ["NaN", "NaN"]
+  ])("a body that is no JSON is 400: %s", async (_, body) => {
+    const answer = await signUpRaw(body)
+    assert.strictEqual(answer.status, 400)
+    assert.strictEqual(answer.body.type, "MalformedRequest")
+  })
+
+  it.each([
+    ["a byte that UTF-8 has not", [0xff]],
+    ["a character that is cut off", [0xf0, 0x9f, 0x98]],
+    ["an overlong slash", [0xc0, 0xaf]],
+    ["a surrogate", [0xed, 0xa0, 0x80]]
+  ])("a body that is no UTF-8 is 400: %s", async (_, wrong) => {
+    const { ada, messages } = pair
+    const body = Uint8Array.from([...bytes('{"content":"a'), ...wrong, ...bytes('b"}')])
+    const answer = await ada.request("PUT", `${messages}/${randomUUID()}`, { body })
+    assert.strictEqual(answer.status, 400)
+    assert.strictEqual(answer.body.type, "MalformedRequest")
+    assert.deepStrictEqual((await ada.get<Page>(messages)).body.messages, [])
+  })
+
+  it.each([["null"], ["[]"], ["[{}]"], ['"text"'], ["1"], ["true"]])(
+    "a body that is no object is 422: %s",
+    async (body) => {
+      const answer = await signUpRaw(body)
+      assert.strictEqual(answer.status, 422)
+      assert.strictEqual(answer.body.type, "ValidationFailed")
+      assert.deepStrictEqual(membersOf(answer.body), ["payload"])
+    }
+  )
+
+  it("each member that is missing is named", async () => {
+    const answer = await signUp({})
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), ["payload.email", "payload.password", "payload.username"])
+  })
+
+  it("each member of a wrong type is named", async () => {
+    const answer = await signUp({
+      username: 1,
+      email: ["a@example.com"],
+      password: { secret: password },
+      displayName: null
+    })
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), [
+      "payload.displayName",
+      "payload.email",
+      "payload.password",
+      "payload.username"
+    ])
+  })
+
+  it("each member that nobody knows is named", async () => {
+    const { ada, messages } = pair
+    const answer = await ada.put(`${messages}/${randomUUID()}`, { content: "Hello", seq: 7, senderId: nobody })
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), ["payload.senderId", "payload.seq"])
+    assert.deepStrictEqual((await ada.get<Page>(messages)).body.messages, [])
+    const prototype = await signUpRaw(JSON.stringify(account()).replace("{", '{"__proto__":{"admin":true},'))
+    assert.strictEqual(prototype.status, 422)
+    assert.deepStrictEqual(membersOf(prototype.body), ["payload.__proto__"])
+  })
+
+  it.each([
+    ["username", ["", "ab", "a".repeat(31), "1abc", "_abc", "a b c", "zürich", "abc\n", "abc@def", "abc'--"]],
+    ["email", ["", "ada", "@example.com", "ada@", "ada@@example.com", "a da@example.com", "ada@example..com"]],
+    ["password", ["", "short", "x".repeat(1_025), "é".repeat(513)]],
+    ["displayName", ["", " Ada", "Ada ", "Ada\nLovelace", "x".repeat(65)]],
+    ["deviceName", ["", "x".repeat(65), "\u001b[2J"]]
+  ])("a wrong %s is 422, and is named", async (member, values) => {
+    for (const value of [...values, "a\u0000bcdefgh", "a\ud800bcdefgh", "\udc00abcdefgh", 7, true, [], {}, null]) {
+      const answer = await signUp({ ...account(), [member]: value })
+      assert.strictEqual(answer.status, 422, JSON.stringify(value))
+      assert.deepStrictEqual(membersOf(answer.body), [`payload.${member}`])
+    }
+  })
+
+  it.each([
+    ["no content", {}],
+    ["an empty content", { content: "" }],
+    ["a NUL character", { content: "a\u0000b" }],
+    ["a high surrogate alone", { content: "a\ud800b" }],
+    ["a low surrogate alone", { content: "\udc00" }],
+    ["a pair in the wrong order", { content: "\ude00\ud83d" }],
+    ["a number", { content: 1 }],
+    ["null", { content: null }],
+    ["a list", { content: ["Hello"] }]
+  ])("a message with %s is 422, and nothing is stored", async (_, json) => {
+    const { ada, messages } = pair
+    const answer = await ada.put(`${messages}/${randomUUID()}`, json)
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), ["payload.content"])
+    assert.deepStrictEqual((await ada.get<Page>(messages)).body.messages, [])
+  })
+
+  it.each(["system", "", "TEXT", 1, null])("a message of the type %j is 422", async (messageType) => {
+    const { ada, messages } = pair
+    const answer = await ada.put(`${messages}/${randomUUID()}`, { content: "Hello", messageType })
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), ["payload.messageType"])
+  })
+
+  it("a login that nobody can have is refused, whatever is in it", async () => {
+    for (const login of ["' OR 1=1 --", "x".repeat(254), "%", "😀"]) {
+      assert.strictEqual((await new Client(server).post("/api/auth/login", { login, password })).status, 401)
+    }
+    for (const login of ["a\u0000b", "a\ud800b", "x".repeat(255), 1, null]) {
+      const answer = await new Client(server).post("/api/auth/login", { login, password })
+      assert.strictEqual(answer.status, 422)
+      assert.deepStrictEqual(membersOf(answer.body), ["payload.login"])
+    }
+  })
+
+  it("an id that is no UUID is 422, and is named", async () => {
+    const { ada, conversation, messages } = pair
+    for (const id of [
+      "1",
+      "abc",
+      nobody.slice(1),
+      `${nobody}0`,
+      `{${nobody}}`,
+      nobody.replaceAll("-", ""),
+      "%00",
+      "%F0%9F%98%80"
+    ]) {
+      const asked: ReadonlyArray<readonly [Promise<{ status: number; body: Problem }>, string]> = [
+        [ada.put(`/api/conversations/direct/${id}`), "params.userId"],
+        [ada.get(`/api/conversations/${id}`), "params.id"],
+        [ada.get(`/api/conversations/${id}/messages`, { subscribe: "true" }), "params.id"],
+        [ada.get(`${messages}/${id}`), "params.messageId"],
+        [ada.put(`${conversation}/messages/${id}`, { content: "Hello" }), "params.messageId"]
+      ]
+      for (const [answer, member] of asked) {
+        const { body, status } = await answer
+        assert.strictEqual(status, 422, `${member}: ${id}`)
+        assert.deepStrictEqual(membersOf(body), [member])
+      }
+    }
+  })
+
+  it.each([
+    ["limit", ["0", "201", "-1", "1.5", "abc", "", "1e2x", "99999999999999999999"]],
+    ["before", ["-1", "1.5", "abc", "", "99999999999999999999"]],
+    ["after", ["-1", "abc", ""]]
+  ])("a wrong %s of a page is 422, and is named", async (member, values) => {
+    const { ada, messages } = pair
+    for (const value of values) {
+      const answer = await ada.get(`${messages}?${member}=${value}`)
+      assert.strictEqual(answer.status, 422, `${member}=${value}`)
+      assert.deepStrictEqual(membersOf(answer.body), [`query.${member}`])
+    }
+  })
+
+  it("nesting without end is refused like any other wrong value", async () => {
+    const deep = "[".repeat(200_000) + "]".repeat(200_000)
+    const objects = '{"a":'.repeat(50_000) + "1" + "}".repeat(50_000)
+    for (const value of [deep, objects]) {
+      assert.strictEqual((await signUpRaw(value)).status, 422)
+      const { ada, messages } = pair
+      const path = `${messages}/${randomUUID()}`
+      for (const body of [`{"content":${value}}`, `{"content":"Hello","more":${value}}`]) {
+        const answer = await ada.request("PUT", path, { body })
+        assert.strictEqual(answer.status, 422)
+        assert.isBelow(answer.text.length, 10_000)
+      }
+    }
+  })
+
+  it("a body of ten megabytes is 413, also when its size is not told before", async () => {
+    const { ada, messages } = pair
+    const path = `${messages}/${randomUUID()}`
+    const body = bytes(JSON.stringify({ content: "x".repeat(10_000_000) }))
+    const told = await ada.request("PUT", path, { body })
+    assert.strictEqual(told.status, 413)
+    assert.strictEqual(told.body.type, "PayloadTooLarge")
+    const untold = await ada.request("PUT", path, { body: new Blob([body]).stream() })
+    assert.strictEqual(untold.status, 413)
+    assert.strictEqual((await ada.get(path)).status, 404)
+  })
+
+  it("a secret is never given back, wherever it was put", async () => {
+    const { username, email } = account()
+    const { ada, messages } = pair
+    const answers = [
+      await signUp({ username, email, password: [password] }),
+      await signUp({ username, email, password: { password } }),
+      await signUp({ username, email, password: `${password}\u0000` }),
+      await signUp({ username, email, password: password.repeat(100) }),
+      await signUp({ username, email, password, passwordAgain: password }),
+      await signUp({ username: password, email: password, password: 1, displayName: `\n${password}` }),
+      await signUp([password]),
+      await signUp(password),
+      await signUpRaw(`{"password":"${password}"`),
+      await new Client(server).post("/api/auth/login", { login: password, password: [password] }),
+      await ada.get(messages, { version: `${ada.token}` }),
+      await ada.get(messages, { subscribe: "true", parents: `${ada.token}` }),
+      await ada.get(messages, { subscribe: "true", heartbeats: `${ada.token}` }),
+      await ada.get(`${messages}/${ada.token}`),
+      await ada.get(`${messages}?limit=${ada.token}&token=${ada.token}`)
+    ]
+    for (const { status, text } of answers) {
+      assert.isAtLeast(status, 400)
+      assert.notInclude(text, password)
+      assert.notInclude(text, `${ada.token}`)
+    }
+  })
+})

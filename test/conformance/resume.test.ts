@@ -1,0 +1,110 @@
+import { assert, it } from "@effect/vitest"
+import { atOnce, twoPeople } from "./client.ts"
+import { conformance } from "./server.ts"
+import { pageOf, subscribe } from "./stream.ts"
+
+conformance("Resuming", (server) => {
+  it("`Parents` brings exactly what is missing, and then what comes", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    const sent = await atOnce(9, (index) => ada.send(conversation, `number ${index}`))
+    for (const position of [1, 5, 8]) {
+      await using stream = await subscribe(grace, messages, { parents: `"${position}"` })
+      assert.strictEqual(stream.head.headers["current-version"], '"9"')
+      assert.deepStrictEqual(
+        await stream.appendsAfter(position, 9 - position),
+        sent.toSorted((a, b) => a.seq - b.seq).slice(position)
+      )
+    }
+    await using stream = await subscribe(grace, messages, { parents: '"5"' })
+    await stream.appendsAfter(5, 4)
+    const next = await ada.send(conversation, "next")
+    assert.deepStrictEqual(await stream.appendsAfter(9, 1), [next])
+  })
+
+  it("`Parents` at the frontier brings nothing until something comes", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
+    await using stream = await subscribe(grace, messages, { parents: '"3"', heartbeats: "1" })
+    // The blank line at the start, then a second of silence.
+    await stream.heartbeat()
+    await stream.heartbeat()
+    assert.strictEqual(stream.bytes.toString(), "\r\n\r\n")
+    const next = await ada.send(conversation, "next")
+    assert.deepStrictEqual(await stream.appendsAfter(3, 1), [next])
+  })
+
+  it("an empty `Parents` brings everything from the root", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    await atOnce(60, (index) => ada.send(conversation, `number ${index}`))
+    await using stream = await subscribe(grace, messages, { parents: "" })
+    const root = await stream.snapshot()
+    assert.deepStrictEqual(pageOf(root).messages, [])
+    assert.deepStrictEqual(root.parents, [])
+    assert.strictEqual((await stream.appendsAfter(Number(root.version[0]), 60)).length, 60)
+  })
+
+  it("`Parents` of several events stand where the latest of them stands", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    await atOnce(4, (index) => ada.send(conversation, `number ${index}`))
+    await using stream = await subscribe(grace, messages, { parents: '"1", "3", "2"' })
+    await stream.appendsAfter(3, 1)
+  })
+
+  it.each(['"999999"', '"nonsense"', '"-1"', '"1e3"', '"01"', '"99999999999999999999"', '"1", "zürich"', '"2 "'])(
+    "unknown `Parents` are healed by a snapshot: %s",
+    async (parents) => {
+      const { ada, grace, conversation, messages } = await twoPeople(server)
+      await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
+      await using stream = await subscribe(grace, messages, { parents: Buffer.from(parents).toString("latin1") })
+      const snapshot = await stream.snapshot()
+      assert.deepStrictEqual(snapshot.version, ["3"])
+      assert.strictEqual(pageOf(snapshot).messages.length, 3)
+      await ada.send(conversation, "next")
+      await stream.appendsAfter(3, 1)
+    }
+  )
+
+  it.each(["version", "parents"])("an unknown `%s` of a plain page: 432, naming it", async (header) => {
+    const { ada, conversation, messages } = await twoPeople(server)
+    await ada.send(conversation, "Hello")
+    for (const version of ['"2"', '"nonsense"', '"1", "abc"']) {
+      const answer = await ada.get(messages, { [header]: version })
+      assert.strictEqual(answer.status, 432)
+      assert.strictEqual(answer.body.type, "VersionNotFound")
+      assert.strictEqual(answer.headers.get(header), version)
+    }
+    assert.strictEqual((await ada.get(messages, { [header]: '"1"' })).status, 200)
+  })
+
+  it("who is far behind gets one snapshot rather than thousands of updates", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    for (let sent = 0; sent < 1_200; sent += 150) await atOnce(150, () => ada.send(conversation, "x"))
+    await using stream = await subscribe(grace, messages, { parents: '"1"' })
+    const snapshot = await stream.snapshot()
+    assert.deepStrictEqual(snapshot.version, ["1200"])
+    assert.strictEqual(pageOf(snapshot).before, "1151")
+    await ada.send(conversation, "next")
+    await stream.appendsAfter(1_200, 1)
+  })
+
+  it("who leaves and comes back twenty times has every message once", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    const received: Array<number> = []
+    let position = 0
+    for (let visit = 0; visit < 20; visit++) {
+      const sending = atOnce(5, () => ada.send(conversation, `visit ${visit}`))
+      {
+        await using stream = await subscribe(grace, messages, { parents: `"${position}"` })
+        for (const { seq } of await stream.appendsAfter(position, 1 + (visit % 5))) received.push(seq)
+        position = received.at(-1) ?? 0
+      }
+      await sending
+    }
+    await using stream = await subscribe(grace, messages, { parents: `"${position}"` })
+    for (const { seq } of await stream.appendsAfter(position, 100 - position)) received.push(seq)
+    assert.deepStrictEqual(
+      received,
+      Array.from({ length: 100 }, (_, index) => index + 1)
+    )
+  })
+})

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
+
+/** The server under test. */
+export interface Server {
+  /** Where its paths begin: no slash at the end. */
+  readonly url: string
+}
+
+/** A server of our own, as a process that can be killed. */
+export interface OwnServer extends Server {
+  readonly kill: (signal: NodeJS.Signals) => Promise<void>
+  /** All that it has written so far. */
+  readonly output: () => string
+  /** The exit code, or the signal that killed it. */
+  readonly exit: Promise<number | NodeJS.Signals>
+  /** Starts another process on the same database and the same port. */
+  readonly startAgain: () => Promise<OwnServer>
+}
+
+const start = async (runtime: Runtime, scope: Scope.Scope): Promise<OwnServer> => {
+  const database = await Effect.runPromise(Layer.buildWithScope(TestDatabase.layer, scope))
+  const { url } = Context.get(database, TestDatabase)
+  const startOn = async (port: string): Promise<OwnServer> => {
+    const server = await Effect.runPromise(Scope.provide(startServer(runtime, url, { SERVER_PORT: port }), scope))
+    return {
+      url: server.baseUrl,
+      kill: (signal) => Effect.runPromise(server.kill(signal)),
+      output: server.output,
+      exit: Effect.runPromise(server.exit),
+      startAgain: () => startOn(server.port)
+    }
+  }
+  return startOn("0")
+}
+
+interface Target<S extends Server> {
+  readonly name: string
+  /** The server, which ends with the scope if it is ours. */
+  readonly start: (scope: Scope.Scope) => Promise<S>
+}
+
+const own = (Object.keys(runtimes) as Array<Runtime>).map((runtime): Target<OwnServer> => ({
+  name: runtime,
+  start: (scope) => start(runtime, scope)
+}))
+
+const given = process.env["XFCHAT_URL"]?.replace(/\/$/, "")
+
+const targets: ReadonlyArray<Target<Server>> =
+  given === undefined ? own : [{ name: given, start: async () => ({ url: given }) }]
+
+/**
+ * Defines the tests of a subject, for the server that XFCHAT_URL names; else for one of each runtime, on a fresh database.
+ * Its URL is known when the tests run.
+ */
+export const conformance = (subject: string, tests: (server: Server) => void): void => {
+  describe.each(targets)(`${subject}, on $name:`, ({ start }) => {
+    const scope = Scope.makeUnsafe()
+    const server = { url: "" }
+    beforeAll(async () => {
+      server.url = (await start(scope)).url
+    })
+    afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+    tests(server)
+  })
+}
+
+/** Defines tests that kill what they start, and so leave out the server that XFCHAT_URL names. */
+export const processConformance = (subject: string, tests: (start: () => Promise<OwnServer>) => void): void => {
+  describe.skipIf(given !== undefined).each(own)(`${subject}, on $name:`, ({ start }) => {
+    const scope = Scope.makeUnsafe()
+    afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+    tests(() => start(scope))
+  })
+}

@@ -1,0 +1,112 @@
+import { Deferred, Effect, Redacted, Schedule, type Scope } from "effect"
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net"
+
+/** Listens on a free port of 127.0.0.1 until the scope ends, and gives the port. */
+export const listen = (server: Server) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Server>((resume) => {
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      () => Effect.sync(() => server.close())
+    ),
+    () => (server.address() as AddressInfo).port
+  )
+
+/** A port of 127.0.0.1 on which nobody listens. */
+export const freePort = Effect.scoped(listen(createServer()))
+
+/** Whether somebody listens on a port of 127.0.0.1. */
+export const listens = (port: number) =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect(port, "127.0.0.1")
+    socket.once("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+    socket.once("error", () => resume(Effect.succeed(false)))
+  })
+
+/** Waits until nobody listens on a port of 127.0.0.1. */
+export const closed = (port: number) =>
+  Effect.repeat(listens(port), { while: (listening) => listening, schedule: Schedule.spaced("20 millis") })
+
+/** A server that does with every connection what it is told, and keeps it open. */
+export const listenWith = (onConnection: (socket: Socket) => void) =>
+  Effect.gen(function* () {
+    const sockets = new Set<Socket>()
+    yield* Effect.addFinalizer(() => Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
+    return yield* listen(
+      createServer((socket) => {
+        sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket)))
+        onConnection(socket)
+      })
+    )
+  })
+
+/** PostgreSQL's way to refuse a connection: an ErrorResponse of the wire protocol. */
+export const refusal = (sqlState: string, words: string): Buffer => {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${sqlState}\0M${words}\0\0`)
+  const head = Buffer.alloc(5, "E")
+  head.writeInt32BE(4 + fields.length, 1)
+  return Buffer.concat([head, fields])
+}
+
+/** PostgreSQL's way to ask for a password: AuthenticationCleartextPassword. */
+export const passwordRequest = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3])
+
+/** What stands between the server and its database, and can fail. */
+export interface Proxy {
+  /** The database's URL, through the proxy. */
+  readonly url: Redacted.Redacted
+  /** The database is gone: open connections break, new ones are closed at once. */
+  readonly breakDown: Effect.Effect<void>
+  /** Waits until somebody has tried in vain since the last {@link breakDown}. */
+  readonly triedInVain: Effect.Effect<void>
+  /** The database is back. */
+  readonly recover: Effect.Effect<void>
+}
+
+/** A TCP proxy in front of a database. */
+export const proxy = Effect.fn("proxy")(function* (
+  database: Redacted.Redacted
+): Effect.fn.Return<Proxy, never, Scope.Scope> {
+  const target = new URL(Redacted.value(database))
+  const pairs = new Set<Socket>()
+  let broken = false
+  let tried = Deferred.makeUnsafe<void>()
+
+  const port = yield* listenWith((socket) => {
+    if (broken) {
+      socket.destroy()
+      Deferred.doneUnsafe(tried, Effect.void)
+      return
+    }
+    const upstream = connect(Number(target.port || 5432), target.hostname)
+    for (const end of [socket, upstream]) {
+      pairs.add(end)
+      end
+        .on("error", () => {})
+        .on("close", () => {
+          socket.destroy()
+          upstream.destroy()
+          pairs.delete(end)
+        })
+    }
+    socket.pipe(upstream)
+    upstream.pipe(socket)
+  })
+  const url = new URL(target)
+  url.hostname = "127.0.0.1"
+  url.port = String(port)
+  return {
+    url: Redacted.make(url.href),
+    breakDown: Effect.sync(() => {
+      broken = true
+      tried = Deferred.makeUnsafe<void>()
+      pairs.forEach((end) => end.destroy())
+    }),
+    triedInVain: Effect.suspend(() => Deferred.await(tried)),
+    recover: Effect.sync(() => void (broken = false))
+  }
+})
