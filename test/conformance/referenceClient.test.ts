@@ -17,6 +17,7 @@ class Subscriber implements Disposable {
   private readonly stopped = new AbortController()
   private cut = new AbortController()
   private changed: () => void = () => {}
+  private failure: unknown
 
   /**
    * @param most Cuts each connection off, wherever that is, after so many bytes.
@@ -33,10 +34,12 @@ class Subscriber implements Disposable {
       signal: subscriber.stopped.signal
     })
     assert.strictEqual(response.status, 209)
-    // The error that remains is that of being stopped.
     response.subscribe(
       (update) => subscriber.receive(update),
-      () => {}
+      (error) => {
+        subscriber.failure = error
+        subscriber.changed()
+      }
     )
     return subscriber
   }
@@ -77,7 +80,11 @@ class Subscriber implements Disposable {
 
   /** Waits until it has so many messages. */
   async has(count: number): Promise<void> {
-    while (this.messages.length < count) await new Promise<void>((resolve) => (this.changed = resolve))
+    while (this.messages.length < count) {
+      // The client connects again whatever happens, unless what it received was refused by `receive`.
+      if (this.failure !== undefined) throw this.failure
+      await new Promise<void>((resolve) => (this.changed = resolve))
+    }
   }
 
   /** Cuts the connection off. */

@@ -1,7 +1,9 @@
 /**
  * Databases as older XFChats left them, and the proof that a migration lost none of their rows.
  */
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Migrator from "../../../src/database/Migrator.ts"
 import { query, run } from "./postgres.ts"
 
 /** A UUID that is told apart by its last digits. */
@@ -82,7 +84,7 @@ const sources = [
 ]
 
 /** Copies every legacy table as it is now into the schema `legacy`. */
-export const remember = run(`
+const remember = run(`
   CREATE SCHEMA legacy;
   DO $$
   DECLARE source TEXT;
@@ -152,3 +154,11 @@ export const unaccounted = Effect.map(
     ) legacy WHERE places <> 1 ORDER BY source, key`),
   (rows) => rows.map(({ key, source }) => `${source} ${key}`)
 )
+
+/** A legacy database with these rows, migrated; every row of it is accounted for. */
+export const migrated = Effect.fnUntraced(function* (...statements: ReadonlyArray<string>) {
+  yield* run(statements.join("\n"))
+  yield* remember
+  yield* Migrator.migrate
+  assert.deepStrictEqual(yield* unaccounted, [])
+})
