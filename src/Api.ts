@@ -1,12 +1,14 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuthApi } from "./auth/AuthApi.ts"
-import { MessagingApi } from "./messaging/MessagingApi.ts"
+import { ConversationsApi } from "./messaging/ConversationsApi.ts"
+import { MessagesApi } from "./messaging/MessagesApi.ts"
 import { Problems } from "./ProblemsApi.ts"
 
 /** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
 export class Api extends HttpApi.make("xfchat")
   .add(AuthApi)
-  .add(MessagingApi)
+  .add(ConversationsApi)
+  .add(MessagesApi)
   .middleware(Problems)
   // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })

@@ -16,8 +16,11 @@ const problems = {
   PayloadTooLarge: { status: 413, title: "The request body is too large" },
   UnsupportedMediaType: { status: 415, title: "The request body has a media type that is not taken here" },
   ValidationFailed: { status: 422, title: "The request is well-formed but not valid" },
+  StaleVersion: { status: 422, title: "The message has changed since" },
+  ParticipantLimitReached: { status: 422, title: "The conversation has as many participants as it may have" },
   MessageIdReused: { status: 422, title: "This message id was used for another message" },
   VersionNotFound: { status: 432, title: "This version is not known" },
+  RateLimited: { status: 429, title: "Too many at once" },
   InternalError: { status: 500, title: "Something went wrong on the server" },
   DatabaseUnavailable: { status: 503, title: "The database cannot be reached" },
   ServerBusy: { status: 503, title: "The server is busy" }
@@ -64,6 +67,9 @@ export class UnsupportedMediaType extends Problem<UnsupportedMediaType>()("Unsup
 export class PayloadTooLarge extends Problem<PayloadTooLarge>()("PayloadTooLarge") {}
 
 export class MethodNotAllowed extends Problem<MethodNotAllowed>()("MethodNotAllowed") {}
+
+/** More than one caller may have at once, or within a time. */
+export class RateLimited extends Problem<RateLimited>()("RateLimited") {}
 
 /** A mistake of ours. The log has more under the request id; the caller gets no detail. */
 export class InternalError extends Problem<InternalError>()("InternalError", { requestId: Schema.String }) {}

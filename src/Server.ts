@@ -8,7 +8,13 @@ import { Passwords } from "./auth/Passwords.ts"
 import { Sessions } from "./auth/Sessions.ts"
 import { Conversations } from "./messaging/Conversations.ts"
 import { Messages } from "./messaging/Messages.ts"
-import { MessagingHttp } from "./messaging/MessagingHttp.ts"
+import { ConversationsHttp } from "./messaging/ConversationsHttp.ts"
+import { MessageChanges } from "./messaging/MessageChanges.ts"
+import { MessagesHttp } from "./messaging/MessagesHttp.ts"
+import { Participants } from "./messaging/Participants.ts"
+import { Receipts } from "./messaging/Receipts.ts"
+import { SystemMessages } from "./messaging/SystemMessages.ts"
+import { LiveStreams } from "./streaming/LiveStreams.ts"
 import { Outbox } from "./messaging/Outbox.ts"
 import { ProblemsLive, ProblemsRouterLive } from "./ProblemsHttp.ts"
 import { ChangeBus } from "./streaming/ChangeBus.ts"
@@ -18,11 +24,11 @@ import { Subscriptions } from "./streaming/Subscriptions.ts"
 
 /** Every service, on a `SqlClient`. */
 export const ServicesLive = Subscriptions.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(Hub.layer, Draining.layer)),
+  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, Draining.layer, MessageChanges.layer)),
   Layer.provideMerge(Messages.layer),
-  Layer.provideMerge(Outbox.layer),
-  Layer.provideMerge(ChangeBus.layerMemory),
-  Layer.provideMerge(Layer.mergeAll(Conversations.layer, Accounts.layer, Sessions.layer)),
+  Layer.provideMerge(Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer)),
+  Layer.provideMerge(SystemMessages.layer),
+  Layer.provideMerge(Layer.mergeAll(ChangeBus.layerMemory, Receipts.layer, Accounts.layer, Sessions.layer)),
   Layer.provideMerge(Passwords.layer)
 )
 
@@ -31,7 +37,7 @@ export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
   ProblemsRouterLive
-).pipe(Layer.provide([AuthHttp, MessagingHttp]), Layer.provide([AuthorizationLive, ProblemsLive]))
+).pipe(Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp]), Layer.provide([AuthorizationLive, ProblemsLive]))
 
 /** How long open answers may take to go out when the server stops: a client that does not read would hold it for ever. */
 export const stopTimeout = Duration.seconds(5)

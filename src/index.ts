@@ -12,7 +12,12 @@ export * from "./messaging/Conversation.ts"
 export * from "./messaging/Message.ts"
 export { Conversations } from "./messaging/Conversations.ts"
 export { Messages } from "./messaging/Messages.ts"
+export { MessageChanges } from "./messaging/MessageChanges.ts"
 export { Outbox } from "./messaging/Outbox.ts"
+
+export { Participants } from "./messaging/Participants.ts"
+export { Receipts } from "./messaging/Receipts.ts"
+export { SystemMessages } from "./messaging/SystemMessages.ts"
 
 export { ChangeBus, type Change } from "./streaming/ChangeBus.ts"
 export { Draining } from "./streaming/Draining.ts"

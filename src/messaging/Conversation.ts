@@ -1,7 +1,8 @@
-import { Schema } from "effect"
+import { Schema, type DateTime } from "effect"
 import { Model } from "effect/schema"
-import { Profile, Timestamp } from "../auth/Account.ts"
-import { Uuid } from "../Text.ts"
+import { Profile, Timestamp, UserId } from "../auth/Account.ts"
+import { Problem } from "../Problem.ts"
+import { Line, Text, Uuid } from "../Text.ts"
 
 export const ConversationId = Uuid.pipe(Schema.brand("ConversationId"))
 export type ConversationId = typeof ConversationId.Type
@@ -15,6 +16,13 @@ export type Position = typeof Position.Type
 
 /** The two of a direct conversation are both members; a group has one owner. */
 export const Role = Schema.Literals(["owner", "admin", "member"])
+export type Role = typeof Role.Type
+
+/** What who joins later sees: the whole history, or what was posted since. */
+export const History = Schema.Literals(["whole", "since_joining"])
+
+/** Most people in one conversation. */
+export const maxParticipants = 1_000
 
 export class Participant extends Schema.Class<Participant>("Participant")({
   ...Profile.fields,
@@ -27,8 +35,76 @@ export class Conversation extends Model.Class<Conversation>("Conversation")({
   isDirectMessage: Schema.Boolean,
   name: Schema.NullOr(Schema.String),
   description: Schema.NullOr(Schema.String),
+  history: History,
   participants: Schema.Array(Participant),
   /** The position of the last change. */
   head: Position,
   createdAt: Timestamp
 }) {}
+
+const Name = Line(255)
+const Description = Text.check(Schema.isMaxLength(4_096))
+
+/** A new group: who makes it owns it. */
+export const NewGroup = Schema.Struct({
+  name: Schema.optionalKey(Name),
+  description: Schema.optionalKey(Description),
+  history: Schema.optionalKey(History),
+  participantIds: Schema.Array(UserId).check(Schema.isMaxLength(maxParticipants - 1))
+}).annotate({ identifier: "NewGroup" })
+export type NewGroup = typeof NewGroup.Type
+
+/** What of a group changes; what is left out stays, `null` takes it away. */
+export const GroupChange = Schema.Struct({
+  name: Schema.optionalKey(Schema.NullOr(Name)),
+  description: Schema.optionalKey(Schema.NullOr(Description)),
+  history: Schema.optionalKey(History)
+}).annotate({ identifier: "GroupChange" })
+export type GroupChange = typeof GroupChange.Type
+
+/** Unread messages are counted no further: shown as 999+. */
+export const mostUnread = 1_000
+
+/** Characters of the last message in a list. */
+export const previewLength = 200
+
+/** A conversation as a list shows it. */
+export class ConversationSummary extends Model.Class<ConversationSummary>("ConversationSummary")({
+  id: ConversationId,
+  isDirectMessage: Schema.Boolean,
+  name: Schema.NullOr(Schema.String),
+  head: Position,
+  role: Role,
+  lastReadSeq: Position,
+  /** Messages of others, neither deleted nor the server's, past the caller's read cursor; at most {@link mostUnread}. */
+  unreadCount: Schema.Int,
+  /** The other one of a direct conversation, while their account is there. */
+  other: Schema.NullOr(Schema.Struct(Profile.fields)),
+  lastMessage: Schema.NullOr(
+    Schema.Struct({
+      id: Uuid,
+      seq: Position,
+      senderId: Schema.NullOr(UserId),
+      messageType: Schema.String,
+      /** The beginning of a text; `null` for what is none, or is deleted. */
+      preview: Schema.NullOr(Schema.String),
+      createdAt: Schema.DateTimeUtcFromString
+    })
+  ),
+  /** To the millisecond, as JSON has it: lists are ordered by it, and go on from it. */
+  lastActivityAt: Timestamp
+}) {}
+
+/** Where a list goes on: after this conversation. */
+export interface ListCursor {
+  readonly before: DateTime.Utc
+  readonly id: ConversationId
+}
+
+export interface ConversationList {
+  readonly conversations: ReadonlyArray<ConversationSummary>
+  readonly next: ListCursor | null
+}
+
+/** The group has as many participants as it may have. */
+export class ParticipantLimitReached extends Problem<ParticipantLimitReached>()("ParticipantLimitReached") {}

@@ -1,9 +1,23 @@
-import { Context, Effect, Layer, Schema } from "effect"
+import { Cause, Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
-import { Conversation, ConversationId } from "./Conversation.ts"
+import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
+import {
+  Conversation,
+  ConversationId,
+  ConversationSummary,
+  History,
+  mostUnread,
+  previewLength,
+  Role,
+  type ConversationList,
+  type GroupChange,
+  type ListCursor,
+  type NewGroup
+} from "./Conversation.ts"
+import type { SystemContent } from "./Message.ts"
+import { SystemMessages } from "./SystemMessages.ts"
 
 export class Conversations extends Context.Service<
   Conversations,
@@ -16,14 +30,37 @@ export class Conversations extends Context.Service<
       { readonly conversation: Conversation; readonly created: boolean },
       NotFound | ValidationFailed | DatabaseUnavailable
     >
+    /** Makes a group, owned by the caller. */
+    readonly create: (
+      caller: UserId,
+      group: NewGroup
+    ) => Effect.Effect<Conversation, ValidationFailed | DatabaseUnavailable>
     /** A conversation that the caller takes part in. */
     readonly get: (caller: UserId, id: ConversationId) => Effect.Effect<Conversation, NotFound | DatabaseUnavailable>
+    /** Changes what a group is called, how it is described, or what who joins later sees. By its owner and admins. */
+    readonly update: (
+      caller: UserId,
+      id: ConversationId,
+      change: GroupChange
+    ) => Effect.Effect<Conversation, NotFound | Forbidden | DatabaseUnavailable>
+    /** Deletes a group with all its messages. By its owner. */
+    readonly remove: (
+      caller: UserId,
+      id: ConversationId
+    ) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
+    /** The caller's conversations, the last active first. */
+    readonly list: (
+      caller: UserId,
+      limit: number,
+      after: ListCursor | undefined
+    ) => Effect.Effect<ConversationList, DatabaseUnavailable>
   }
 >()("xfchat/messaging/Conversations") {
   static readonly layer = Layer.effect(
     Conversations,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const systemMessages = yield* SystemMessages
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
 
@@ -68,12 +105,159 @@ export class Conversations extends Context.Service<
         return { conversation: yield* get(caller, found.id), created: made !== undefined }
       }, catchDatabaseErrors)
 
+      const insertGroup = SqlSchema.findOne({
+        Request: Schema.Struct({
+          caller: UserId,
+          name: Schema.NullOr(Schema.String),
+          description: Schema.NullOr(Schema.String),
+          history: History,
+          people: Schema.Array(UserId)
+        }),
+        Result: Schema.Struct({ id: ConversationId, joined: Schema.Int }),
+        execute: ({ caller, description, history, name, people }) => sql`
+          WITH made AS (
+            INSERT INTO conversations (is_direct_message, created_by, name, description, history)
+            VALUES (false, ${caller}, ${name}, ${description}, ${history}) RETURNING id
+          ), joined AS (
+            INSERT INTO conversation_participants (conversation_id, user_id, role)
+            SELECT made.id, u.id, CASE WHEN u.id = ${caller}::uuid THEN 'owner' ELSE 'member' END
+            FROM made, users u WHERE u.id = ANY(${people}::uuid[])
+            RETURNING user_id
+          )
+          SELECT made.id, (SELECT count(*)::int FROM joined) AS joined FROM made`
+      })
+
+      const create = Effect.fn("Conversations.create")(function* (caller: UserId, group: NewGroup) {
+        const people = [...new Set([caller, ...group.participantIds])]
+        const id = yield* Effect.gen(function* () {
+          const { id, joined } = yield* insertGroup({
+            caller,
+            people,
+            name: group.name ?? null,
+            description: group.description ?? null,
+            history: group.history ?? "whole"
+          })
+          if (joined < people.length) {
+            return yield* new ValidationFailed({
+              errors: [{ path: ["payload", "participantIds"], message: "must be the ids of users" }]
+            })
+          }
+          yield* systemMessages.append(id, [{ event: "created", by: caller }])
+          return id
+        }).pipe(sql.withTransaction)
+        const [conversation] = yield* find({ caller, id })
+        return conversation ?? (yield* new Cause.NoSuchElementError())
+      }, catchDatabaseErrors)
+
+      // By the primary keys.
+      const lockGroup = SqlSchema.findAll({
+        Request: Schema.Struct({ caller: UserId, id: ConversationId }),
+        Result: Schema.Struct({ isDirectMessage: Schema.Boolean, role: Role }),
+        execute: ({ caller, id }) => sql`
+          SELECT c.is_direct_message AS "isDirectMessage", p.role FROM conversations c
+          JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
+          WHERE c.id = ${id} FOR NO KEY UPDATE`
+      })
+
+      /** The caller's role in a group, which stays locked for the rest of the transaction. */
+      const roleIn = Effect.fnUntraced(function* (caller: UserId, id: ConversationId) {
+        const [group] = yield* lockGroup({ caller, id })
+        if (group === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
+        if (group.isDirectMessage) {
+          return yield* new Forbidden({ detail: "A direct conversation has no name, and is not deleted." })
+        }
+        return group.role
+      })
+
+      const update = Effect.fn("Conversations.update")(function* (
+        caller: UserId,
+        id: ConversationId,
+        { description, history, name }: GroupChange
+      ) {
+        const head = yield* Effect.gen(function* () {
+          if ((yield* roleIn(caller, id)) === "member") {
+            return yield* new Forbidden({ detail: "Only the owner and admins change a group." })
+          }
+          if (history !== undefined) yield* sql`UPDATE conversations SET history = ${history} WHERE id = ${id}`
+          const said: Array<SystemContent> = []
+          if (name !== undefined) {
+            yield* sql`UPDATE conversations SET name = ${name} WHERE id = ${id}`
+            said.push({ event: "renamed", by: caller, name })
+          }
+          if (description !== undefined) {
+            yield* sql`UPDATE conversations SET description = ${description} WHERE id = ${id}`
+            said.push({ event: "described", by: caller, description })
+          }
+          return said.length === 0 ? undefined : yield* systemMessages.append(id, said)
+        }).pipe(sql.withTransaction)
+        if (head !== undefined) yield* systemMessages.announce(id, head)
+        return yield* get(caller, id)
+      }, catchDatabaseErrors)
+
+      const remove = Effect.fn("Conversations.remove")(function* (caller: UserId, id: ConversationId) {
+        yield* Effect.gen(function* () {
+          if ((yield* roleIn(caller, id)) !== "owner") {
+            return yield* new Forbidden({ detail: "Only the owner deletes a group." })
+          }
+          yield* sql`DELETE FROM conversations WHERE id = ${id}`
+        }).pipe(sql.withTransaction)
+      }, catchDatabaseErrors)
+
+      // The caller's by conversation_participants_user_id_idx; of each, the last message and the unread ones by
+      // chat_messages_seq_key, past the cursor and no further than is shown.
+      const findList = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          limit: Schema.Int,
+          before: Schema.NullOr(Schema.DateTimeUtcFromDate),
+          id: Schema.NullOr(ConversationId)
+        }),
+        Result: ConversationSummary,
+        execute: ({ before, caller, id, limit }) => sql`
+          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.head, date_trunc('milliseconds', c.updated_at) AS "lastActivityAt",
+            p.role, p.last_read_seq AS "lastReadSeq",
+            (SELECT jsonb_build_object('id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url)
+              FROM conversation_participants o JOIN users u ON u.id = o.user_id
+              WHERE c.is_direct_message AND o.conversation_id = c.id AND o.user_id <> p.user_id LIMIT 1) AS other,
+            (SELECT count(*)::int FROM (
+              SELECT FROM chat_messages m
+              WHERE m.conversation_id = c.id AND m.seq > greatest(p.last_read_seq, p.visible_after)
+                AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.sender_id IS DISTINCT FROM p.user_id
+              LIMIT ${mostUnread}) u) AS "unreadCount",
+            (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'senderId', m.sender_id, 'messageType', m.message_type,
+                'preview', CASE WHEN m.deleted_at IS NULL AND m.message_type = 'text' THEN left(m.content, ${previewLength}) END,
+                'createdAt', m.created_at)
+              FROM chat_messages m WHERE m.conversation_id = c.id AND m.seq > p.visible_after
+              ORDER BY m.seq DESC LIMIT 1) AS "lastMessage"
+          FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
+          WHERE p.user_id = ${caller} AND (${before}::timestamptz IS NULL
+            OR (date_trunc('milliseconds', c.updated_at), c.id) < (${before}::timestamptz, ${id}::uuid))
+          ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
+      })
+
+      const list = Effect.fn("Conversations.list")(function* (
+        caller: UserId,
+        limit: number,
+        after: ListCursor | undefined
+      ) {
+        const found = yield* findList({
+          caller,
+          limit: limit + 1,
+          before: after?.before ?? null,
+          id: after?.id ?? null
+        })
+        const conversations = found.slice(0, limit)
+        const last = conversations.at(-1)
+        const next = found.length > limit && last !== undefined ? { before: last.lastActivityAt, id: last.id } : null
+        return { conversations, next }
+      }, catchDatabaseErrors)
+
       // By the primary keys of conversations and conversation_participants.
       const find = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, id: ConversationId }),
         Result: Conversation,
         execute: ({ caller, id }) => sql`
-          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.head, c.created_at AS "createdAt",
+          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, c.head, c.created_at AS "createdAt",
             (SELECT jsonb_agg(jsonb_build_object(
                 'id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url,
                 'role', p.role, 'joinedAt', p.joined_at) ORDER BY p.joined_at, p.user_id)
@@ -89,7 +273,7 @@ export class Conversations extends Context.Service<
         return conversation ?? (yield* new NotFound({ detail: "There is no such conversation." }))
       }, catchDatabaseErrors)
 
-      return Conversations.of({ direct, get })
+      return Conversations.of({ direct, create, get, update, remove, list })
     })
   )
 }

@@ -2,8 +2,8 @@ import { Effect, Schema } from "effect"
 import { Model } from "effect/schema"
 import { Timestamp, UserId } from "../auth/Account.ts"
 import { Problem } from "../Problem.ts"
-import { Text, Uuid } from "../Text.ts"
-import { ConversationId, Position } from "./Conversation.ts"
+import { Line, Text, Uuid } from "../Text.ts"
+import { ConversationId, Position, Role } from "./Conversation.ts"
 
 /** Chosen by the sender: sending the same message again with the same id changes nothing. */
 export const MessageId = Uuid.pipe(Schema.brand("MessageId"))
@@ -14,7 +14,7 @@ export const maxContentBytes = 65_536
 
 const encoder = new TextEncoder()
 
-export const Content = Text.check(
+export const TextContent = Text.check(
   Schema.isMinLength(1),
   Schema.makeFilter(
     (text: string) =>
@@ -25,14 +25,73 @@ export const Content = Text.check(
   )
 )
 
+const Url = Text.check(
+  Schema.isMaxLength(2_048),
+  Schema.isPattern(/^https?:\/\/[^\s]+$/, { message: "must be an http or https URL" })
+)
+const Pixels = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))
+
+export const ImageContent = Schema.Struct({
+  url: Url,
+  thumbnailUrl: Schema.optionalKey(Url),
+  width: Schema.optionalKey(Pixels),
+  height: Schema.optionalKey(Pixels),
+  caption: Schema.optionalKey(Text.check(Schema.isMaxLength(1_024)))
+}).annotate({ identifier: "ImageContent" })
+
+export const FileContent = Schema.Struct({
+  url: Url,
+  filename: Line(255),
+  /** Bytes. */
+  size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  mimeType: Schema.String.check(Schema.isPattern(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/, { message: "must be a media type" }))
+}).annotate({ identifier: "FileContent" })
+
+/** What the server itself says in a conversation's log. */
+export const SystemContent = Schema.Union([
+  Schema.Struct({ event: Schema.Literal("created"), by: UserId }),
+  Schema.Struct({ event: Schema.Literal("renamed"), by: UserId, name: Schema.NullOr(Schema.String) }),
+  Schema.Struct({ event: Schema.Literal("described"), by: UserId, description: Schema.NullOr(Schema.String) }),
+  Schema.Struct({ event: Schema.Literal("joined"), by: UserId, user: UserId }),
+  Schema.Struct({ event: Schema.Literal("left"), user: UserId }),
+  Schema.Struct({ event: Schema.Literal("removed"), by: UserId, user: UserId }),
+  Schema.Struct({ event: Schema.Literal("roleChanged"), by: UserId, user: UserId, role: Role })
+]).annotate({ identifier: "SystemContent" })
+export type SystemContent = typeof SystemContent.Type
+
+const contentKinds = {
+  text: Schema.is(TextContent),
+  image: Schema.is(ImageContent),
+  file: Schema.is(FileContent)
+}
+
 /** What a sender gives. `system` messages are the server's own. */
 export const Draft = Schema.Struct({
-  content: Content,
+  content: Schema.Union([TextContent, ImageContent, FileContent]),
   messageType: Schema.Literals(["text", "image", "file"]).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed("text" as const))
+  ),
+  /** An earlier message of the same conversation. */
+  replyTo: Schema.optionalKey(MessageId)
+})
+  .check(
+    Schema.makeFilter(({ content, messageType }) =>
+      contentKinds[messageType](content)
+        ? true
+        : { path: ["content"], issue: `must be the content of a message of type ${messageType}` }
+    )
   )
-}).annotate({ identifier: "Draft" })
+  .annotate({ identifier: "Draft" })
 export type Draft = typeof Draft.Type
+
+/** Who reacted with one emoji, in the order in which they did. */
+export const Reaction = Schema.Struct({ emoji: Schema.String, userIds: Schema.Array(UserId) })
+
+/** One emoji, or a short code. */
+export const Emoji = Text.check(
+  Schema.isPattern(/^\S+$/u, { message: "must be an emoji" }),
+  Schema.makeFilter((text: string) => encoder.encode(text).length <= 64 || "must be at most 64 bytes")
+)
 
 export class Message extends Model.Class<Message>("Message")({
   id: MessageId,
@@ -41,11 +100,15 @@ export class Message extends Model.Class<Message>("Message")({
   seq: Position,
   /** Where it last changed. */
   version: Position,
-  /** `null` when the sender's account is gone. */
+  /** `null` when the server said it, or the sender's account is gone. */
   senderId: Schema.NullOr(UserId),
   messageType: Schema.Literals(["text", "image", "file", "system"]),
-  content: Schema.String,
+  /** By `messageType`; `null` once it is deleted. Messages from before contents had types are strings. */
+  content: Schema.NullOr(Schema.Union([Schema.String, ImageContent, FileContent, SystemContent])),
   replyTo: Schema.NullOr(MessageId),
+  /** Participants whom the text names as `@username`. */
+  mentions: Schema.Array(UserId),
+  reactions: Schema.Array(Reaction),
   createdAt: Timestamp,
   editedAt: Model.Field({
     select: Schema.NullOr(Schema.DateTimeUtcFromDate),
@@ -67,5 +130,15 @@ export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({
   after: Schema.NullOr(Schema.String)
 }) {}
 
+/** What a message said from `version` on, until it was edited. */
+export class MessageVersion extends Model.Class<MessageVersion>("MessageVersion")({
+  version: Position,
+  content: Schema.String,
+  writtenAt: Timestamp
+}) {}
+
 /** The id was given to another message before: choose a new one. */
 export class MessageIdReused extends Problem<MessageIdReused>()("MessageIdReused") {}
+
+/** The message has changed since the version that the caller knows: read it, and decide again. */
+export class StaleVersion extends Problem<StaleVersion>()("StaleVersion") {}

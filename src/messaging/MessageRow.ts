@@ -1,17 +1,34 @@
 /**
- * The columns of `chat_messages AS m` as `Message` decodes them, but for its two receipt flags.
+ * The columns of `chat_messages AS m` as `Message` decodes them, but for its reactions and receipts. Content is text, or
+ * JSON for every other kind; it is gone when the message is deleted.
  */
-export const messageColumns = `
+const ownColumns = `
   m.id, m.conversation_id AS "conversationId", m.seq, m.version, m.sender_id AS "senderId",
-  m.message_type AS "messageType", m.content, m.reply_to AS "replyTo", m.created_at AS "createdAt",
-  m.edited_at AS "editedAt", m.deleted_at AS "deletedAt"`
+  m.message_type AS "messageType", m.reply_to AS "replyTo", m.mentions, m.created_at AS "createdAt",
+  m.edited_at AS "editedAt", m.deleted_at AS "deletedAt",
+  CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN to_jsonb(m.content)
+    ELSE m.content::jsonb END AS content`
+
+/** Of a message that was posted just now: nobody has reacted to it, or received it. */
+export const postedColumns = `${ownColumns}, '[]'::jsonb AS reactions, false AS "isDelivered", false AS "isRead"`
 
 /**
- * `isDelivered` and `isRead` of `chat_messages AS m`: whether the cursors of all participants but the sender have come
- * this far. By the primary key of conversation_participants.
+ * Of any message. Reactions by the primary key of message_reactions; the two flags, whether the cursors of all
+ * participants but the sender have come this far, by the primary key of conversation_participants.
  */
-export const receiptColumns = `
+export const messageColumns = `${ownColumns},
+  coalesce((
+    SELECT jsonb_agg(jsonb_build_object('emoji', r.emoji, 'userIds', r.users) ORDER BY r.first, r.emoji)
+    FROM (
+      SELECT emoji, jsonb_agg(user_id ORDER BY created_at, user_id) AS users, min(created_at) AS first
+      FROM message_reactions WHERE conversation_id = m.conversation_id AND message_id = m.id GROUP BY emoji
+    ) r
+  ), '[]') AS reactions,
   coalesce((SELECT min(p.last_delivered_seq) >= m.seq FROM conversation_participants p
     WHERE p.conversation_id = m.conversation_id AND p.user_id IS DISTINCT FROM m.sender_id), false) AS "isDelivered",
   coalesce((SELECT min(p.last_read_seq) >= m.seq FROM conversation_participants p
     WHERE p.conversation_id = m.conversation_id AND p.user_id IS DISTINCT FROM m.sender_id), false) AS "isRead"`
+
+/** How a content is stored: text as it is, every other kind as JSON. */
+export const storedContent = (content: unknown): string =>
+  typeof content === "string" ? content : JSON.stringify(content)

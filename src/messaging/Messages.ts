@@ -1,12 +1,20 @@
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
+import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
-import { messageColumns, receiptColumns } from "./MessageRow.ts"
+import { messageColumns } from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
+
+/** What a participant may see of a conversation's log. */
+export interface View {
+  /** The position of the last change. */
+  readonly head: Position
+  /** Only messages posted after this. */
+  readonly visibleAfter: Position
+}
 
 /** Which part of a conversation to show: the newest messages, or those next to a position. */
 export interface PageRequest {
@@ -14,6 +22,14 @@ export interface PageRequest {
   readonly limit: number
   readonly before?: Position | undefined
   readonly after?: Position | undefined
+  /** Both sides of this position, which itself is among the earlier ones. */
+  readonly around?: Position | undefined
+}
+
+/** A place in the log: a message as it is now, at the position where it was posted or at that where it last changed. */
+export interface Change {
+  readonly position: Position
+  readonly message: Message
 }
 
 export class Messages extends Context.Service<
@@ -30,32 +46,42 @@ export class Messages extends Context.Service<
       draft: Draft
     ) => Effect.Effect<
       { readonly message: Message; readonly created: boolean },
-      NotFound | Forbidden | MessageIdReused | DatabaseUnavailable
+      NotFound | Forbidden | MessageIdReused | ValidationFailed | DatabaseUnavailable
     >
     readonly get: (
       caller: UserId,
       conversationId: ConversationId,
       id: MessageId
     ) => Effect.Effect<Message, NotFound | DatabaseUnavailable>
-    /** The position of the last change, for a participant. */
-    readonly head: (
+    /** What a participant may see. */
+    readonly view: (
       caller: UserId,
       conversationId: ConversationId
-    ) => Effect.Effect<Position, NotFound | DatabaseUnavailable>
-    /** The positions of the last changes of several conversations. */
+    ) => Effect.Effect<View, NotFound | DatabaseUnavailable>
+    /** The positions of the last changes of several conversations; those that are gone are left out. */
     readonly heads: (
       ids: ReadonlyArray<ConversationId>
     ) => Effect.Effect<ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>, DatabaseUnavailable>
-    /** A page of the log as it stood at `head`. Who asks must have been found to take part, by {@link head}. */
+    /** A page of what may be seen. */
     readonly page: (
       conversationId: ConversationId,
-      head: Position,
+      view: View,
       request: PageRequest
     ) => Effect.Effect<MessagePage, DatabaseUnavailable>
-    /** The messages posted after a position, ascending, at most `limit`: one index range. */
+    /**
+     * The log after a position, ascending, at most `limit` places: new messages where they were posted, and changed ones
+     * where they last changed. A message that is both new and changed has both places.
+     */
     readonly since: (
       conversationId: ConversationId,
       position: Position,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Change>, DatabaseUnavailable>
+    /** Text messages that a participant may see and that hold all the words, the newest first. */
+    readonly search: (
+      caller: UserId,
+      query: string,
+      conversationId: ConversationId | undefined,
       limit: number
     ) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable>
   }
@@ -65,7 +91,7 @@ export class Messages extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const outbox = yield* Outbox
-      const columns = sql.literal(`${messageColumns}, ${receiptColumns}`)
+      const columns = sql.literal(messageColumns)
 
       const send = Effect.fn("Messages.send")(function* (
         senderId: UserId,
@@ -73,36 +99,43 @@ export class Messages extends Context.Service<
         id: MessageId,
         draft: Draft
       ) {
-        const { created, isParticipant, message } = yield* outbox.append({ ...draft, conversationId, id, senderId })
-        if (!isParticipant || message === undefined)
-          return yield* new NotFound({ detail: "There is no such conversation." })
+        const outcome = yield* outbox.append({ ...draft, conversationId, id, senderId })
+        if (!outcome.isParticipant) return yield* new NotFound({ detail: "There is no such conversation." })
+        const { created, message } = outcome
+        if (message === undefined) {
+          return yield* new ValidationFailed({
+            errors: [{ path: ["payload", "replyTo"], message: "must be a message of this conversation" }]
+          })
+        }
         if (created) return { message, created }
         if (message.conversationId === conversationId && message.senderId !== senderId) {
           return yield* new Forbidden({ detail: "This message is somebody else's." })
         }
-        if (
-          message.conversationId !== conversationId ||
-          message.content !== draft.content ||
-          message.messageType !== draft.messageType
-        ) {
+        // An edited message is still the one that was sent; only its content as it was then is not at hand to compare.
+        const isSame =
+          message.conversationId === conversationId &&
+          message.messageType === draft.messageType &&
+          message.replyTo === (draft.replyTo ?? null) &&
+          (message.editedAt !== null || message.deletedAt !== null || Equal.equals(message.content, draft.content))
+        if (!isSame) {
           return yield* new MessageIdReused({ detail: "This id was given to another message: choose a new one." })
         }
         return { message, created }
       })
 
       // By the primary keys of conversations and conversation_participants.
-      const findHead = SqlSchema.findAll({
+      const findView = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
-        Result: Schema.Struct({ head: Position }),
+        Result: Schema.Struct({ head: Position, visibleAfter: Position }),
         execute: ({ caller, conversationId }) => sql`
-          SELECT c.head FROM conversations c
+          SELECT c.head, p.visible_after AS "visibleAfter" FROM conversations c
           JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
           WHERE c.id = ${conversationId}`
       })
 
-      const head = Effect.fn("Messages.head")(function* (caller: UserId, conversationId: ConversationId) {
-        const [found] = yield* findHead({ caller, conversationId })
-        return found === undefined ? yield* new NotFound({ detail: "There is no such conversation." }) : found.head
+      const view = Effect.fn("Messages.view")(function* (caller: UserId, conversationId: ConversationId) {
+        const [found] = yield* findView({ caller, conversationId })
+        return found ?? (yield* new NotFound({ detail: "There is no such conversation." }))
       }, catchDatabaseErrors)
 
       // By the primary key.
@@ -137,35 +170,79 @@ export class Messages extends Context.Service<
           ORDER BY m.seq LIMIT ${limit}`
       })
 
+      /** Up to `limit` messages on one side of a position, ascending, and whether there are more beyond. */
+      const side = Effect.fnUntraced(function* (
+        direction: typeof newestFirst,
+        conversationId: ConversationId,
+        low: number,
+        high: number,
+        limit: number
+      ) {
+        if (limit === 0) return { messages: [], more: true }
+        const found = yield* direction({
+          conversationId,
+          low: Position.make(low),
+          high: Position.make(high),
+          limit: limit + 1
+        })
+        const messages = found.slice(0, limit)
+        return { messages: direction === newestFirst ? messages.toReversed() : messages, more: found.length > limit }
+      })
+
       const page = Effect.fn("Messages.page")(function* (
         conversationId: ConversationId,
-        head: Position,
-        { limit, before, after }: PageRequest
+        { head, visibleAfter }: View,
+        { after, around, before, limit }: PageRequest
       ) {
-        // Position 0 holds no message, and no message counts that came after `head` was read.
-        const range = {
+        // No message counts that came after `head` was read.
+        const low = Math.max(after ?? 0, visibleAfter)
+        const high = Math.min(before ?? head + 1, head + 1)
+        const middle = around === undefined ? undefined : Math.min(around, head)
+        const earlierLimit = middle === undefined ? (after === undefined ? limit : 0) : Math.ceil(limit / 2)
+        const earlier = yield* side(
+          newestFirst,
           conversationId,
-          low: after ?? Position.make(0),
-          high: Position.make(Math.min(before ?? head + 1, head + 1)),
-          limit: limit + 1
-        }
-        const forward = after !== undefined
-        const found = yield* forward ? oldestFirst(range) : newestFirst(range)
-        const messages = found.slice(0, limit)
-        if (!forward) messages.reverse()
+          low,
+          middle === undefined ? high : middle + 1,
+          earlierLimit
+        )
+        const laterLimit = middle === undefined ? (after === undefined ? 0 : limit) : limit - earlier.messages.length
+        const later = yield* side(oldestFirst, conversationId, Math.max(low, middle ?? low), high, laterLimit)
+
+        const messages = [...earlier.messages, ...later.messages]
         const first = messages[0]?.seq
         const last = messages.at(-1)?.seq
-        const more = found.length > limit
+        const hasBefore = first !== undefined && (earlierLimit > 0 ? earlier.more : first > visibleAfter + 1)
+        const hasAfter = last !== undefined && (laterLimit > 0 ? later.more : last < head && before !== undefined)
         return new MessagePage({
           messages,
-          before: first !== undefined && (forward ? first > 1 : more) ? String(first) : null,
-          after: last !== undefined && (forward ? more : last < head) ? String(last) : null
+          before: hasBefore ? String(first) : null,
+          after: hasAfter ? String(last) : null
         })
       }, catchDatabaseErrors)
 
+      // Two index ranges: chat_messages_seq_key, and chat_messages_changed_idx, which holds changed messages only.
+      const findSince = SqlSchema.findAll({
+        Request: Schema.Struct({ conversationId: ConversationId, position: Position, limit: Schema.Int }),
+        Result: Schema.Struct({ ...Message.fields, position: Position }),
+        execute: ({ conversationId, limit, position }) => sql`
+          SELECT ${columns}, place.position FROM (
+            (SELECT id, seq AS position FROM chat_messages
+              WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
+            UNION ALL
+            (SELECT id, version AS position FROM chat_messages
+              WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
+              ORDER BY version LIMIT ${limit})
+            ORDER BY position LIMIT ${limit}
+          ) place JOIN chat_messages m ON m.conversation_id = ${conversationId} AND m.id = place.id
+          ORDER BY place.position`
+      })
+
       const since = Effect.fn("Messages.since")(
         (conversationId: ConversationId, position: Position, limit: number) =>
-          oldestFirst({ conversationId, low: position, high: Position.make(Number.MAX_SAFE_INTEGER), limit }),
+          Effect.map(findSince({ conversationId, position, limit }), (rows) =>
+            rows.map(({ position, ...message }): Change => ({ position, message: new Message(message) }))
+          ),
         catchDatabaseErrors
       )
 
@@ -175,8 +252,8 @@ export class Messages extends Context.Service<
         Result: Message,
         execute: ({ caller, conversationId, id }) => sql`
           SELECT ${columns} FROM chat_messages m
-          WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND EXISTS (
-            SELECT FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${caller})`
+          JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
+          WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`
       })
 
       const get = Effect.fn("Messages.get")(function* (caller: UserId, conversationId: ConversationId, id: MessageId) {
@@ -184,7 +261,31 @@ export class Messages extends Context.Service<
         return message ?? (yield* new NotFound({ detail: "There is no such message." }))
       }, catchDatabaseErrors)
 
-      return Messages.of({ send, get, head, heads, page, since })
+      // By chat_messages_search_idx, among the conversations of conversation_participants_user_id_idx.
+      const findWords = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          query: Schema.String,
+          conversationId: Schema.NullOr(ConversationId),
+          limit: Schema.Int
+        }),
+        Result: Message,
+        execute: ({ caller, conversationId, limit, query }) => sql`
+          SELECT ${columns} FROM chat_messages m
+          JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
+          WHERE to_tsvector('simple', m.content) @@ plainto_tsquery('simple', ${query})
+            AND m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
+            AND (${conversationId}::uuid IS NULL OR m.conversation_id = ${conversationId}::uuid)
+          ORDER BY m.created_at DESC, m.id LIMIT ${limit}`
+      })
+
+      const search = Effect.fn("Messages.search")(
+        (caller: UserId, query: string, conversationId: ConversationId | undefined, limit: number) =>
+          findWords({ caller, query, conversationId: conversationId ?? null, limit }),
+        catchDatabaseErrors
+      )
+
+      return Messages.of({ send, get, view, heads, page, since, search })
     })
   )
 }

@@ -1,4 +1,4 @@
-import { Array, Context, Data, Deferred, Effect, Exit, Layer, Queue, Schema } from "effect"
+import { Array as Arrays, Context, Data, Deferred, Effect, Exit, Layer, Queue, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
@@ -6,7 +6,7 @@ import { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus } from "../streaming/ChangeBus.ts"
 import type { ConversationId } from "./Conversation.ts"
 import { Message, type Draft, type MessageId } from "./Message.ts"
-import { messageColumns, receiptColumns } from "./MessageRow.ts"
+import { messageColumns, postedColumns, storedContent } from "./MessageRow.ts"
 
 /** A message on its way into a conversation's log. */
 export interface Send extends Draft {
@@ -18,11 +18,28 @@ export interface Send extends Draft {
 /** What became of a send. */
 export interface Outcome {
   readonly isParticipant: boolean
+  /** What it replies to, if to anything, is a message of this conversation that the sender can see. */
+  readonly canReply: boolean
   /** This very send put the message there. */
   readonly created: boolean
   /** What the database holds under the id, which an earlier send may have put there. */
   readonly message: Message | undefined
 }
+
+/** Most people whom one message can mention. */
+const maxMentions = 50
+
+/** The usernames that a text calls as `@username`, in lower case. */
+const mentionedNames = ({ content }: Send): ReadonlyArray<string> =>
+  typeof content !== "string" || !content.includes("@")
+    ? []
+    : [
+        ...new Set(
+          Array.from(content.matchAll(/(?<![\w@])@([A-Za-z][A-Za-z0-9_]{2,29})\b/g), ([, name = ""]) =>
+            name.toLowerCase()
+          )
+        )
+      ].slice(0, maxMentions)
 
 interface Pending {
   readonly send: Send
@@ -38,7 +55,12 @@ const batchSize = 256
  */
 class IdCollision extends Data.TaggedError("IdCollision") {}
 
-const Row = Schema.Struct({ isParticipant: Schema.Boolean, created: Schema.Boolean, stored: Schema.Boolean })
+const Row = Schema.Struct({
+  isParticipant: Schema.Boolean,
+  canReply: Schema.Boolean,
+  created: Schema.Boolean,
+  stored: Schema.Boolean
+})
 const decodeRow = Schema.decodeUnknownEffect(Row)
 const decodeMessage = Schema.decodeUnknownEffect(Message)
 
@@ -60,8 +82,8 @@ export class Outbox extends Context.Service<
       const bus = yield* ChangeBus
       const queue = yield* Queue.unbounded<Pending>()
 
-      const insertedColumns = sql.literal(`${messageColumns}, false AS "isDelivered", false AS "isRead"`)
-      const earlierColumns = sql.literal(`${messageColumns}, ${receiptColumns}`)
+      const insertedColumns = sql.literal(postedColumns)
+      const earlierColumns = sql.literal(messageColumns)
 
       // By the primary key.
       const lock = (sends: ReadonlyArray<Send>) => sql`
@@ -74,12 +96,20 @@ export class Outbox extends Context.Service<
         WITH input AS (
           SELECT * FROM unnest(
             ${sends.map((send) => send.conversationId)}::uuid[], ${sends.map((send) => send.id)}::uuid[],
-            ${sends.map((send) => send.senderId)}::uuid[], ${sends.map((send) => send.content)}::text[],
-            ${sends.map((send) => send.messageType)}::text[]
-          ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, ordinal)
-        ), allowed AS (
-          SELECT i.* FROM input i
+            ${sends.map((send) => send.senderId)}::uuid[], ${sends.map((send) => storedContent(send.content))}::text[],
+            ${sends.map((send) => send.messageType)}::text[], ${sends.map((send) => send.replyTo ?? "")}::text[],
+            ${sends.map((send) => mentionedNames(send).join())}::text[]
+          ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, reply_to, names, ordinal)
+        ), participating AS (
+          SELECT i.conversation_id, i.id, i.sender_id, i.content, i.message_type, i.names, i.ordinal,
+            nullif(i.reply_to, '')::uuid AS reply_to,
+            i.reply_to = '' OR EXISTS (
+              SELECT FROM chat_messages r WHERE r.conversation_id = i.conversation_id AND r.id = i.reply_to::uuid
+                AND r.seq > p.visible_after AND r.deleted_at IS NULL) AS can_reply
+          FROM input i
           JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.sender_id
+        ), allowed AS (
+          SELECT * FROM participating WHERE can_reply
         ), earlier AS (
           SELECT ${earlierColumns} FROM chat_messages m WHERE m.id IN (SELECT id FROM input)
         ), fresh AS (
@@ -89,8 +119,13 @@ export class Outbox extends Context.Service<
           FROM fresh f JOIN conversations c ON c.id = f.conversation_id
         ), inserted AS (
           INSERT INTO chat_messages AS m
-            (conversation_id, id, sender_id, content, message_type, seq, version, created_at, updated_at)
-          SELECT conversation_id, id, sender_id, content, message_type, seq, seq, statement_timestamp(), statement_timestamp()
+            (conversation_id, id, sender_id, content, message_type, reply_to, mentions, seq, version, created_at, updated_at)
+          SELECT conversation_id, id, sender_id, content, message_type, reply_to,
+            CASE WHEN names = '' THEN '{}' ELSE ARRAY(
+              SELECT u.id FROM users u
+              JOIN conversation_participants p ON p.conversation_id = placed.conversation_id AND p.user_id = u.id
+              WHERE lower(u.username) = ANY (string_to_array(names, ',')) ORDER BY u.id) END,
+            seq, seq, statement_timestamp(), statement_timestamp()
           FROM placed ORDER BY id
           ON CONFLICT (id) DO NOTHING
           RETURNING ${insertedColumns}
@@ -102,17 +137,17 @@ export class Outbox extends Context.Service<
           SELECT * FROM inserted UNION ALL SELECT * FROM earlier
         )
         SELECT stored.*, stored.id IS NOT NULL AS stored, placed.id IS NOT NULL AS created,
-          allowed.id IS NOT NULL AS "isParticipant"
+          participating.id IS NOT NULL AS "isParticipant", coalesce(participating.can_reply, false) AS "canReply"
         FROM input
-        LEFT JOIN allowed USING (ordinal)
+        LEFT JOIN participating USING (ordinal)
         LEFT JOIN placed USING (ordinal)
         LEFT JOIN stored ON stored.id = input.id
         ORDER BY ordinal`
 
       const outcome = Effect.fnUntraced(function* (row: unknown) {
-        const { isParticipant, created, stored } = yield* decodeRow(row)
-        if (created && !stored) return yield* new IdCollision()
-        return { isParticipant, created, message: stored ? yield* decodeMessage(row) : undefined } satisfies Outcome
+        const { stored, ...rest } = yield* decodeRow(row)
+        if (rest.created && !stored) return yield* new IdCollision()
+        return { ...rest, message: stored ? yield* decodeMessage(row) : undefined } satisfies Outcome
       })
 
       const commit = (sends: ReadonlyArray<Send>) =>
@@ -142,7 +177,7 @@ export class Outbox extends Context.Service<
             return batch.forEach(({ outcome }) => Deferred.doneUnsafe(outcome, Exit.failCause(exit.cause)))
           }
           yield* announce(exit.value)
-          for (const [{ outcome }, value] of Array.zip(batch, exit.value))
+          for (const [{ outcome }, value] of Arrays.zip(batch, exit.value))
             Deferred.doneUnsafe(outcome, Exit.succeed(value))
         }
       )

@@ -2,12 +2,12 @@ import { Deferred, Effect, Exit, Semaphore } from "effect"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import type { Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
-import { appended, type Frame } from "./Frame.ts"
+import { Frame } from "./Frame.ts"
 
 /** Frames kept for the listeners: who has fallen further behind reads the database. */
 const ringSize = 256
 
-/** Changes read from the database at once. */
+/** Places of the log read from the database at once. */
 const readSize = 256
 
 /** A conversation's log as this process follows it for its listeners. */
@@ -17,16 +17,19 @@ export interface Topic {
    * all is where following begins.
    */
   readonly readTo: (target: Position) => Effect.Effect<void, DatabaseUnavailable>
-  /** The changes after a position, ascending, some or all: from memory, or from the database for who is further behind. */
+  /** The log after a position, ascending, some or all: from memory, or from the database for who is further behind. */
   readonly after: (position: Position) => Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable>
-  /** Waits until there are changes after a position. */
+  /** Waits until the log goes past a position. */
   readonly past: (position: Position) => Effect.Effect<void>
 }
 
 export const makeTopic = (id: ConversationId, messages: Messages["Service"]): Topic => {
   const reading = Semaphore.makeUnsafe(1)
   let head: Position | undefined
+  // Holds all that happened after `floor`, up to `head`. A place that a later change of the same message has taken over
+  // is not there: positions can have gaps.
   let ring: ReadonlyArray<Frame> = []
+  let floor: Position | undefined
   let moved = Deferred.makeUnsafe<void>()
 
   const move = (position: Position) => {
@@ -36,23 +39,25 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
   }
 
   const readTo = Effect.fnUntraced(function* (target: Position) {
-    if (head === undefined) return move(target)
+    if (head === undefined) {
+      floor = target
+      return move(target)
+    }
     while (head < target) {
-      const frames = (yield* messages.since(id, head, readSize)).map(appended)
+      const frames = (yield* messages.since(id, head, readSize)).map((change) => new Frame(change))
       const last = frames.at(-1)
       if (last === undefined) return
-      ring = [...ring, ...frames].slice(-ringSize)
+      const kept = [...ring, ...frames]
+      floor = kept.at(-ringSize - 1)?.position ?? floor
+      ring = kept.slice(-ringSize)
       move(last.position)
     }
   }, reading.withPermits(1))
 
-  const after = (position: Position) => {
-    const oldest = ring[0]
-    // Positions have no gaps, so a frame's place in the ring follows from its position.
-    return oldest !== undefined && oldest.position <= position + 1
-      ? Effect.succeed(ring.slice(position + 1 - oldest.position))
-      : Effect.map(messages.since(id, position, readSize), (missing) => missing.map(appended))
-  }
+  const after = (position: Position) =>
+    floor !== undefined && floor <= position
+      ? Effect.sync(() => ring.slice(ring.findLastIndex((frame) => frame.position <= position) + 1))
+      : Effect.map(messages.since(id, position, readSize), (changes) => changes.map((change) => new Frame(change)))
 
   const past = (position: Position): Effect.Effect<void> =>
     Effect.suspend(() =>

@@ -2,4 +2,5 @@
 export { TestDatabase } from "./TestDatabase.ts"
 export { TestServices } from "./TestServices.ts"
 export { TestServer } from "./TestServer.ts"
+export { unusedServices } from "./unusedServices.ts"
 export { clientOf, signedIn, testPassword, type TestUser } from "./TestUser.ts"

@@ -63,7 +63,7 @@ layer(TestServices)("Messages", (it) => {
       assert.strictEqual(yield* refused(messages.send(grace.id, id, messageId, text("first"))), "Forbidden")
       assert.strictEqual(yield* refused(messages.send(ada.id, other.id, messageId, text("first"))), "MessageIdReused")
       assert.deepStrictEqual(
-        (yield* wholeLog(id)).map(({ content }) => content),
+        (yield* wholeLog(id)).map(({ message }) => message.content),
         ["first"]
       )
     })
@@ -77,7 +77,7 @@ layer(TestServices)("Messages", (it) => {
         messages.send(eve.id, id, newId(), text("let me in")),
         messages.send(eve.id, id, message.id, text("between us")),
         messages.get(eve.id, id, message.id),
-        messages.head(eve.id, id)
+        messages.view(eve.id, id)
       ]
       for (const attempt of attempts) assert.strictEqual((yield* Effect.flip(attempt))._tag, "NotFound")
       assert.strictEqual((yield* wholeLog(id)).length, 1)
@@ -102,10 +102,10 @@ layer(TestServices)("Messages", (it) => {
         Array.range(1, 67)
       )
       assert.deepStrictEqual(
-        (yield* wholeLog(id)).map(({ seq }) => seq as number),
+        (yield* wholeLog(id)).map(({ position }) => position as number),
         Array.range(1, 67)
       )
-      assert.strictEqual(yield* messages.head(ada.id, id), 67)
+      assert.strictEqual((yield* messages.view(ada.id, id)).head, 67)
     })
   )
 
@@ -113,11 +113,11 @@ layer(TestServices)("Messages", (it) => {
     Effect.gen(function* () {
       const { ada, id, messages } = yield* world
       yield* Effect.forEach(Array.range(1, 25), (index) => messages.send(ada.id, id, newId(), text(`${index}`)))
-      const head = yield* messages.head(ada.id, id)
-      const seen: Array<string> = []
+      const view = yield* messages.view(ada.id, id)
+      const seen: Array<unknown> = []
       let before: string | null | undefined
       do {
-        const page = yield* messages.page(id, head, {
+        const page = yield* messages.page(id, view, {
           limit: 10,
           before: before === undefined ? undefined : Position.make(Number(before))
         })
@@ -132,9 +132,9 @@ layer(TestServices)("Messages", (it) => {
     Effect.gen(function* () {
       const { ada, id, messages } = yield* world
       yield* Effect.forEach(Array.range(1, 7), (index) => messages.send(ada.id, id, newId(), text(`${index}`)))
-      const head = yield* messages.head(ada.id, id)
-      const first = yield* messages.page(id, head, { limit: 5, after: Position.make(0) })
-      const second = yield* messages.page(id, head, { limit: 5, after: Position.make(5) })
+      const view = yield* messages.view(ada.id, id)
+      const first = yield* messages.page(id, view, { limit: 5, after: Position.make(0) })
+      const second = yield* messages.page(id, view, { limit: 5, after: Position.make(5) })
       assert.deepStrictEqual([first.before, first.after], [null, "5"])
       assert.deepStrictEqual([second.before, second.after], ["6", null])
       assert.deepStrictEqual(
@@ -144,15 +144,17 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("a page shows the log as it stood at its version", () =>
+  it.effect("a page around a position shows both sides of it", () =>
     Effect.gen(function* () {
       const { ada, id, messages } = yield* world
-      yield* Effect.forEach(Array.range(1, 5), (index) => messages.send(ada.id, id, newId(), text(`${index}`)))
-      const page = yield* messages.page(id, Position.make(3), { limit: 50 })
+      yield* Effect.forEach(Array.range(1, 20), (index) => messages.send(ada.id, id, newId(), text(`${index}`)))
+      const view = yield* messages.view(ada.id, id)
+      const page = yield* messages.page(id, view, { limit: 6, around: Position.make(10) })
       assert.deepStrictEqual(
         page.messages.map(({ content }) => content),
-        ["1", "2", "3"]
+        ["8", "9", "10", "11", "12", "13"]
       )
+      assert.deepStrictEqual([page.before, page.after], ["8", "13"])
     })
   )
 

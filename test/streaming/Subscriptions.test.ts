@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Array, Duration, Effect, Fiber, Stream } from "effect"
+import { Array, Duration, Effect, Fiber, Redacted, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
@@ -8,9 +8,13 @@ import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId } from "../../src/messaging/Message.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
 import { Subscriptions, type Update } from "../../src/streaming/Subscriptions.ts"
-import { signedIn, TestServices } from "../../src/testing/index.ts"
+import { Sessions } from "../../src/auth/Sessions.ts"
+import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 
 const heartbeat = Duration.seconds(20)
+
+const sessionOf = ({ token }: TestUser) =>
+  Effect.flatMap(Sessions, (sessions) => sessions.authenticate(Redacted.make(token)))
 
 const world = Effect.gen(function* () {
   const conversations = yield* Conversations
@@ -18,14 +22,15 @@ const world = Effect.gen(function* () {
   const subscriptions = yield* Subscriptions
   const [ada, grace, eve] = [yield* signedIn(), yield* signedIn(), yield* signedIn()]
   const { conversation } = yield* conversations.direct(ada.id, grace.id)
+  const session = yield* sessionOf(ada)
   const send = (content: string) =>
     messages.send(grace.id, conversation.id, MessageId.make(randomUUID()), { content, messageType: "text" })
   const subscribe = (position?: number) =>
-    subscriptions.open(ada.id, conversation.id, {
+    subscriptions.open(session, conversation.id, {
       position: position === undefined ? undefined : Position.make(position),
       heartbeat
     })
-  return { eve, id: conversation.id, send, subscribe, subscriptions }
+  return { ada, grace, eve, id: conversation.id, send, subscribe, subscriptions }
 })
 
 const describe = (update: Update) => {
@@ -36,6 +41,8 @@ const describe = (update: Update) => {
       return `change ${update.frame.position}`
     case "Heartbeat":
       return "heartbeat"
+    case "End":
+      return "end"
   }
 }
 
@@ -133,7 +140,9 @@ layer(TestServices)("Subscriptions", (it) => {
   it.effect("are refused to who takes no part", () =>
     Effect.gen(function* () {
       const { eve, id, subscriptions } = yield* world
-      const refused = yield* Effect.flip(subscriptions.open(eve.id, id, { position: undefined, heartbeat }))
+      const refused = yield* Effect.flip(
+        subscriptions.open(yield* sessionOf(eve), id, { position: undefined, heartbeat })
+      )
       assert.strictEqual(refused._tag, "NotFound")
     })
   )

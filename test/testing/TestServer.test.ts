@@ -15,12 +15,12 @@ for (const [name, server] of [
       Effect.gen(function* () {
         const [ada, grace] = [yield* signedIn(), yield* signedIn()]
         const [asAda, asGrace] = [yield* clientOf(ada), yield* clientOf(grace)]
-        const { id } = yield* asAda.messaging.direct({ params: { userId: grace.id } })
-        const sent = yield* asAda.messaging.send({
+        const { id } = yield* asAda.conversations.direct({ params: { userId: grace.id } })
+        const sent = yield* asAda.messages.send({
           params: { id, messageId: MessageId.make(randomUUID()) },
           payload: { content: "Hello, Grace", messageType: "text" }
         })
-        const { body, headers } = yield* asGrace.messaging.messages({ params: { id }, query: {} })
+        const { body, headers } = yield* asGrace.messages.page({ params: { id }, query: {} })
         assert.deepStrictEqual(body.messages, [sent])
         assert.strictEqual(headers.version, '"1"')
       })
@@ -30,7 +30,7 @@ for (const [name, server] of [
       Effect.gen(function* () {
         const client = yield* clientOf(yield* signedIn())
         const id = ConversationId.make(randomUUID())
-        assert.strictEqual((yield* Effect.flip(client.messaging.conversation({ params: { id } })))._tag, "NotFound")
+        assert.strictEqual((yield* Effect.flip(client.conversations.get({ params: { id } })))._tag, "NotFound")
         const nobody = yield* clientOf()
         assert.strictEqual((yield* Effect.flip(nobody.auth.me()))._tag, "Unauthorized")
       })

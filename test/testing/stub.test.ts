@@ -1,14 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Redacted } from "effect"
-import { Accounts, Conversations, Messages, Sessions, Subscriptions, Unauthorized } from "xfchat"
-import { clientOf, TestServer } from "xfchat/testing"
+import { Accounts, Sessions, Unauthorized } from "xfchat"
+import { clientOf, TestServer, unusedServices } from "xfchat/testing"
 import { UserId } from "../../src/auth/Account.ts"
 import { SessionId } from "../../src/auth/Session.ts"
 
 const ada = UserId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a001")
 
-// A stub for each service that the routes need. What a stub leaves out dies when it is called.
 const stubs = Layer.mergeAll(
+  unusedServices,
   Layer.mock(Accounts, {
     get: (id) =>
       Effect.succeed({
@@ -25,10 +25,7 @@ const stubs = Layer.mergeAll(
       Redacted.value(token) === "let me in"
         ? Effect.succeed({ id: SessionId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a002"), userId: ada })
         : Effect.fail(new Unauthorized())
-  }),
-  Layer.mock(Conversations, {}),
-  Layer.mock(Messages, {}),
-  Layer.mock(Subscriptions, {})
+  })
 )
 
 layer(TestServer.layerRoutes.pipe(Layer.provide(stubs)))("the routes on stubs, without a database", (it) => {

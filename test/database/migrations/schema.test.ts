@@ -32,7 +32,7 @@ describe("the schema", () => {
 
   it.live("is the same whatever an older XFChat left", () =>
     Effect.gen(function* () {
-      const fresh = yield* schemaAfter(20240106000000n)
+      const fresh = yield* schemaAfter(20240107000000n)
       const older = yield* schemaAfter(20240104000000n)
       for (const legacy of [oldest, usual, newest]) {
         const { backAgain, migrated } = yield* Effect.gen(function* () {

@@ -1,0 +1,11 @@
+-- Takes back 20240107000000_groups_and_changes. Reactions, mentions, earlier contents of edited messages, and from where
+-- each participant sees the history cannot come back.
+
+UPDATE chat_messages SET content = content::jsonb #>> '{}' WHERE message_type <> 'text';
+
+DROP INDEX chat_messages_search_idx;
+DROP TABLE message_reactions;
+DROP TABLE message_versions;
+ALTER TABLE chat_messages DROP COLUMN mentions;
+ALTER TABLE conversation_participants DROP COLUMN visible_after;
+ALTER TABLE conversations DROP COLUMN history;

@@ -1,0 +1,94 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { UserId } from "../auth/Account.ts"
+import { Authorization } from "../auth/AuthApi.ts"
+import { Forbidden, NotFound } from "../Problem.ts"
+import {
+  Conversation,
+  ConversationId,
+  ConversationSummary,
+  GroupChange,
+  NewGroup,
+  Participant,
+  ParticipantLimitReached,
+  Position,
+  Role
+} from "./Conversation.ts"
+
+/** How many of a list to show. */
+export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))
+
+const conversation = { id: ConversationId }
+const participant = { id: ConversationId, userId: UserId }
+
+export class ConversationsApi extends HttpApiGroup.make("conversations")
+  .add(
+    HttpApiEndpoint.put("direct", "/conversations/direct/:userId", {
+      params: { userId: UserId },
+      success: [Conversation.json, Conversation.json.pipe(HttpApiSchema.status(201))],
+      error: NotFound
+    }).annotate(OpenApi.Description, "The one direct conversation with another user: 201 when this made it."),
+    HttpApiEndpoint.post("create", "/conversations", {
+      payload: NewGroup,
+      success: Conversation.json.pipe(HttpApiSchema.status(201))
+    }).annotate(OpenApi.Description, "Makes a group, owned by the caller."),
+    HttpApiEndpoint.get("list", "/conversations", {
+      query: {
+        limit: Schema.optionalKey(Limit),
+        cursor: Schema.optionalKey(
+          Schema.String.check(
+            Schema.isPattern(/^\d{1,15}_[0-9a-f-]{36}$/, { message: "must be a cursor of an earlier answer" })
+          )
+        )
+      },
+      success: Schema.Struct({
+        conversations: Schema.Array(ConversationSummary.json),
+        /** Leads on; `null` where there is no more. */
+        cursor: Schema.NullOr(Schema.String)
+      })
+    }).annotate(OpenApi.Description, "The caller's conversations, the last active first."),
+    HttpApiEndpoint.get("get", "/conversations/:id", {
+      params: conversation,
+      success: Conversation.json,
+      error: NotFound
+    }),
+    HttpApiEndpoint.patch("update", "/conversations/:id", {
+      params: conversation,
+      payload: GroupChange,
+      success: Conversation.json,
+      error: [NotFound, Forbidden]
+    }).annotate(OpenApi.Description, "Renames or describes a group. By its owner and admins."),
+    HttpApiEndpoint.delete("remove", "/conversations/:id", {
+      params: conversation,
+      success: HttpApiSchema.NoContent,
+      error: [NotFound, Forbidden]
+    }).annotate(OpenApi.Description, "Deletes a group with all its messages. By its owner."),
+    HttpApiEndpoint.get("participants", "/conversations/:id/participants", {
+      params: conversation,
+      success: Schema.Struct({ participants: Schema.Array(Participant) }),
+      error: NotFound
+    }),
+    HttpApiEndpoint.put("putParticipant", "/conversations/:id/participants/:userId", {
+      params: participant,
+      payload: Schema.Struct({ role: Schema.optionalKey(Role) }),
+      success: HttpApiSchema.NoContent,
+      error: [NotFound, Forbidden, ParticipantLimitReached]
+    }).annotate(
+      OpenApi.Description,
+      "Adds a person to a group, or gives one another role; `owner` hands the group over."
+    ),
+    HttpApiEndpoint.delete("removeParticipant", "/conversations/:id/participants/:userId", {
+      params: participant,
+      success: HttpApiSchema.NoContent,
+      error: [NotFound, Forbidden]
+    }).annotate(OpenApi.Description, "Removes a person from a group, or leaves it."),
+    HttpApiEndpoint.put("receipt", "/conversations/:id/receipt", {
+      params: conversation,
+      payload: Schema.Struct({ deliveredSeq: Schema.optionalKey(Position), readSeq: Schema.optionalKey(Position) }),
+      success: HttpApiSchema.NoContent,
+      error: NotFound
+    }).annotate(OpenApi.Description, "Says how far the caller has received and read. The cursors only grow.")
+  )
+  .middleware(Authorization)
+  .prefix("/api")
+  .annotateMerge(OpenApi.annotations({ title: "Conversations" })) {}

@@ -1,0 +1,116 @@
+import { Duration, Schema, SchemaTransformation } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Authorization } from "../auth/AuthApi.ts"
+import { Forbidden, NotFound, Problem, RateLimited } from "../Problem.ts"
+import { Text } from "../Text.ts"
+import { ConversationId, Position } from "./Conversation.ts"
+import { Limit } from "./ConversationsApi.ts"
+import {
+  Draft,
+  Emoji,
+  Message,
+  MessageId,
+  MessageIdReused,
+  MessagePage,
+  MessageVersion,
+  StaleVersion,
+  TextContent
+} from "./Message.ts"
+
+/** The `Version` or `Parents` of a request names a version that this resource does not have. */
+export class VersionNotFound extends Problem<VersionNotFound>()("VersionNotFound") {}
+
+/** The version of what is answered, as Braid-HTTP writes it: a quoted string. */
+const Version = Schema.Struct({ version: Schema.String })
+
+/** How long a long poll waits: `20s`, at most a minute. */
+const Wait = Schema.String.check(Schema.isPattern(/^([1-9]|[1-5]\d|60)s$/, { message: "must be 1s to 60s" })).pipe(
+  Schema.decodeTo(
+    Schema.Duration,
+    SchemaTransformation.transform({
+      decode: (text) => Duration.seconds(Number.parseInt(text, 10)),
+      encode: (wait) => `${Duration.toSeconds(wait)}s`
+    })
+  )
+)
+
+const conversation = { id: ConversationId }
+const message = { id: ConversationId, messageId: MessageId }
+const reaction = { ...message, emoji: Emoji }
+
+export class MessagesApi extends HttpApiGroup.make("messages")
+  .add(
+    HttpApiEndpoint.get("page", "/conversations/:id/messages", {
+      params: conversation,
+      query: {
+        limit: Schema.optionalKey(Limit),
+        before: Schema.optionalKey(Position),
+        after: Schema.optionalKey(Position),
+        around: Schema.optionalKey(Position),
+        wait: Schema.optionalKey(Wait)
+      },
+      success: HttpApiSchema.WithHeaders(MessagePage, Version),
+      error: [NotFound, VersionNotFound, RateLimited]
+    }).annotate(
+      OpenApi.Description,
+      "A page of messages, the newest unless `before`, `after` or `around` says otherwise. Or the stream of them, in one of " +
+        "four encodings which all resume by the same version: with a `Subscribe` header Braid-HTTP (209, `Parents`), with " +
+        "`Accept: text/event-stream` server-sent events (`Last-Event-ID`), with `Accept: application/x-ndjson` lines " +
+        "(`?after=`), with `?wait=20s&after=` a long poll."
+    ),
+    HttpApiEndpoint.put("send", "/conversations/:id/messages/:messageId", {
+      params: message,
+      payload: Draft,
+      success: [Message.json, Message.json.pipe(HttpApiSchema.status(201))],
+      error: [NotFound, Forbidden, MessageIdReused, StaleVersion]
+    }).annotate(
+      OpenApi.Description,
+      "Sends a message under an id that the sender chose: 201 the first time, 200 and the stored message ever after. With " +
+        "`Parents`, the message's current version: an edit."
+    ),
+    HttpApiEndpoint.get("get", "/conversations/:id/messages/:messageId", {
+      params: message,
+      success: HttpApiSchema.WithHeaders(Message.json, Version),
+      error: NotFound
+    }),
+    HttpApiEndpoint.patch("edit", "/conversations/:id/messages/:messageId", {
+      params: message,
+      payload: Schema.Struct({ content: TextContent }),
+      success: HttpApiSchema.WithHeaders(Message.json, Version),
+      error: [NotFound, Forbidden, StaleVersion]
+    }).annotate(OpenApi.Description, "Replaces the text of a message. By its author; what it said before is kept."),
+    HttpApiEndpoint.delete("erase", "/conversations/:id/messages/:messageId", {
+      params: message,
+      success: HttpApiSchema.NoContent,
+      error: [NotFound, Forbidden]
+    }).annotate(OpenApi.Description, "Erases a message; a tombstone stays. By its author, or who leads the group."),
+    HttpApiEndpoint.get("history", "/conversations/:id/messages/:messageId/history", {
+      params: message,
+      success: Schema.Struct({ versions: Schema.Array(MessageVersion.json) }),
+      error: NotFound
+    }).annotate(OpenApi.Description, "What a message said before it was edited."),
+    HttpApiEndpoint.put("react", "/conversations/:id/messages/:messageId/reactions/:emoji", {
+      params: reaction,
+      success: HttpApiSchema.NoContent,
+      error: NotFound
+    }),
+    HttpApiEndpoint.delete("unreact", "/conversations/:id/messages/:messageId/reactions/:emoji", {
+      params: reaction,
+      success: HttpApiSchema.NoContent,
+      error: NotFound
+    }),
+    HttpApiEndpoint.get("search", "/messages/search", {
+      query: {
+        q: Text.check(Schema.isMinLength(1), Schema.isMaxLength(256)),
+        conversation: Schema.optionalKey(ConversationId),
+        limit: Schema.optionalKey(Limit)
+      },
+      success: Schema.Struct({ messages: Schema.Array(Message.json) })
+    }).annotate(
+      OpenApi.Description,
+      "Texts that hold all the words, in conversations of the caller's, the newest first."
+    )
+  )
+  .middleware(Authorization)
+  .prefix("/api")
+  .annotateMerge(OpenApi.annotations({ title: "Messages" })) {}

@@ -1,0 +1,164 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../auth/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
+import { ConversationId, History, maxParticipants, ParticipantLimitReached, Position, Role } from "./Conversation.ts"
+import type { SystemContent } from "./Message.ts"
+import { SystemMessages } from "./SystemMessages.ts"
+
+/** Who takes part in a group, and in which role. Each change is a message in the log, in the same transaction. */
+export class Participants extends Context.Service<
+  Participants,
+  {
+    /**
+     * Adds a person as a member, or with `role` gives them another one: `owner` hands the group over. Owner and admins add;
+     * only the owner gives roles. What is so already stays so.
+     */
+    readonly put: (
+      caller: UserId,
+      conversationId: ConversationId,
+      userId: UserId,
+      role: Role | undefined
+    ) => Effect.Effect<void, NotFound | Forbidden | ParticipantLimitReached | DatabaseUnavailable>
+    /**
+     * Removes a person, or oneself. The owner removes anybody, admins remove members. When the owner leaves, the group
+     * passes to who has been in it longest, admins first; when the last one leaves, it is gone.
+     */
+    readonly remove: (
+      caller: UserId,
+      conversationId: ConversationId,
+      userId: UserId
+    ) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
+  }
+>()("xfchat/messaging/Participants") {
+  static readonly layer = Layer.effect(
+    Participants,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const systemMessages = yield* SystemMessages
+
+      // By the primary key.
+      const lock = SqlSchema.findAll({
+        Request: ConversationId,
+        Result: Schema.Struct({ isDirectMessage: Schema.Boolean, history: History, head: Position }),
+        execute: (id) => sql`
+          SELECT is_direct_message AS "isDirectMessage", history, head FROM conversations WHERE id = ${id}
+          FOR NO KEY UPDATE`
+      })
+
+      // By the primary key of conversation_participants: the people, longest in the conversation first.
+      const findRoles = SqlSchema.findAll({
+        Request: ConversationId,
+        Result: Schema.Struct({ userId: UserId, role: Role }),
+        execute: (id) => sql`
+          SELECT user_id AS "userId", role FROM conversation_participants WHERE conversation_id = ${id}
+          ORDER BY joined_at, user_id`
+      })
+
+      const setRole = (conversationId: ConversationId, userId: UserId, role: Role) => sql`
+        UPDATE conversation_participants SET role = ${role} WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
+
+      type Group = {
+        readonly history: typeof History.Type
+        readonly head: Position
+        readonly roles: ReadonlyMap<UserId, Role>
+        readonly role: Role
+      }
+
+      /** One change of a group under its lock. `write` makes it, and gives what is to be said of it. */
+      const change = Effect.fnUntraced(function* <E>(
+        caller: UserId,
+        conversationId: ConversationId,
+        write: (group: Group) => Effect.Effect<ReadonlyArray<SystemContent>, E>
+      ) {
+        const head = yield* Effect.gen(function* () {
+          const [conversation] = yield* lock(conversationId)
+          const roles = new Map((yield* findRoles(conversationId)).map(({ role, userId }) => [userId, role]))
+          const role = roles.get(caller)
+          if (conversation === undefined || role === undefined) {
+            return yield* new NotFound({ detail: "There is no such conversation." })
+          }
+          if (conversation.isDirectMessage) {
+            return yield* new Forbidden({ detail: "A direct conversation is always of the same two." })
+          }
+          const said = yield* write({ ...conversation, roles, role })
+          return said.length === 0 ? undefined : yield* systemMessages.append(conversationId, said)
+        }).pipe(sql.withTransaction)
+        if (head !== undefined) yield* systemMessages.announce(conversationId, head)
+      }, catchDatabaseErrors)
+
+      const put = Effect.fn("Participants.put")(
+        (caller: UserId, conversationId: ConversationId, userId: UserId, role: Role | undefined) =>
+          change(caller, conversationId, (group) =>
+            Effect.gen(function* () {
+              const said: Array<SystemContent> = []
+              const current = group.roles.get(userId)
+              if (current === undefined) {
+                if (group.role === "member") {
+                  return yield* new Forbidden({ detail: "Only the owner and admins add people." })
+                }
+                if (group.roles.size >= maxParticipants) {
+                  return yield* new ParticipantLimitReached({ detail: `There are ${maxParticipants} already.` })
+                }
+                const visibleAfter = group.history === "whole" ? 0 : group.head
+                const made = yield* sql`
+                  INSERT INTO conversation_participants
+                    (conversation_id, user_id, visible_after, last_delivered_seq, last_read_seq)
+                  SELECT ${conversationId}::uuid, id, ${visibleAfter}, ${group.head}, ${group.head}
+                  FROM users WHERE id = ${userId} RETURNING user_id`
+                if (made.length === 0) return yield* new NotFound({ detail: "There is no such user." })
+                said.push({ event: "joined", by: caller, user: userId })
+              }
+              if (role !== undefined && role !== (current ?? "member")) {
+                if (group.role !== "owner") return yield* new Forbidden({ detail: "Only the owner gives roles." })
+                if (userId === caller) {
+                  return yield* new Forbidden({ detail: "To stop owning a group, give it to somebody else." })
+                }
+                if (role === "owner") {
+                  yield* setRole(conversationId, caller, "admin")
+                  said.push({ event: "roleChanged", by: caller, user: caller, role: "admin" })
+                }
+                yield* setRole(conversationId, userId, role)
+                said.push({ event: "roleChanged", by: caller, user: userId, role })
+              }
+              return said
+            })
+          )
+      )
+
+      const remove = Effect.fn("Participants.remove")(
+        (caller: UserId, conversationId: ConversationId, userId: UserId) =>
+          change(caller, conversationId, (group) =>
+            Effect.gen(function* () {
+              const current = group.roles.get(userId)
+              if (current === undefined) return []
+              const may =
+                userId === caller || group.role === "owner" || (group.role === "admin" && current === "member")
+              if (!may) return yield* new Forbidden({ detail: "The owner removes anybody, admins remove members." })
+              yield* sql`
+              DELETE FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
+              if (group.roles.size === 1) {
+                yield* sql`DELETE FROM conversations WHERE id = ${conversationId}`
+                return []
+              }
+              const said: Array<SystemContent> = [
+                userId === caller ? { event: "left", user: userId } : { event: "removed", by: caller, user: userId }
+              ]
+              if (current === "owner") {
+                const others = [...group.roles].filter(([other]) => other !== userId)
+                const [heir] = others.find(([, role]) => role === "admin") ?? others[0] ?? []
+                if (heir !== undefined) {
+                  yield* setRole(conversationId, heir, "owner")
+                  said.push({ event: "roleChanged", by: caller, user: heir, role: "owner" })
+                }
+              }
+              return said
+            })
+          )
+      )
+
+      return Participants.of({ put, remove })
+    })
+  )
+}

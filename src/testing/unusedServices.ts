@@ -1,0 +1,21 @@
+import { Layer } from "effect"
+import { Accounts } from "../auth/Accounts.ts"
+import { Sessions } from "../auth/Sessions.ts"
+import { Conversations } from "../messaging/Conversations.ts"
+import { MessageChanges } from "../messaging/MessageChanges.ts"
+import { Messages } from "../messaging/Messages.ts"
+import { Participants } from "../messaging/Participants.ts"
+import { Receipts } from "../messaging/Receipts.ts"
+import { Subscriptions } from "../streaming/Subscriptions.ts"
+
+/** Stubs of all services that the routes need, each of which dies when it is called: merge your own after them. */
+export const unusedServices = Layer.mergeAll(
+  Layer.mock(Accounts, {}),
+  Layer.mock(Sessions, {}),
+  Layer.mock(Conversations, {}),
+  Layer.mock(Participants, {}),
+  Layer.mock(Messages, {}),
+  Layer.mock(MessageChanges, {}),
+  Layer.mock(Receipts, {}),
+  Layer.mock(Subscriptions, {})
+)
