@@ -16,7 +16,7 @@ import {
 } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
-import { type FolderInUse, FolderUnusable, lockFolder } from "./FolderLock.ts"
+import { type FolderInUse, FolderUnusable, lockFolder } from "./embedded/FolderLock.ts"
 import {
   accountFor,
   type NoPostgresAccount,
@@ -24,9 +24,16 @@ import {
   reaches,
   shelter,
   sheltered
-} from "./PostgresAccount.ts"
-import { installed, type PostgresNotInstalled, runnable } from "./PostgresBinaries.ts"
-import { dataOf, initialize, launch, type Postmaster, type PostgresStartFailed, stopLeftover } from "./Postmaster.ts"
+} from "./embedded/PostgresAccount.ts"
+import { installed, type PostgresNotInstalled, runnable } from "./embedded/PostgresBinaries.ts"
+import {
+  dataOf,
+  initialize,
+  launch,
+  type Postmaster,
+  type PostgresStartFailed,
+  stopLeftover
+} from "./embedded/Postmaster.ts"
 
 export interface EmbeddedPostgresOptions {
   /** Where the data are kept between runs. Without it they are throwaway: in the temporary folder, deleted at the end. */

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
-import { installed } from "../../src/database/PostgresBinaries.ts"
+import { installed } from "../../src/database/embedded/PostgresBinaries.ts"
 
 /** A folder that the user of the server can reach, too, when the tests run as root. */
 const temporaryFolder = Effect.acquireRelease(
