@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Migrator from "../../../src/database/Migrator.ts"
-import { catalog, connections, DatabaseUrl, EmptyDatabase, folderOf, query, run } from "./postgres.ts"
+import { catalog, connections, DatabaseUrl, EmptyDatabase, folderOf, LegacyDatabase, query, run } from "./postgres.ts"
 
 const first = {
   "20240101000000_first.up.sql": "CREATE TABLE first (id INT); INSERT INTO first VALUES (1), (2);",
@@ -89,7 +89,7 @@ describe("migrate", () => {
       yield* Migrator.rollback({ to: 0n })
       yield* Migrator.migrate
       assert.deepStrictEqual(yield* catalog, once)
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("is not stopped by a time limit for statements, neither running nor waiting", () =>
@@ -283,7 +283,7 @@ describe("a history of sqlx", () => {
       assert.deepStrictEqual(all[0]?.appliedAt, new Date("2024-02-01T00:00:00Z"))
       assert.deepStrictEqual(yield* query("SELECT * FROM _sqlx_migrations ORDER BY version"), before)
       assert.deepStrictEqual(yield* names, [])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("runs what sqlx had not come to", () =>
@@ -298,14 +298,14 @@ describe("a history of sqlx", () => {
         "conversation_log pending"
       ])
       assert.strictEqual((yield* names).length, 4)
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("runs our 20240105000000 although sqlx has run its own", () =>
     Effect.gen(function* () {
       yield* sqlxDatabase(`${legacy}, (20240105000000, 'postgresql exclusive schema', now(), TRUE, '', 1)`)
       assert.deepStrictEqual(yield* names, ["postgresql_exclusive_schema", "conversation_log"])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("is refused, untouched, when it has a migration that is not ours", () =>

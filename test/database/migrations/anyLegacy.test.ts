@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, References, Schema } from "effect"
 import * as Migrator from "../../../src/database/Migrator.ts"
 import { migrated, unaccounted, usual, uuid } from "./legacy.ts"
-import { EmptyDatabase, query, run } from "./postgres.ts"
+import { LegacyDatabase, query, run } from "./postgres.ts"
 
 describe("any database of an older XFChat", () => {
   it.live("has its set-aside rows named in the log, by table and reason", () =>
@@ -19,7 +19,7 @@ describe("any database of an older XFChat", () => {
       assert.deepStrictEqual(warnings, [
         "Migration 20240105000000_postgresql_exclusive_schema set aside 2 of version_history: no message has this version (see table set_aside)"
       ])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   const person = Schema.Literals([1, 2, 3, 4, 8, 9])
@@ -127,7 +127,7 @@ describe("any database of an older XFChat", () => {
         assert.deepStrictEqual(differing, [])
         yield* Migrator.migrate
         assert.deepStrictEqual(yield* unaccounted, [])
-      }).pipe(Effect.provide(EmptyDatabase)),
+      }).pipe(Effect.provide(LegacyDatabase)),
     { timeout: 60_000, arbitrary: { runs: 12 } }
   )
 })

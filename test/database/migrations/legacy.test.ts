@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Migrator from "../../../src/database/Migrator.ts"
 import { globalChat, migrated, newest, oldest, usual, uuid, withoutConversation } from "./legacy.ts"
-import { EmptyDatabase, query, run } from "./postgres.ts"
+import { LegacyDatabase, query, run } from "./postgres.ts"
 
 const [ann, bob, cid, gone] = [uuid(1), uuid(2), uuid(3), uuid(9)]
 
@@ -42,7 +42,7 @@ describe("accounts of an older XFChat", () => {
         ),
         [{ email: "Ann@x.org", id: uuid(1) }]
       )
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("get one username each: the oldest account keeps it, the others get one made of it and their id", () =>
@@ -62,7 +62,7 @@ describe("accounts of an older XFChat", () => {
           "user_00000000"
         ]
       )
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("have their former names and addresses again when the migration is taken back", () =>
@@ -76,7 +76,7 @@ describe("accounts of an older XFChat", () => {
         []
       )
       assert.deepStrictEqual(yield* setAside, [])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("keep what they chose since when the migration is taken back, and get an address if they have none", () =>
@@ -93,7 +93,7 @@ describe("accounts of an older XFChat", () => {
       ])
       yield* Migrator.migrate
       assert.deepStrictEqual(yield* chosen, before)
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 })
 
@@ -129,7 +129,7 @@ describe("messages of an older XFChat", () => {
       )
       assert.deepStrictEqual(yield* participants(withoutConversation), [])
       assert.deepStrictEqual(yield* query("SELECT head::int FROM conversations"), [{ head: 2 }])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("with an impossible time stay, and the time is set aside", () =>
@@ -147,7 +147,7 @@ describe("messages of an older XFChat", () => {
         { source_table: "chat_messages", reason: "created_at is no time", id: uuid(11) },
         { source_table: "chat_messages", reason: "created_at is no time", id: uuid(12) }
       ])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("whose conversation no table knows get one, with those who wrote in it", () =>
@@ -187,7 +187,7 @@ describe("messages of an older XFChat", () => {
       assert.deepStrictEqual(yield* setAside, [
         { source_table: "chat_messages", reason: "the sender is gone: the message stays", id: uuid(18) }
       ])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("of an unknown kind, or longer than what is taken today, stay", () =>
@@ -211,7 +211,7 @@ describe("messages of an older XFChat", () => {
       yield* run(`DELETE FROM users WHERE id = '${ann}'`)
       yield* Migrator.rollback({ to: 20240104000000n })
       assert.deepStrictEqual(yield* query("SELECT count(*)::int AS rows FROM chat_messages"), [{ rows: 2 }])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("are read and delivered as far as their flags said, for each participant", () =>
@@ -245,7 +245,7 @@ describe("messages of an older XFChat", () => {
       )
       yield* Migrator.migrate
       assert.deepStrictEqual(yield* cursors, before)
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("are read again as far as the others' cursors say, whatever the sender's own says", () =>
@@ -268,7 +268,7 @@ describe("messages of an older XFChat", () => {
           { read: false, delivered: true }
         ]
       )
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 })
 
@@ -314,7 +314,7 @@ describe("the global chat of an older XFChat", () => {
           { source_table: "version_history", row: { version_id: "v3", user_id: bob, parents: ["v2", "v1"] } }
         ]
       )
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("is back as it was when the migration is taken back", () =>
@@ -333,7 +333,7 @@ describe("the global chat of an older XFChat", () => {
         []
       )
       assert.deepStrictEqual(yield* query("SELECT count(*)::int AS rows FROM chat_messages"), [{ rows: 0 }])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("may have ids that are numbers, or that a chat message has too", () =>
@@ -351,7 +351,7 @@ describe("the global chat of an older XFChat", () => {
         [...(yield* query("SELECT source_row - 'placed_as' AS row FROM set_aside WHERE source_table = 'messages'"))],
         [{ row: { id: "17", room: "lobby" } }, { row: { id: uuid(11), user_id: "nobody" } }]
       )
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 })
 
@@ -391,7 +391,7 @@ describe("friendships of an older XFChat", () => {
       yield* Migrator.rollback()
       assert.deepStrictEqual(yield* setAside, [])
       assert.deepStrictEqual(yield* query("SELECT count(*)::int AS rows FROM friend_requests"), [{ rows: 10 }])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("and usage of accounts that are gone are set aside, and come back with the way back", () =>
@@ -410,7 +410,7 @@ describe("friendships of an older XFChat", () => {
       assert.deepStrictEqual(yield* setAside, [])
       assert.deepStrictEqual(yield* query("SELECT count(*)::int AS rows FROM contacts"), [{ rows: 3 }])
       assert.deepStrictEqual(yield* query("SELECT count FROM usage_tracking ORDER BY 1"), [{ count: 7 }, { count: 8 }])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 })
 
@@ -442,7 +442,7 @@ describe("conversations of an older XFChat", () => {
         [older, younger, crowd, empty]
       )
       assert.deepStrictEqual(yield* setAside, [])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("that are groups belong to their creator, or to who has been there longest", () =>
@@ -462,7 +462,7 @@ describe("conversations of an older XFChat", () => {
         [bob, "member"]
       ])
       assert.deepStrictEqual(yield* participants(empty), [[bob, "member"]])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("are there again after a way back and forth, with those who take part", () =>
@@ -479,7 +479,7 @@ describe("conversations of an older XFChat", () => {
       ])
       yield* Migrator.migrate
       assert.deepStrictEqual(yield* picture, before)
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("keep what others wrote when an account is deleted", () =>
@@ -497,7 +497,7 @@ describe("conversations of an older XFChat", () => {
         { id: older, direct: true, direct_low: null, direct_high: bob },
         { id: empty, direct: true, direct_low: null, direct_high: null }
       ])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 
   it.live("go with their messages and replies when they are deleted", () =>
@@ -507,6 +507,6 @@ describe("conversations of an older XFChat", () => {
         INSERT INTO chat_messages (id, conversation_id, content, seq, version, reply_to) VALUES ('${uuid(14)}', '${older}', 're', 2, 2, '${uuid(11)}');
         DELETE FROM conversations WHERE id = '${older}'`)
       assert.deepStrictEqual(yield* query("SELECT count(*)::int AS rows FROM chat_messages"), [{ rows: 2 }])
-    }).pipe(Effect.provide(EmptyDatabase))
+    }).pipe(Effect.provide(LegacyDatabase))
   )
 })

@@ -5,6 +5,8 @@ import { randomUUID } from "node:crypto"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { load, title } from "../../../src/database/MigrationFile.ts"
+import * as Migrator from "../../../src/database/Migrator.ts"
 
 /** The server that the test run has started, or was given. */
 const server = Config.Redacted("TEST_DATABASE_URL")
@@ -49,6 +51,26 @@ export const folderOf = (files: Record<string, string>) =>
     }),
     (folder) => Effect.promise(() => rm(folder, { recursive: true }))
   )
+
+/** The last of the migrations that know what an older XFChat left: what comes after them starts from their schema. */
+const lastOfLegacy = 20240106000000n
+
+const legacyMigrations = Effect.gen(function* () {
+  const migrations = yield* Effect.flatMap(Effect.service(Migrator.MigrationsFolder), load)
+  return yield* folderOf(
+    Object.fromEntries(
+      migrations
+        .filter(({ id }) => id <= lastOfLegacy)
+        .flatMap((migration) => [
+          [`${title(migration)}.up.sql`, migration.up],
+          [`${title(migration)}.down.sql`, migration.down]
+        ])
+    )
+  )
+})
+
+/** An empty database for the migrations of older databases alone, whatever was added to the project's since. */
+export const LegacyDatabase = Layer.merge(EmptyDatabase, Layer.effect(Migrator.MigrationsFolder, legacyMigrations))
 
 /** Runs SQL of several statements. */
 export const run = Effect.fnUntraced(function* (statements: string) {
