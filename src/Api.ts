@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuthApi } from "./auth/AuthApi.ts"
+import { InboxApi } from "./inbox/InboxApi.ts"
 import { ConversationsApi } from "./messaging/ConversationsApi.ts"
 import { MessagesApi } from "./messaging/MessagesApi.ts"
 import { Problems } from "./ProblemsApi.ts"
@@ -9,6 +10,7 @@ export class Api extends HttpApi.make("xfchat")
   .add(AuthApi)
   .add(ConversationsApi)
   .add(MessagesApi)
+  .add(InboxApi)
   .middleware(Problems)
   // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })

@@ -6,29 +6,32 @@ import { Accounts } from "./auth/Accounts.ts"
 import { AuthHttp, AuthorizationLive } from "./auth/AuthHttp.ts"
 import { Passwords } from "./auth/Passwords.ts"
 import { Sessions } from "./auth/Sessions.ts"
+import { Inbox } from "./inbox/Inbox.ts"
+import { InboxHttp } from "./inbox/InboxHttp.ts"
+import { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
 import { Conversations } from "./messaging/Conversations.ts"
-import { Messages } from "./messaging/Messages.ts"
 import { ConversationsHttp } from "./messaging/ConversationsHttp.ts"
 import { MessageChanges } from "./messaging/MessageChanges.ts"
+import { Messages } from "./messaging/Messages.ts"
 import { MessagesHttp } from "./messaging/MessagesHttp.ts"
+import { Outbox } from "./messaging/Outbox.ts"
 import { Participants } from "./messaging/Participants.ts"
 import { Receipts } from "./messaging/Receipts.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
-import { LiveStreams } from "./streaming/LiveStreams.ts"
-import { Outbox } from "./messaging/Outbox.ts"
 import { ProblemsLive, ProblemsRouterLive } from "./ProblemsHttp.ts"
 import { ChangeBus } from "./streaming/ChangeBus.ts"
 import { Draining } from "./streaming/Draining.ts"
 import { Hub } from "./streaming/Hub.ts"
+import { LiveStreams } from "./streaming/LiveStreams.ts"
 import { Subscriptions } from "./streaming/Subscriptions.ts"
 
-/** Every service, on a `SqlClient`. */
-export const ServicesLive = Subscriptions.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, Draining.layer, MessageChanges.layer)),
+/** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. */
+export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptions.layer).pipe(
+  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, Draining.layer, MessageChanges.layer, Inbox.layer)),
   Layer.provideMerge(Messages.layer),
-  Layer.provideMerge(Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer)),
+  Layer.provideMerge(Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer)),
   Layer.provideMerge(SystemMessages.layer),
-  Layer.provideMerge(Layer.mergeAll(ChangeBus.layerMemory, Receipts.layer, Accounts.layer, Sessions.layer)),
+  Layer.provideMerge(Layer.mergeAll(ChangeBus.layerConfig, Accounts.layer, Sessions.layer)),
   Layer.provideMerge(Passwords.layer)
 )
 
@@ -37,7 +40,10 @@ export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
   ProblemsRouterLive
-).pipe(Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp]), Layer.provide([AuthorizationLive, ProblemsLive]))
+).pipe(
+  Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp, InboxHttp]),
+  Layer.provide([AuthorizationLive, ProblemsLive])
+)
 
 /** How long open answers may take to go out when the server stops: a client that does not read would hold it for ever. */
 export const stopTimeout = Duration.seconds(5)

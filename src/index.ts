@@ -8,6 +8,10 @@ export { Authorization } from "./auth/AuthApi.ts"
 export { Passwords } from "./auth/Passwords.ts"
 export { Sessions } from "./auth/Sessions.ts"
 
+export * from "./inbox/InboxItem.ts"
+export { Inbox } from "./inbox/Inbox.ts"
+export { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
+
 export * from "./messaging/Conversation.ts"
 export * from "./messaging/Message.ts"
 export { Conversations } from "./messaging/Conversations.ts"

@@ -8,8 +8,7 @@ import {
   ConversationId,
   ConversationSummary,
   History,
-  mostUnread,
-  previewLength,
+  Position,
   Role,
   type ConversationList,
   type GroupChange,
@@ -17,6 +16,7 @@ import {
   type NewGroup
 } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
+import { summaryColumns } from "./SummaryRow.ts"
 import { SystemMessages } from "./SystemMessages.ts"
 
 export class Conversations extends Context.Service<
@@ -37,7 +37,10 @@ export class Conversations extends Context.Service<
     ) => Effect.Effect<Conversation, ValidationFailed | DatabaseUnavailable>
     /** A conversation that the caller takes part in. */
     readonly get: (caller: UserId, id: ConversationId) => Effect.Effect<Conversation, NotFound | DatabaseUnavailable>
-    /** Changes what a group is called, how it is described, or what who joins later sees. By its owner and admins. */
+    /**
+     * Changes what a group is called, how it is described, or what who joins later sees. By its owner and admins. Each
+     * change is said in the log; what is so already is not said again.
+     */
     readonly update: (
       caller: UserId,
       id: ConversationId,
@@ -61,6 +64,7 @@ export class Conversations extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
+      const summary = sql.literal(summaryColumns)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
 
@@ -102,6 +106,7 @@ export class Conversations extends Context.Service<
         const [made] = existing === undefined ? yield* insertDirect(pair) : []
         const [found] = (existing ?? made) ? [existing ?? made] : yield* findDirect(pair)
         if (found === undefined) return yield* new NotFound({ detail: "There is no such user." })
+        if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
         return { conversation: yield* get(caller, found.id), created: made !== undefined }
       }, catchDatabaseErrors)
 
@@ -129,7 +134,7 @@ export class Conversations extends Context.Service<
 
       const create = Effect.fn("Conversations.create")(function* (caller: UserId, group: NewGroup) {
         const people = [...new Set([caller, ...group.participantIds])]
-        const id = yield* Effect.gen(function* () {
+        const { head, id } = yield* Effect.gen(function* () {
           const { id, joined } = yield* insertGroup({
             caller,
             people,
@@ -142,9 +147,9 @@ export class Conversations extends Context.Service<
               errors: [{ path: ["payload", "participantIds"], message: "must be the ids of users" }]
             })
           }
-          yield* systemMessages.append(id, [{ event: "created", by: caller }])
-          return id
+          return { id, head: yield* systemMessages.append(id, [{ event: "created", by: caller }]) }
         }).pipe(sql.withTransaction)
+        yield* systemMessages.announce(id, head)
         const [conversation] = yield* find({ caller, id })
         return conversation ?? (yield* new Cause.NoSuchElementError())
       }, catchDatabaseErrors)
@@ -152,43 +157,48 @@ export class Conversations extends Context.Service<
       // By the primary keys.
       const lockGroup = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, id: ConversationId }),
-        Result: Schema.Struct({ isDirectMessage: Schema.Boolean, role: Role }),
+        Result: Schema.Struct({
+          isDirectMessage: Schema.Boolean,
+          name: Schema.NullOr(Schema.String),
+          description: Schema.NullOr(Schema.String),
+          history: History,
+          role: Role
+        }),
         execute: ({ caller, id }) => sql`
-          SELECT c.is_direct_message AS "isDirectMessage", p.role FROM conversations c
+          SELECT c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, p.role FROM conversations c
           JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
           WHERE c.id = ${id} FOR NO KEY UPDATE`
       })
 
-      /** The caller's role in a group, which stays locked for the rest of the transaction. */
-      const roleIn = Effect.fnUntraced(function* (caller: UserId, id: ConversationId) {
+      /** A group and the caller's role in it, which stay locked for the rest of the transaction. */
+      const locked = Effect.fnUntraced(function* (caller: UserId, id: ConversationId) {
         const [group] = yield* lockGroup({ caller, id })
         if (group === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
         if (group.isDirectMessage) {
           return yield* new Forbidden({ detail: "A direct conversation has no name, and is not deleted." })
         }
-        return group.role
+        return group
       })
 
       const update = Effect.fn("Conversations.update")(function* (
         caller: UserId,
         id: ConversationId,
-        { description, history, name }: GroupChange
+        change: GroupChange
       ) {
         const head = yield* Effect.gen(function* () {
-          if ((yield* roleIn(caller, id)) === "member") {
+          const group = yield* locked(caller, id)
+          if (group.role === "member") {
             return yield* new Forbidden({ detail: "Only the owner and admins change a group." })
           }
-          if (history !== undefined) yield* sql`UPDATE conversations SET history = ${history} WHERE id = ${id}`
+          const { description, history, name } = { ...group, ...change }
           const said: Array<SystemContent> = []
-          if (name !== undefined) {
-            yield* sql`UPDATE conversations SET name = ${name} WHERE id = ${id}`
-            said.push({ event: "renamed", by: caller, name })
-          }
-          if (description !== undefined) {
-            yield* sql`UPDATE conversations SET description = ${description} WHERE id = ${id}`
-            said.push({ event: "described", by: caller, description })
-          }
-          return said.length === 0 ? undefined : yield* systemMessages.append(id, said)
+          if (name !== group.name) said.push({ event: "renamed", by: caller, name })
+          if (description !== group.description) said.push({ event: "described", by: caller, description })
+          if (history !== group.history) said.push({ event: "historyChanged", by: caller, history })
+          if (said.length === 0) return undefined
+          yield* sql`
+            UPDATE conversations SET name = ${name}, description = ${description}, history = ${history} WHERE id = ${id}`
+          return yield* systemMessages.append(id, said)
         }).pipe(sql.withTransaction)
         if (head !== undefined) yield* systemMessages.announce(id, head)
         return yield* get(caller, id)
@@ -196,15 +206,15 @@ export class Conversations extends Context.Service<
 
       const remove = Effect.fn("Conversations.remove")(function* (caller: UserId, id: ConversationId) {
         yield* Effect.gen(function* () {
-          if ((yield* roleIn(caller, id)) !== "owner") {
+          if ((yield* locked(caller, id)).role !== "owner") {
             return yield* new Forbidden({ detail: "Only the owner deletes a group." })
           }
           yield* sql`DELETE FROM conversations WHERE id = ${id}`
         }).pipe(sql.withTransaction)
+        yield* systemMessages.announce(id, Position.make(0))
       }, catchDatabaseErrors)
 
-      // The caller's by conversation_participants_user_id_idx; of each, the last message and the unread ones by
-      // chat_messages_seq_key, past the cursor and no further than is shown.
+      // By conversation_participants_user_id_idx.
       const findList = SqlSchema.findAll({
         Request: Schema.Struct({
           caller: UserId,
@@ -214,21 +224,7 @@ export class Conversations extends Context.Service<
         }),
         Result: ConversationSummary,
         execute: ({ before, caller, id, limit }) => sql`
-          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.head, date_trunc('milliseconds', c.updated_at) AS "lastActivityAt",
-            p.role, p.last_read_seq AS "lastReadSeq",
-            (SELECT jsonb_build_object('id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url)
-              FROM conversation_participants o JOIN users u ON u.id = o.user_id
-              WHERE c.is_direct_message AND o.conversation_id = c.id AND o.user_id <> p.user_id LIMIT 1) AS other,
-            (SELECT count(*)::int FROM (
-              SELECT FROM chat_messages m
-              WHERE m.conversation_id = c.id AND m.seq > greatest(p.last_read_seq, p.visible_after)
-                AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.sender_id IS DISTINCT FROM p.user_id
-              LIMIT ${mostUnread}) u) AS "unreadCount",
-            (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'senderId', m.sender_id, 'messageType', m.message_type,
-                'preview', CASE WHEN m.deleted_at IS NULL AND m.message_type = 'text' THEN left(m.content, ${previewLength}) END,
-                'createdAt', m.created_at)
-              FROM chat_messages m WHERE m.conversation_id = c.id AND m.seq > p.visible_after
-              ORDER BY m.seq DESC LIMIT 1) AS "lastMessage"
+          SELECT ${summary}
           FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
           WHERE p.user_id = ${caller} AND (${before}::timestamptz IS NULL
             OR (date_trunc('milliseconds', c.updated_at), c.id) < (${before}::timestamptz, ${id}::uuid))

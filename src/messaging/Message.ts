@@ -3,7 +3,7 @@ import { Model } from "effect/schema"
 import { Timestamp, UserId } from "../auth/Account.ts"
 import { Problem } from "../Problem.ts"
 import { Line, Text, Uuid } from "../Text.ts"
-import { ConversationId, Position, Role } from "./Conversation.ts"
+import { ConversationId, History, Position, Role } from "./Conversation.ts"
 
 /** Chosen by the sender: sending the same message again with the same id changes nothing. */
 export const MessageId = Uuid.pipe(Schema.brand("MessageId"))
@@ -52,6 +52,7 @@ export const SystemContent = Schema.Union([
   Schema.Struct({ event: Schema.Literal("created"), by: UserId }),
   Schema.Struct({ event: Schema.Literal("renamed"), by: UserId, name: Schema.NullOr(Schema.String) }),
   Schema.Struct({ event: Schema.Literal("described"), by: UserId, description: Schema.NullOr(Schema.String) }),
+  Schema.Struct({ event: Schema.Literal("historyChanged"), by: UserId, history: History }),
   Schema.Struct({ event: Schema.Literal("joined"), by: UserId, user: UserId }),
   Schema.Struct({ event: Schema.Literal("left"), user: UserId }),
   Schema.Struct({ event: Schema.Literal("removed"), by: UserId, user: UserId }),
@@ -67,7 +68,7 @@ const contentKinds = {
 
 /** What a sender gives. `system` messages are the server's own. */
 export const Draft = Schema.Struct({
-  content: Schema.Union([TextContent, ImageContent, FileContent]),
+  content: Schema.Union([TextContent, FileContent, ImageContent]),
   messageType: Schema.Literals(["text", "image", "file"]).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed("text" as const))
   ),
@@ -103,8 +104,11 @@ export class Message extends Model.Class<Message>("Message")({
   /** `null` when the server said it, or the sender's account is gone. */
   senderId: Schema.NullOr(UserId),
   messageType: Schema.Literals(["text", "image", "file", "system"]),
-  /** By `messageType`; `null` once it is deleted. Messages from before contents had types are strings. */
-  content: Schema.NullOr(Schema.Union([Schema.String, ImageContent, FileContent, SystemContent])),
+  /**
+   * By `messageType`; `null` once it is deleted. Messages from before contents had types are strings. A file has all that an
+   * image must have: it is tried first.
+   */
+  content: Schema.NullOr(Schema.Union([Schema.String, FileContent, ImageContent, SystemContent])),
   replyTo: Schema.NullOr(MessageId),
   /** Participants whom the text names as `@username`. */
   mentions: Schema.Array(UserId),
@@ -130,7 +134,7 @@ export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({
   after: Schema.NullOr(Schema.String)
 }) {}
 
-/** What a message said from `version` on, until it was edited. */
+/** What a message said at `version`, its last one before an edit. */
 export class MessageVersion extends Model.Class<MessageVersion>("MessageVersion")({
   version: Position,
   content: Schema.String,

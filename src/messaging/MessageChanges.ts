@@ -7,6 +7,7 @@ import { ChangeBus } from "../streaming/ChangeBus.ts"
 import { ConversationId, Position, Role } from "./Conversation.ts"
 import type { Message } from "./Message.ts"
 import { MessageId, MessageVersion, StaleVersion } from "./Message.ts"
+import { mentionedNames } from "./Mentions.ts"
 import { Messages } from "./Messages.ts"
 
 /** The message that a change is about. */
@@ -23,8 +24,8 @@ export class MessageChanges extends Context.Service<
   MessageChanges,
   {
     /**
-     * Replaces the text of a message of the caller's. What it said before is kept. `expected`, where given, is the version
-     * that the caller knows.
+     * Replaces the text of a message of the caller's, and whom it mentions. What it said before is kept. `expected`, where
+     * given, is the version that the caller knows; a text that is there already is there, whatever was known.
      */
     readonly edit: (
       caller: UserId,
@@ -124,16 +125,22 @@ export class MessageChanges extends Context.Service<
             if (found.isDeleted || found.messageType !== "text") {
               return yield* new Forbidden({ detail: "Only a text that is not deleted can be edited." })
             }
+            // First, so that an edit whose answer was lost can be asked for again.
+            if (content === found.content) return false
             if (expected !== undefined && expected !== found.version) {
               return yield* new StaleVersion({ detail: `The message is at version ${found.version}.` })
             }
-            if (content === found.content) return false
             yield* sql`
               INSERT INTO message_versions (conversation_id, message_id, version, content, written_at)
               SELECT conversation_id, id, version, content, coalesce(edited_at, created_at) FROM chat_messages
               WHERE conversation_id = ${conversationId} AND id = ${id}`
             yield* sql`
-              UPDATE chat_messages SET content = ${content}, edited_at = statement_timestamp(), updated_at = statement_timestamp()
+              UPDATE chat_messages
+              SET content = ${content}, edited_at = statement_timestamp(), updated_at = statement_timestamp(),
+                mentions = ARRAY(
+                  SELECT u.id FROM users u
+                  JOIN conversation_participants p ON p.conversation_id = ${conversationId} AND p.user_id = u.id
+                  WHERE lower(u.username) = ANY (${mentionedNames(content)}::text[]) ORDER BY u.id)
               WHERE conversation_id = ${conversationId} AND id = ${id}`
             return true
           })

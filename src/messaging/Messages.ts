@@ -37,7 +37,8 @@ export class Messages extends Context.Service<
   {
     /**
      * Puts a message into the log, durably, before this succeeds. Sending it again changes nothing and answers the
-     * same, for ever; `created` tells the first time.
+     * message as it is now, for ever, also when it was edited since; `created` tells the first time. Of a deleted message
+     * no content is left to compare: whatever its author sends again is answered with the tombstone.
      */
     readonly send: (
       sender: UserId,
@@ -93,6 +94,22 @@ export class Messages extends Context.Service<
       const outbox = yield* Outbox
       const columns = sql.literal(messageColumns)
 
+      // By the primary key of message_versions.
+      const findFirstContent = SqlSchema.findAll({
+        Request: Schema.Struct({ conversationId: ConversationId, id: MessageId }),
+        Result: Schema.Struct({ content: Schema.String }),
+        execute: ({ conversationId, id }) => sql`
+          SELECT content FROM message_versions WHERE conversation_id = ${conversationId} AND message_id = ${id}
+          ORDER BY version LIMIT 1`
+      })
+
+      /** What a message said when it was sent; `undefined` once that is erased. */
+      const sentContent = Effect.fnUntraced(function* ({ content, conversationId, deletedAt, editedAt, id }: Message) {
+        if (deletedAt !== null) return undefined
+        if (editedAt === null) return content
+        return (yield* findFirstContent({ conversationId, id }))[0]?.content
+      }, catchDatabaseErrors)
+
       const send = Effect.fn("Messages.send")(function* (
         senderId: UserId,
         conversationId: ConversationId,
@@ -111,12 +128,12 @@ export class Messages extends Context.Service<
         if (message.conversationId === conversationId && message.senderId !== senderId) {
           return yield* new Forbidden({ detail: "This message is somebody else's." })
         }
-        // An edited message is still the one that was sent; only its content as it was then is not at hand to compare.
+        const sent = yield* sentContent(message)
         const isSame =
           message.conversationId === conversationId &&
           message.messageType === draft.messageType &&
           message.replyTo === (draft.replyTo ?? null) &&
-          (message.editedAt !== null || message.deletedAt !== null || Equal.equals(message.content, draft.content))
+          (sent === undefined || Equal.equals(sent, draft.content))
         if (!isSame) {
           return yield* new MessageIdReused({ detail: "This id was given to another message: choose a new one." })
         }
@@ -213,7 +230,8 @@ export class Messages extends Context.Service<
         const first = messages[0]?.seq
         const last = messages.at(-1)?.seq
         const hasBefore = first !== undefined && (earlierLimit > 0 ? earlier.more : first > visibleAfter + 1)
-        const hasAfter = last !== undefined && (laterLimit > 0 ? later.more : last < head && before !== undefined)
+        const hasAfter =
+          last !== undefined && (laterLimit > 0 ? later.more : last < head && (before ?? around) !== undefined)
         return new MessagePage({
           messages,
           before: hasBefore ? String(first) : null,
@@ -226,16 +244,14 @@ export class Messages extends Context.Service<
         Request: Schema.Struct({ conversationId: ConversationId, position: Position, limit: Schema.Int }),
         Result: Schema.Struct({ ...Message.fields, position: Position }),
         execute: ({ conversationId, limit, position }) => sql`
-          SELECT ${columns}, place.position FROM (
-            (SELECT id, seq AS position FROM chat_messages
+          SELECT ${columns}, m.position FROM (
+            (SELECT *, seq AS position FROM chat_messages
               WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
             UNION ALL
-            (SELECT id, version AS position FROM chat_messages
+            (SELECT *, version AS position FROM chat_messages
               WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
               ORDER BY version LIMIT ${limit})
-            ORDER BY position LIMIT ${limit}
-          ) place JOIN chat_messages m ON m.conversation_id = ${conversationId} AND m.id = place.id
-          ORDER BY place.position`
+          ) m ORDER BY m.position LIMIT ${limit}`
       })
 
       const since = Effect.fn("Messages.since")(

@@ -1,7 +1,8 @@
-import { Duration, Schema, SchemaTransformation } from "effect"
+import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "../auth/AuthApi.ts"
 import { Forbidden, NotFound, Problem, RateLimited } from "../Problem.ts"
+import { Wait } from "../streaming/StreamApi.ts"
 import { Text } from "../Text.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { Limit } from "./ConversationsApi.ts"
@@ -22,17 +23,6 @@ export class VersionNotFound extends Problem<VersionNotFound>()("VersionNotFound
 
 /** The version of what is answered, as Braid-HTTP writes it: a quoted string. */
 const Version = Schema.Struct({ version: Schema.String })
-
-/** How long a long poll waits: `20s`, at most a minute. */
-const Wait = Schema.String.check(Schema.isPattern(/^([1-9]|[1-5]\d|60)s$/, { message: "must be 1s to 60s" })).pipe(
-  Schema.decodeTo(
-    Schema.Duration,
-    SchemaTransformation.transform({
-      decode: (text) => Duration.seconds(Number.parseInt(text, 10)),
-      encode: (wait) => `${Duration.toSeconds(wait)}s`
-    })
-  )
-)
 
 const conversation = { id: ConversationId }
 const message = { id: ConversationId, messageId: MessageId }

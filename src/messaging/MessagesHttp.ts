@@ -5,7 +5,8 @@ import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
 import { UnsupportedMediaType } from "../Problem.ts"
-import { askedStream, positionOf, readBraid, subscribe, versionAt } from "../streaming/SubscriptionHttp.ts"
+import { readAsk, readBraid } from "../streaming/StreamHttp.ts"
+import { positionOf, subscribe, versionAt } from "../streaming/SubscriptionHttp.ts"
 import { Subscriptions } from "../streaming/Subscriptions.ts"
 import type { Position } from "./Conversation.ts"
 import { Message, StaleVersion } from "./Message.ts"
@@ -56,15 +57,9 @@ export const MessagesHttp = HttpApiBuilder.group(
       page: Effect.fnUntraced(function* ({ params, query: { wait, ...query }, request }) {
         const session = yield* CurrentSession
         const braid = yield* readBraid(request)
-        const asked = askedStream(request, braid, wait)
-        if (asked !== undefined) {
-          return yield* subscribe(subscriptions, session, params.id, asked, {
-            request,
-            braid,
-            after: query.after,
-            wait
-          })
-        }
+        const after = query.after === undefined ? undefined : String(query.after)
+        const ask = readAsk(request, braid, { wait, after })
+        if (ask !== undefined) return yield* subscribe(subscriptions, session, params.id, ask)
         const view = yield* messages.view(session.userId, params.id)
         yield* requireVersion(view.head, "Parents", braid.parents, () => true)
         // Only the present is kept as a whole.

@@ -101,11 +101,12 @@ export class Participants extends Context.Service<
                 if (group.roles.size >= maxParticipants) {
                   return yield* new ParticipantLimitReached({ detail: `There are ${maxParticipants} already.` })
                 }
+                // The time of the statement, not of the transaction: taken under the lock, it is in the order of the log.
                 const visibleAfter = group.history === "whole" ? 0 : group.head
                 const made = yield* sql`
                   INSERT INTO conversation_participants
-                    (conversation_id, user_id, visible_after, last_delivered_seq, last_read_seq)
-                  SELECT ${conversationId}::uuid, id, ${visibleAfter}, ${group.head}, ${group.head}
+                    (conversation_id, user_id, joined_at, visible_after, last_delivered_seq, last_read_seq)
+                  SELECT ${conversationId}::uuid, id, statement_timestamp(), ${visibleAfter}, ${group.head}, ${group.head}
                   FROM users WHERE id = ${userId} RETURNING user_id`
                 if (made.length === 0) return yield* new NotFound({ detail: "There is no such user." })
                 said.push({ event: "joined", by: caller, user: userId })

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import type { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { NotFound, type DatabaseUnavailable } from "../Problem.ts"
+import { ChangeBus } from "../streaming/ChangeBus.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
 
 /** How far a participant has come. */
@@ -26,6 +27,7 @@ export class Receipts extends Context.Service<
     Receipts,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const bus = yield* ChangeBus
 
       const put = Effect.fn("Receipts.put")(function* (
         caller: UserId,
@@ -33,14 +35,16 @@ export class Receipts extends Context.Service<
         { deliveredSeq = Position.make(0), readSeq = Position.make(0) }: Receipt
       ) {
         // By the primary keys.
-        const rows = yield* sql`
+        const [row] = yield* sql<{ head: number }>`
           UPDATE conversation_participants p
           SET last_delivered_seq = greatest(p.last_delivered_seq, least(c.head, greatest(${deliveredSeq}, ${readSeq}))),
               last_read_seq = greatest(p.last_read_seq, least(c.head, ${readSeq}))
           FROM conversations c
           WHERE c.id = p.conversation_id AND p.conversation_id = ${conversationId} AND p.user_id = ${caller}
-          RETURNING p.user_id`
-        if (rows.length === 0) return yield* new NotFound({ detail: "There is no such conversation." })
+          RETURNING c.head`
+        if (row === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
+        // For the caller's other devices: there is nothing new in the log.
+        yield* bus.publish([{ conversationId, head: Position.make(row.head) }])
       }, catchDatabaseErrors)
 
       return Receipts.of({ put })

@@ -15,7 +15,10 @@ export class SystemMessages extends Context.Service<
       conversationId: ConversationId,
       contents: ReadonlyArray<SystemContent>
     ) => Effect.Effect<Position, SqlError.SqlError>
-    /** Tells the listeners of a conversation, once the transaction has committed. */
+    /**
+     * Tells the listeners of a conversation, and of who takes part in it, once the transaction has committed. A head of 0
+     * stands for a conversation that nothing was said in, or that is gone.
+     */
     readonly announce: (conversationId: ConversationId, head: Position) => Effect.Effect<void>
   }
 >()("xfchat/messaging/SystemMessages") {

@@ -1,67 +1,87 @@
-import { Schema } from "effect"
-import { blankLine, encodeUpdate } from "../braid/Update.ts"
-import type { Position } from "../messaging/Conversation.ts"
-import { MessagePage } from "../messaging/Message.ts"
-import type { Update } from "./Subscriptions.ts"
+import * as Braid from "../braid/Update.ts"
 
-const encoder = new TextEncoder()
-const encodePage = Schema.encodeSync(Schema.fromJsonString(MessagePage))
+/** What is new, or replaced, in a resource at a version. */
+export interface Item {
+  /** What it is: the event's type, or the member that holds it. */
+  readonly name: string
+  readonly version: string
+  /** JSON. */
+  readonly body: string
+  /** The same for who applies patches: JSON, and the range or selector (RFC 9535) of what it replaces. */
+  readonly patches: ReadonlyArray<{ readonly contentRange: string; readonly body: string }>
+}
+
+/** An item encoded once, for any number of receivers: the bytes for one who is at `previous`. */
+export type EncodedItem = (previous: string) => Uint8Array
 
 /** How a stream is written: the same updates, in one of three ways. */
 export interface Encoding {
   readonly contentType: string
   /** The first chunk: without one no head is sent, and the client waits for the head. */
   readonly start: Uint8Array
-  readonly snapshot: (version: Position, page: MessagePage) => Uint8Array
-  readonly change: (update: Update & { readonly _tag: "Change" }) => Uint8Array
+  /** The whole resource, as JSON, at a version. */
+  readonly snapshot: (version: string, body: string) => Uint8Array
+  readonly item: (item: Item) => EncodedItem
   readonly heartbeat: Uint8Array
 }
+
+const encoder = new TextEncoder()
 
 /** Braid-HTTP (draft-toomim-httpbis-braid-http-04). */
 export const braidEncoding: Encoding = {
   contentType: "application/http-history",
-  start: blankLine,
-  snapshot: (version, page) =>
-    encodeUpdate({
+  start: Braid.blankLine,
+  snapshot: (version, body) =>
+    Braid.encodeUpdate({
       _tag: "Snapshot",
-      version: [String(version)],
+      version: [version],
       parents: [],
       contentType: "application/json",
-      body: encoder.encode(encodePage(page))
+      body: encoder.encode(body)
     }).bytes,
-  change: ({ frame, previous }) => frame.asBraid(previous),
-  heartbeat: blankLine
+  item: ({ patches, version }) => {
+    let frame: Braid.Frame | undefined
+    return (previous) => {
+      frame ??= Braid.encodeUpdate({
+        _tag: "Patches",
+        version: [version],
+        parents: [previous],
+        contentType: "application/json",
+        patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(body) }))
+      })
+      return Braid.withParents(frame, [previous])
+    }
+  },
+  heartbeat: Braid.blankLine
 }
 
-/** Server-sent events (the HTML standard, section 9.2): `snapshot` and `message`, and comments as heartbeats. */
+/** JSON has no line breaks of its own, so one data line is enough. */
+const event = (name: string, version: string, body: string) =>
+  encoder.encode(`event: ${name}\nid: ${version}\ndata: ${body}\n\n`)
+
+/** Server-sent events (the HTML standard, section 9.2), with comments as heartbeats. */
 export const eventEncoding: Encoding = {
   contentType: "text/event-stream",
   start: encoder.encode(": \n\n"),
-  snapshot: (version, page) => encoder.encode(`event: snapshot\nid: ${version}\ndata: ${encodePage(page)}\n\n`),
-  change: ({ frame }) => frame.asEvent,
+  snapshot: (version, body) => event("snapshot", version, body),
+  item: ({ body, name, version }) => {
+    const bytes = event(name, version, body)
+    return () => bytes
+  },
   heartbeat: encoder.encode(": \n\n")
 }
 
-/** One JSON value a line: `{version, snapshot}`, `{version, message}`, and `{}` as heartbeat. */
+const line = (name: string, version: string, body: string) =>
+  encoder.encode(`{"version":"${version}","${name}":${body}}\n`)
+
+/** One JSON value a line: `{version, snapshot}`, `{version, <name>}`, and `{}` as heartbeat. */
 export const lineEncoding: Encoding = {
   contentType: "application/x-ndjson",
   start: encoder.encode("{}\n"),
-  snapshot: (version, page) => encoder.encode(`{"version":"${version}","snapshot":${encodePage(page)}}\n`),
-  change: ({ frame }) => frame.asLine,
+  snapshot: (version, body) => line("snapshot", version, body),
+  item: ({ body, name, version }) => {
+    const bytes = line(name, version, body)
+    return () => bytes
+  },
   heartbeat: encoder.encode("{}\n")
 }
-
-/** The bytes of an update. */
-export const encodeWith =
-  (encoding: Encoding) =>
-  (update: Update): Uint8Array => {
-    switch (update._tag) {
-      case "Snapshot":
-        return encoding.snapshot(update.version, update.page)
-      case "Change":
-        return encoding.change(update)
-      case "Heartbeat":
-      case "End":
-        return encoding.heartbeat
-    }
-  }

@@ -58,13 +58,16 @@ export class Hub extends Context.Service<
         Effect.forkScoped({ startImmediately: true })
       )
 
-      yield* Effect.suspend(() => messages.heads([...followed.keys()])).pipe(
+      const sweep = Effect.suspend(() => messages.heads([...followed.keys()])).pipe(
         Effect.flatMap((heads) =>
           Effect.forEach(heads, ({ id, head }) => readTo(id, head), { concurrency: 8, discard: true })
         ),
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of heads is delayed")),
-        Effect.repeat(Schedule.spaced(sweepInterval)),
-        Effect.forkScoped
+        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of heads is delayed"))
+      )
+      yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
+      yield* bus.missed.pipe(
+        Stream.runForEach(() => sweep),
+        Effect.forkScoped({ startImmediately: true })
       )
 
       return Hub.of({ follow: (id) => RcMap.get(topics, id) })

@@ -3,7 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { SessionId, type CurrentSession } from "../auth/Session.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { ConversationId } from "../messaging/Conversation.ts"
+import type { ConversationId } from "../messaging/Conversation.ts"
 import { RateLimited } from "../Problem.ts"
 
 /** How often the right to listen is asked for again: a stream whose session or participation ended ends this soon. */
@@ -15,7 +15,8 @@ const mostOfUser = 128
 
 interface LiveStream {
   readonly session: CurrentSession["Service"]
-  readonly conversationId: ConversationId
+  /** `undefined` for a stream of the user's own. */
+  readonly conversationId: ConversationId | undefined
   readonly ended: Deferred.Deferred<void>
 }
 
@@ -24,7 +25,8 @@ const maxAge = Config.Duration("STREAM_MAX_AGE").pipe(Config.withDefault(Duratio
 
 const Review = Schema.Struct({
   sessions: Schema.Array(SessionId),
-  conversations: Schema.Array(ConversationId),
+  /** Empty for none. */
+  conversations: Schema.Array(Schema.String),
   users: Schema.Array(UserId)
 })
 
@@ -38,7 +40,7 @@ export class LiveStreams extends Context.Service<
     /** Counts a stream in until its scope closes, and gives an effect that waits until it must end. */
     readonly admit: (
       session: CurrentSession["Service"],
-      conversationId: ConversationId
+      conversationId: ConversationId | undefined
     ) => Effect.Effect<Effect.Effect<void>, RateLimited, Scope.Scope>
   }
 >()("xfchat/streaming/LiveStreams") {
@@ -52,28 +54,28 @@ export class LiveStreams extends Context.Service<
       // By the primary keys of sessions and conversation_participants.
       const findEntitled = SqlSchema.findAll({
         Request: Review,
-        Result: Schema.Struct({ sessionId: SessionId, conversationId: ConversationId }),
+        Result: Schema.Struct({ place: Schema.Int }),
         execute: ({ conversations, sessions, users }) => sql`
-          SELECT s.id AS "sessionId", p.conversation_id AS "conversationId"
-          FROM unnest(${sessions}::uuid[], ${conversations}::uuid[], ${users}::uuid[]) AS i (session_id, conversation_id, user_id)
+          SELECT i.place::int FROM unnest(${sessions}::uuid[], ${conversations}::text[], ${users}::uuid[])
+            WITH ORDINALITY AS i (session_id, conversation_id, user_id, place)
           JOIN sessions s ON s.id = i.session_id
-          JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.user_id`
+          WHERE i.conversation_id = '' OR EXISTS (
+            SELECT FROM conversation_participants
+            WHERE conversation_id = i.conversation_id::uuid AND user_id = i.user_id)`
       })
-
-      const key = (sessionId: SessionId, conversationId: ConversationId) => `${sessionId} ${conversationId}`
 
       const review = Effect.gen(function* () {
         if (streams.size === 0) return
         const reviewed = [...streams]
         const entitled = yield* findEntitled({
           sessions: reviewed.map(({ session }) => session.id),
-          conversations: reviewed.map(({ conversationId }) => conversationId),
+          conversations: reviewed.map(({ conversationId }) => conversationId ?? ""),
           users: reviewed.map(({ session }) => session.userId)
         })
-        const keys = new Set(entitled.map(({ conversationId, sessionId }) => key(sessionId, conversationId)))
-        for (const { conversationId, ended, session } of reviewed) {
-          if (!keys.has(key(session.id, conversationId))) Deferred.doneUnsafe(ended, Exit.void)
-        }
+        const places = new Set(entitled.map(({ place }) => place))
+        reviewed.forEach(({ ended }, index) => {
+          if (!places.has(index + 1)) Deferred.doneUnsafe(ended, Exit.void)
+        })
       }).pipe(
         catchDatabaseErrors,
         // While the database is away nothing new can reach a stream either.
@@ -85,7 +87,7 @@ export class LiveStreams extends Context.Service<
 
       const admit = Effect.fn("LiveStreams.admit")(function* (
         session: CurrentSession["Service"],
-        conversationId: ConversationId
+        conversationId: ConversationId | undefined
       ) {
         if (
           count((stream) => stream.session.id === session.id) >= mostOfSession ||

@@ -10,6 +10,9 @@ const ringSize = 256
 /** Places of the log read from the database at once. */
 const readSize = 256
 
+/** Places handed over at once: what a listener who has stopped reading holds. */
+const batchSize = 64
+
 /** A conversation's log as this process follows it for its listeners. */
 export interface Topic {
   /**
@@ -54,10 +57,25 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
     }
   }, reading.withPermits(1))
 
-  const after = (position: Position) =>
-    floor !== undefined && floor <= position
-      ? Effect.sync(() => ring.slice(ring.findLastIndex((frame) => frame.position <= position) + 1))
-      : Effect.map(messages.since(id, position, readSize), (changes) => changes.map((change) => new Frame(change)))
+  // Those who come back, often all together, find what they missed read once for all.
+  const readBack = Effect.fnUntraced(function* (position: Position) {
+    if (floor === undefined || floor <= position) return
+    const start = floor
+    const missed = yield* messages.since(id, position, start - position)
+    ring = [...missed.filter((change) => change.position <= start).map((change) => new Frame(change)), ...ring]
+    floor = position
+  }, reading.withPermits(1))
+
+  const after = (position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> =>
+    Effect.suspend(() => {
+      if (floor !== undefined && floor <= position) {
+        const start = ring.findLastIndex((frame) => frame.position <= position) + 1
+        return Effect.succeed(ring.slice(start, start + batchSize))
+      }
+      return head !== undefined && head - position <= ringSize
+        ? Effect.andThen(readBack(position), after(position))
+        : Effect.map(messages.since(id, position, batchSize), (changes) => changes.map((change) => new Frame(change)))
+    })
 
   const past = (position: Position): Effect.Effect<void> =>
     Effect.suspend(() =>

@@ -1,6 +1,8 @@
 import { Layer } from "effect"
 import { Accounts } from "../auth/Accounts.ts"
 import { Sessions } from "../auth/Sessions.ts"
+import { Inbox } from "../inbox/Inbox.ts"
+import { InboxSubscriptions } from "../inbox/InboxSubscriptions.ts"
 import { Conversations } from "../messaging/Conversations.ts"
 import { MessageChanges } from "../messaging/MessageChanges.ts"
 import { Messages } from "../messaging/Messages.ts"
@@ -17,5 +19,7 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(Messages, {}),
   Layer.mock(MessageChanges, {}),
   Layer.mock(Receipts, {}),
-  Layer.mock(Subscriptions, {})
+  Layer.mock(Subscriptions, {}),
+  Layer.mock(Inbox, {}),
+  Layer.mock(InboxSubscriptions, {})
 )

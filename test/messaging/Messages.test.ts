@@ -1,27 +1,19 @@
 import { assert, layer } from "@effect/vitest"
 import { Array, Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { randomUUID } from "node:crypto"
-import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
+import { Position } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
-import { MessageId, type Draft } from "../../src/messaging/Message.ts"
+import type { Draft } from "../../src/messaging/Message.ts"
+import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
-
-const text = (content: string): Draft => ({ content, messageType: "text" })
-const newId = () => MessageId.make(randomUUID())
+import { newId, refusal, text, wholeLog } from "./group.ts"
 
 const world = Effect.gen(function* () {
   const conversations = yield* Conversations
   const [ada, grace, eve] = [yield* signedIn(), yield* signedIn(), yield* signedIn()]
   const { conversation } = yield* conversations.direct(ada.id, grace.id)
   return { ada, grace, eve, id: conversation.id, messages: yield* Messages }
-})
-
-/** The whole log, page by page from its beginning. */
-const wholeLog = Effect.fnUntraced(function* (id: ConversationId) {
-  const messages = yield* Messages
-  return yield* messages.since(id, Position.make(0), 10_000)
 })
 
 layer(TestServices)("Messages", (it) => {
@@ -58,10 +50,9 @@ layer(TestServices)("Messages", (it) => {
       const { conversation: other } = yield* (yield* Conversations).direct(ada.id, eve.id)
       const messageId = newId()
       yield* messages.send(ada.id, id, messageId, text("first"))
-      const refused = (send: ReturnType<typeof messages.send>) => Effect.map(Effect.flip(send), ({ _tag }) => _tag)
-      assert.strictEqual(yield* refused(messages.send(ada.id, id, messageId, text("second"))), "MessageIdReused")
-      assert.strictEqual(yield* refused(messages.send(grace.id, id, messageId, text("first"))), "Forbidden")
-      assert.strictEqual(yield* refused(messages.send(ada.id, other.id, messageId, text("first"))), "MessageIdReused")
+      assert.strictEqual(yield* refusal(messages.send(ada.id, id, messageId, text("second"))), "MessageIdReused")
+      assert.strictEqual(yield* refusal(messages.send(grace.id, id, messageId, text("first"))), "Forbidden")
+      assert.strictEqual(yield* refusal(messages.send(ada.id, other.id, messageId, text("first"))), "MessageIdReused")
       assert.deepStrictEqual(
         (yield* wholeLog(id)).map(({ message }) => message.content),
         ["first"]
@@ -170,6 +161,137 @@ layer(TestServices)("Messages", (it) => {
       assert.deepInclude(yield* messages.get(ada.id, id, message.id), { isDelivered: true, isRead: false })
       yield* move(1, "last_read_seq")
       assert.deepInclude(yield* messages.get(ada.id, id, message.id), { isDelivered: true, isRead: true })
+    })
+  )
+
+  it.effect("a page around a position leads on to both sides, however small it is", () =>
+    Effect.gen(function* () {
+      const { ada, id, messages } = yield* world
+      yield* Effect.forEach(Array.range(1, 5), (index) => messages.send(ada.id, id, newId(), text(`${index}`)))
+      const view = yield* messages.view(ada.id, id)
+      const page = yield* messages.page(id, view, { limit: 1, around: Position.make(3) })
+      assert.deepStrictEqual(
+        page.messages.map(({ content }) => content),
+        ["3"]
+      )
+      assert.deepStrictEqual([page.before, page.after], ["3", "3"])
+    })
+  )
+
+  it.effect("an image and a file come back as they were sent, by each way there is to read them", () =>
+    Effect.gen(function* () {
+      const { ada, grace, id, messages } = yield* world
+      const url = "https://example.com/a.png"
+      const drafts: ReadonlyArray<Draft> = [
+        { messageType: "image", content: { url } },
+        { messageType: "image", content: { url, thumbnailUrl: url, width: 640, height: 480, caption: 'a "view"' } },
+        { messageType: "file", content: { url, filename: "a.png", size: 0, mimeType: "image/png" } }
+      ]
+      for (const draft of drafts) {
+        const messageId = newId()
+        const { message } = yield* messages.send(ada.id, id, messageId, draft)
+        assert.deepInclude(message, { messageType: draft.messageType, content: draft.content })
+        assert.deepStrictEqual(yield* messages.get(grace.id, id, messageId), message)
+        assert.deepStrictEqual(yield* messages.send(ada.id, id, messageId, draft), { message, created: false })
+        const asText = { ...draft, messageType: "text" as const }
+        assert.strictEqual(yield* refusal(messages.send(ada.id, id, messageId, asText)), "MessageIdReused")
+      }
+      const view = yield* messages.view(grace.id, id)
+      const page = yield* messages.page(id, view, { limit: 10 })
+      const contents = drafts.map(({ content }) => content)
+      assert.deepStrictEqual(
+        page.messages.map(({ content }) => content),
+        contents
+      )
+      assert.deepStrictEqual(
+        (yield* wholeLog(id)).map(({ message }) => message.content),
+        contents
+      )
+    })
+  )
+
+  it.effect("a reply is to a message of the same conversation, and to no other", () =>
+    Effect.gen(function* () {
+      const { ada, eve, grace, id, messages } = yield* world
+      const { conversation: other } = yield* (yield* Conversations).direct(ada.id, eve.id)
+      const { message: question } = yield* messages.send(ada.id, id, newId(), text("why?"))
+      const { message: elsewhere } = yield* messages.send(ada.id, other.id, newId(), text("elsewhere"))
+      const answer = { ...text("because"), replyTo: question.id }
+      const { message } = yield* messages.send(grace.id, id, newId(), answer)
+      assert.strictEqual(message.replyTo, question.id)
+      const itself = newId()
+      for (const [messageId, replyTo] of [
+        [newId(), elsewhere.id],
+        [newId(), newId()],
+        [itself, itself]
+      ] as const) {
+        const error = yield* Effect.flip(messages.send(ada.id, id, messageId, { ...text("lost"), replyTo }))
+        assert.strictEqual(error._tag, "ValidationFailed")
+        if (error._tag !== "ValidationFailed") continue
+        assert.deepStrictEqual(error.errors[0]?.path, ["payload", "replyTo"])
+      }
+      assert.strictEqual((yield* wholeLog(id)).length, 2)
+    })
+  )
+
+  it.effect("a message mentions the participants whom its text names, whatever the case, and nobody else", () =>
+    Effect.gen(function* () {
+      const { ada, eve, grace, id, messages } = yield* world
+      const name = grace.account.username
+      const mentions = (content: string) =>
+        Effect.map(messages.send(ada.id, id, newId(), text(content)), ({ message }) => message.mentions)
+      assert.deepStrictEqual(yield* mentions(`@${name}`), [grace.id])
+      assert.deepStrictEqual(yield* mentions(`(@${name.toUpperCase()}), and again @${name}!`), [grace.id])
+      assert.sameMembers([...(yield* mentions(`@${name} and @${ada.account.username}`))], [ada.id, grace.id])
+      for (const content of [
+        `@${eve.account.username} is not here`,
+        `${name} without the sign`,
+        `write to someone@${name}`,
+        `@${name}_and_more`,
+        "@nobody_of_this_name",
+        "@"
+      ]) {
+        assert.deepStrictEqual(yield* mentions(content), [])
+      }
+    })
+  )
+
+  it.effect("an edited message that is sent again is answered as it is now; another content is another message", () =>
+    Effect.gen(function* () {
+      const { ada, grace, id, messages } = yield* world
+      const changes = yield* MessageChanges
+      const messageId = newId()
+      const target = { conversationId: id, id: messageId }
+      yield* messages.send(ada.id, id, messageId, text("first"))
+      for (const content of ["second", "third"]) yield* changes.edit(ada.id, target, content)
+      const edited = yield* messages.get(ada.id, id, messageId)
+      assert.deepStrictEqual(yield* messages.send(ada.id, id, messageId, text("first")), {
+        message: edited,
+        created: false
+      })
+      for (const content of ["second", "third", "never said"]) {
+        assert.strictEqual(yield* refusal(messages.send(ada.id, id, messageId, text(content))), "MessageIdReused")
+      }
+      const reply = { ...text("first"), replyTo: messageId }
+      assert.strictEqual(yield* refusal(messages.send(ada.id, id, messageId, reply)), "MessageIdReused")
+      assert.strictEqual(yield* refusal(messages.send(grace.id, id, messageId, text("first"))), "Forbidden")
+      assert.strictEqual((yield* messages.view(ada.id, id)).head, edited.version)
+    })
+  )
+
+  it.effect("a deleted message that its author sends again is answered with its tombstone", () =>
+    Effect.gen(function* () {
+      const { ada, grace, id, messages } = yield* world
+      const changes = yield* MessageChanges
+      const messageId = newId()
+      yield* messages.send(ada.id, id, messageId, text("first"))
+      yield* changes.edit(ada.id, { conversationId: id, id: messageId }, "second")
+      yield* changes.erase(ada.id, { conversationId: id, id: messageId })
+      const tombstone = yield* messages.get(grace.id, id, messageId)
+      const again = yield* messages.send(ada.id, id, messageId, text("first"))
+      assert.deepStrictEqual(again, { message: tombstone, created: false })
+      assert.strictEqual(yield* refusal(messages.send(grace.id, id, messageId, text("first"))), "Forbidden")
+      assert.strictEqual((yield* messages.view(ada.id, id)).head, tombstone.version)
     })
   )
 })

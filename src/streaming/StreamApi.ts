@@ -1,0 +1,14 @@
+import { Duration, Schema, SchemaTransformation } from "effect"
+
+/** `?wait=`: how long a long poll waits, `1s` to `60s`. */
+export const Wait = Schema.String.check(
+  Schema.isPattern(/^([1-9]|[1-5]\d|60)s$/, { message: "must be 1s to 60s" })
+).pipe(
+  Schema.decodeTo(
+    Schema.Duration,
+    SchemaTransformation.transform({
+      decode: (text) => Duration.seconds(Number.parseInt(text, 10)),
+      encode: (wait) => `${Duration.toSeconds(wait)}s`
+    })
+  )
+)

@@ -1,0 +1,116 @@
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Fiber } from "effect"
+import { SqlClient } from "effect/sql"
+import { randomUUID } from "node:crypto"
+import { Inbox } from "../../src/inbox/Inbox.ts"
+import { Horizon } from "../../src/inbox/InboxItem.ts"
+import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
+import { Conversations } from "../../src/messaging/Conversations.ts"
+import { MessageId } from "../../src/messaging/Message.ts"
+import { Messages } from "../../src/messaging/Messages.ts"
+import { Participants } from "../../src/messaging/Participants.ts"
+import { Receipts } from "../../src/messaging/Receipts.ts"
+import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
+
+const world = Effect.gen(function* () {
+  const conversations = yield* Conversations
+  const inbox = yield* Inbox
+  const messages = yield* Messages
+  const [ada, grace] = [yield* signedIn(), yield* signedIn()]
+  const { conversation } = yield* conversations.direct(ada.id, grace.id)
+  const send = (sender: TestUser, id: ConversationId = conversation.id) =>
+    messages.send(sender.id, id, MessageId.make(randomUUID()), { content: "hello", messageType: "text" })
+  return { ada, grace, id: conversation.id, inbox, send, conversations }
+})
+
+layer(TestServices)("Inbox", (it) => {
+  it.effect("is the whole picture: each conversation with its last message and unread count", () =>
+    Effect.gen(function* () {
+      const { ada, grace, id, inbox, send } = yield* world
+      yield* send(grace)
+      yield* send(grace)
+      const { conversations, ids } = yield* inbox.read(ada.id, undefined)
+      assert.deepStrictEqual(ids, [id])
+      const [conversation] = conversations
+      assert.strictEqual(conversation?.unreadCount, 2)
+      assert.strictEqual(conversation?.other?.id, grace.id)
+      assert.strictEqual(conversation?.lastMessage?.preview, "hello")
+    })
+  )
+
+  it.effect("tells what changed since a horizon, and nothing that did not", () =>
+    Effect.gen(function* () {
+      const { ada, conversations, grace, id, inbox, send } = yield* world
+      const quiet = yield* conversations.create(ada.id, { participantIds: [] })
+      // A horizon is passed by later transactions only: these are.
+      const { horizon } = yield* inbox.read(ada.id, undefined)
+      yield* send(grace)
+      const first = yield* inbox.read(ada.id, horizon)
+      assert.includeMembers(
+        first.conversations.map((conversation) => conversation.id),
+        [id]
+      )
+      assert.sameMembers([...first.ids], [id, quiet.id])
+      yield* (yield* Receipts).put(ada.id, id, { readSeq: Position.make(1) })
+      const second = yield* inbox.read(ada.id, first.horizon)
+      assert.strictEqual(second.conversations.find((conversation) => conversation.id === id)?.unreadCount, 0)
+      const later = yield* inbox.read(ada.id, second.horizon)
+      assert.notInclude(
+        later.conversations.map((conversation) => conversation.id),
+        quiet.id
+      )
+    })
+  )
+
+  it.effect("misses no transaction that was under way when it was read", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { ada, id, inbox } = yield* world
+      const [started, mayCommit] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const slow = yield* sql`UPDATE conversations SET name = 'slow' WHERE id = ${id}`.pipe(
+        Effect.andThen(Deferred.succeed(started, undefined)),
+        Effect.andThen(Deferred.await(mayCommit)),
+        sql.withTransaction,
+        Effect.forkChild
+      )
+      yield* Deferred.await(started)
+      // A later transaction commits before it.
+      yield* signedIn()
+      const during = yield* inbox.read(ada.id, undefined)
+      assert.isNull(during.conversations[0]?.name)
+      yield* Deferred.succeed(mayCommit, undefined)
+      yield* Fiber.join(slow)
+      const after = yield* inbox.read(ada.id, during.horizon)
+      assert.strictEqual(after.conversations[0]?.name, "slow")
+    })
+  )
+
+  it.effect("gives the whole picture for a horizon of another database", () =>
+    Effect.gen(function* () {
+      const { ada, inbox } = yield* world
+      const { conversations } = yield* inbox.read(ada.id, Horizon.make(2 ** 40))
+      assert.strictEqual(conversations.length, 1)
+    })
+  )
+
+  it.effect("tells its listeners of messages, of receipts, of who joins and who leaves", () =>
+    Effect.gen(function* () {
+      const { ada, conversations, grace, id, inbox, send } = yield* world
+      const listener = yield* inbox.follow(ada.id)
+      const { ids } = yield* inbox.read(ada.id, undefined)
+      listener.knows(ids)
+      yield* send(grace)
+      yield* listener.past
+      yield* (yield* Receipts).put(ada.id, id, { readSeq: Position.make(1) })
+      yield* listener.past
+      const group = yield* conversations.create(grace.id, { participantIds: [] })
+      const participants = yield* Participants
+      yield* participants.put(grace.id, group.id, ada.id, undefined)
+      yield* listener.past
+      listener.knows((yield* inbox.read(ada.id, undefined)).ids)
+      yield* participants.remove(grace.id, group.id, ada.id)
+      yield* listener.past
+      assert.deepStrictEqual((yield* inbox.read(ada.id, undefined)).ids, [id])
+    })
+  )
+})

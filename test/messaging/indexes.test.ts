@@ -1,0 +1,184 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, Statement } from "effect/sql"
+import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
+import { Conversations } from "../../src/messaging/Conversations.ts"
+import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
+import { Messages, type View } from "../../src/messaging/Messages.ts"
+import { Receipts } from "../../src/messaging/Receipts.ts"
+import { TestServices, type TestUser } from "../../src/testing/index.ts"
+import { groupOf, people } from "./group.ts"
+
+interface Filled {
+  readonly ada: TestUser
+  /** A conversation of Ada's with thousands of messages, among thousands of conversations. */
+  readonly id: ConversationId
+  readonly view: View
+}
+
+/** A database in which no table is so small that it is read whole. */
+class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
+  static readonly layer = Layer.effect(
+    Fill,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada, grace] = yield* people("ada", "grace")
+      const id = yield* groupOf([ada, grace])
+      yield* sql`
+        INSERT INTO users (username, email, password_hash)
+        SELECT 'filler_' || n, 'filler_' || n || '@example.com', '' FROM generate_series(1, 3000) n`
+      yield* sql`
+        INSERT INTO conversations (name, is_direct_message, head, updated_at)
+        SELECT 'filler ' || n, false, 3, now() - n * interval '1 minute' FROM generate_series(1, 3000) n`
+      yield* sql`
+        INSERT INTO conversation_participants (conversation_id, user_id, role)
+        SELECT c.id, u.id, 'member' FROM conversations c
+        JOIN users u ON u.username = replace(c.name, 'filler ', 'filler_')`
+      yield* sql`
+        INSERT INTO conversation_participants (conversation_id, user_id, role)
+        SELECT id, ${ada.id}::uuid, 'member' FROM conversations WHERE name LIKE 'filler %000'`
+      yield* sql`
+        INSERT INTO chat_messages (conversation_id, id, sender_id, message_type, content, seq, version, created_at)
+        SELECT c.id, gen_random_uuid(), ${grace.id}::uuid, 'text', 'filler ' || n, n, n, now()
+        FROM conversations c, generate_series(1, 3) n WHERE c.name LIKE 'filler %'`
+      yield* sql`
+        INSERT INTO chat_messages (conversation_id, id, sender_id, message_type, content, seq, version, created_at)
+        SELECT ${id}::uuid, gen_random_uuid(), ${grace.id}::uuid, 'text', 'word ' || n, n,
+          CASE WHEN n % 100 = 0 THEN 5000 + n / 100 ELSE n END, now()
+        FROM generate_series(2, 5000) n`
+      yield* sql`UPDATE conversations SET head = 5050 WHERE id = ${id}`
+      yield* sql`
+        INSERT INTO message_reactions (conversation_id, message_id, user_id, emoji)
+        SELECT conversation_id, id, sender_id, '👍' FROM chat_messages WHERE seq < 2000 AND message_type = 'text'`
+      yield* sql`
+        INSERT INTO message_versions (conversation_id, message_id, version, content, written_at)
+        SELECT conversation_id, id, seq, 'before', now() FROM chat_messages WHERE seq < 2000`
+      yield* sql`ANALYZE`
+      return { ada, id, view: yield* (yield* Messages).view(ada.id, id) }
+    })
+  )
+}
+
+interface Node {
+  readonly "Node Type": string
+  readonly "Index Name"?: string
+  readonly "Relation Name"?: string
+  readonly Plans?: ReadonlyArray<Node>
+}
+const Node = Schema.Struct({
+  "Node Type": Schema.String,
+  "Index Name": Schema.optionalKey(Schema.String),
+  "Relation Name": Schema.optionalKey(Schema.String),
+  Plans: Schema.optionalKey(Schema.Array(Schema.suspend((): Schema.Codec<Node> => Node)))
+})
+const Explained = Schema.Tuple([Schema.Struct({ "QUERY PLAN": Schema.Tuple([Schema.Struct({ Plan: Node })]) })])
+
+const nodes = (node: Node): ReadonlyArray<Node> => [node, ...(node.Plans ?? []).flatMap(nodes)]
+
+/** The plans of all statements that an effect executes in its own fiber, when it executes them. */
+const plansOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const sql = yield* SqlClient.SqlClient
+  const statements: Array<ReturnType<Statement.Statement<unknown>["compile"]>> = []
+  yield* Effect.provideService(effect, Statement.CurrentTransformer, (statement) =>
+    Effect.sync(() => {
+      statements.push(statement.compile())
+      return statement
+    })
+  )
+  const plans = yield* Effect.forEach(statements, ([text, parameters]) =>
+    sql.unsafe(`EXPLAIN (FORMAT JSON) ${text}`, parameters).pipe(Effect.flatMap(Schema.decodeUnknownEffect(Explained)))
+  )
+  const all = plans.flatMap(
+    ([
+      {
+        "QUERY PLAN": [{ Plan }]
+      }
+    ]) => nodes(Plan)
+  )
+  return {
+    indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
+    readWhole: all.flatMap((node) => (node["Node Type"] === "Seq Scan" ? [node["Relation Name"]] : []))
+  }
+})
+
+const at = (seq: number) => Position.make(seq)
+
+layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database", (it) => {
+  // Each path, and the indexes by which it finds its rows. Of two that do equally well, as the key of the participants and
+  // the index that has its columns the other way round, either is taken: such are not named.
+  const paths: Record<
+    string,
+    {
+      readonly indexes: ReadonlyArray<string>
+      readonly run: (
+        filled: Filled
+      ) => Effect.Effect<unknown, unknown, Messages | Conversations | MessageChanges | Receipts>
+    }
+  > = {
+    "the newest page": {
+      indexes: ["chat_messages_seq_key", "message_reactions_pkey", "conversation_participants_pkey"],
+      run: ({ id, view }) => Messages.use((messages) => messages.page(id, view, { limit: 50 }))
+    },
+    "a page before a position": {
+      indexes: ["chat_messages_seq_key"],
+      run: ({ id, view }) => Messages.use((messages) => messages.page(id, view, { limit: 50, before: at(2_000) }))
+    },
+    "a page after a position": {
+      indexes: ["chat_messages_seq_key"],
+      run: ({ id, view }) => Messages.use((messages) => messages.page(id, view, { limit: 50, after: at(2_000) }))
+    },
+    "a page around a position": {
+      indexes: ["chat_messages_seq_key"],
+      run: ({ id, view }) => Messages.use((messages) => messages.page(id, view, { limit: 50, around: at(2_000) }))
+    },
+    "the log since a position": {
+      indexes: ["chat_messages_seq_key", "chat_messages_changed_idx"],
+      run: ({ id }) => Messages.use((messages) => messages.since(id, at(4_000), 100))
+    },
+    "what a participant may see": {
+      indexes: ["conversations_pkey"],
+      run: ({ ada, id }) => Messages.use((messages) => messages.view(ada.id, id))
+    },
+    "the heads of conversations": {
+      indexes: ["conversations_pkey"],
+      run: ({ id }) => Messages.use((messages) => messages.heads([id]))
+    },
+    "the list of conversations": {
+      indexes: ["conversation_participants_user_id_idx", "conversations_pkey", "chat_messages_seq_key"],
+      run: ({ ada }) => Conversations.use((conversations) => conversations.list(ada.id, 20, undefined))
+    },
+    "a conversation": {
+      indexes: ["conversations_pkey", "conversation_participants_pkey", "users_pkey"],
+      run: ({ ada, id }) => Conversations.use((conversations) => conversations.get(ada.id, id))
+    },
+    "a receipt": {
+      indexes: ["conversations_pkey"],
+      run: ({ ada, id }) => Receipts.use((receipts) => receipts.put(ada.id, id, { readSeq: at(10) }))
+    },
+    "a message, and what it said before": {
+      indexes: ["message_versions_pkey"],
+      run: Effect.fnUntraced(function* ({ ada, id, view }) {
+        const messages = yield* Messages
+        const {
+          messages: [message]
+        } = yield* messages.page(id, view, { limit: 1 })
+        if (message === undefined) return assert.fail("the conversation is empty")
+        yield* (yield* MessageChanges).history(ada.id, { conversationId: id, id: message.id })
+      })
+    },
+    words: {
+      indexes: ["chat_messages_search_idx"],
+      run: ({ ada, id }) => Messages.use((messages) => messages.search(ada.id, "word 4321", id, 20))
+    }
+  }
+
+  for (const [path, { indexes, run }] of Object.entries(paths)) {
+    it.effect(`${path} is found by ${indexes.join(", ")}, and no table is read whole`, () =>
+      Effect.gen(function* () {
+        const plans = yield* plansOf(run(yield* Fill))
+        assert.includeMembers([...plans.indexes], [...indexes])
+        assert.deepStrictEqual(plans.readWhole, [])
+      })
+    )
+  }
+})

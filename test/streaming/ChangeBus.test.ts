@@ -1,0 +1,211 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Array as Arrays, Context, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
+import { randomUUID } from "node:crypto"
+import * as Database from "../../src/database/Database.ts"
+import { ConversationId, Position } from "../../src/messaging/Conversation.ts"
+import { decodeChanges, encodeChanges, type Change } from "../../src/streaming/Change.ts"
+import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
+import type { ChangeChannel } from "../../src/streaming/ChangeChannel.ts"
+import { connectPostgres } from "../../src/streaming/PostgresChannel.ts"
+import { connectRedis } from "../../src/streaming/RedisChannel.ts"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { freePort, proxy } from "../operations/tcp.ts"
+import { hasRedis, startRedis } from "../redisServer.ts"
+
+/** What carries changes between processes. */
+interface Carrier {
+  readonly name: string
+  readonly isMissing?: boolean
+  readonly url: Effect.Effect<Redacted.Redacted, unknown, TestDatabase | Scope.Scope>
+  readonly layer: (url: Redacted.Redacted) => Layer.Layer<ChangeBus, unknown>
+  readonly connect: (url: Redacted.Redacted) => Effect.Effect<ChangeChannel, unknown, Scope.Scope>
+}
+
+const carriers: ReadonlyArray<Carrier> = [
+  {
+    name: "PostgreSQL",
+    url: Effect.map(TestDatabase, ({ url }) => url),
+    layer: (url) => ChangeBus.layer.pipe(Layer.provide(Database.layerUnchecked({ url }))),
+    connect: (url) => connectPostgres({ url })
+  },
+  {
+    name: "Redis (needs redis-server in PATH, or REDIS_URL)",
+    isMissing: !hasRedis,
+    url: startRedis,
+    layer: ChangeBus.layerRedis,
+    connect: connectRedis
+  }
+]
+
+const aConversation = () => ConversationId.make(randomUUID())
+const change = (conversationId: ConversationId, head: number): Change => ({
+  conversationId,
+  head: Position.make(head)
+})
+
+/** The bus of a process. */
+const start = (layer: Layer.Layer<ChangeBus, unknown>) =>
+  Effect.map(Layer.build(Layer.fresh(layer)), Context.get(ChangeBus))
+
+const misses = ({ missed }: ChangeBus["Service"]) =>
+  Effect.forkChild(Stream.runHead(missed), { startImmediately: true })
+
+/** The bus of a process that hears the others from now on. */
+const startListening = (layer: Layer.Layer<ChangeBus, unknown>) =>
+  Effect.tap(start(layer), (bus) => Effect.flatMap(misses(bus), Fiber.join))
+
+/** Collects what is heard of some conversations, until the last change. */
+const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<ConversationId>, last: Change) =>
+  changes.pipe(
+    Stream.filter(({ conversationId }) => of.includes(conversationId)),
+    Stream.takeUntil(({ conversationId, head }) => conversationId === last.conversationId && head === last.head),
+    Stream.runCollect,
+    Effect.forkChild({ startImmediately: true })
+  )
+
+for (const { connect, isMissing = false, layer, name, url } of carriers) {
+  describe.skipIf(isMissing)(`ChangeBus by ${name}`, () => {
+    it.live("tells the listeners of every process, each once", () =>
+      Effect.gen(function* () {
+        const to = layer(yield* url)
+        const [ours, other] = [yield* startListening(to), yield* startListening(to)]
+        const [id, end] = [aConversation(), aConversation()]
+        const heard = yield* Effect.forEach([ours, other], (bus) => hears(bus, [id, end], change(end, 1)))
+        const isTold = yield* hears(other, [id], change(id, 7))
+        yield* ours.publish([change(id, 7)])
+        yield* Fiber.join(isTold)
+        // Ours has come back to us, if it does, before this comes.
+        yield* other.publish([change(end, 1)])
+        for (const fiber of heard) assert.deepStrictEqual(yield* Fiber.join(fiber), [change(id, 7), change(end, 1)])
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("tells of any number of conversations at once", () =>
+      Effect.gen(function* () {
+        const to = layer(yield* url)
+        const [ours, other] = [yield* start(to), yield* startListening(to)]
+        const changes = Arrays.makeBy(1_000, (index) => change(aConversation(), index + 1))
+        const ids = changes.map(({ conversationId }) => conversationId)
+        const heard = yield* hears(other, ids, Arrays.lastNonEmpty(changes))
+        yield* ours.publish(changes)
+        assert.deepStrictEqual(yield* Fiber.join(heard), changes)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("keeps the furthest change of each conversation while it cannot be told", () =>
+      Effect.gen(function* () {
+        const direct = yield* url
+        const between = yield* proxy(direct)
+        const [ours, other] = [yield* startListening(layer(between.url)), yield* startListening(layer(direct))]
+        const [first, second] = [aConversation(), aConversation()]
+        const heard = yield* hears(other, [first, second], change(second, 1))
+        yield* between.breakDown
+        for (const head of [1, 2, 3, 2]) yield* ours.publish([change(first, head)])
+        yield* between.triedInVain
+        yield* ours.publish([change(second, 1)])
+        yield* between.recover
+        assert.deepStrictEqual(yield* Fiber.join(heard), [change(first, 3), change(second, 1)])
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("says that something may have been missed when it listens again, and goes on", () =>
+      Effect.gen(function* () {
+        const direct = yield* url
+        const between = yield* proxy(direct)
+        const [ours, other] = [yield* startListening(layer(between.url)), yield* startListening(layer(direct))]
+        const [id, end] = [aConversation(), aConversation()]
+        const missed = yield* misses(ours)
+        const heard = yield* hears(ours, [id, end], change(end, 1))
+        const isTold = yield* hears(other, [id], change(id, 1))
+        yield* between.breakDown
+        yield* other.publish([change(id, 1)])
+        yield* Fiber.join(isTold)
+        yield* between.triedInVain
+        yield* between.recover
+        yield* Fiber.join(missed)
+        yield* other.publish([change(end, 1)])
+        assert.deepStrictEqual(Arrays.last(yield* Fiber.join(heard)), Option.some(change(end, 1)))
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("passes over what it does not know", () =>
+      Effect.gen(function* () {
+        const direct = yield* url
+        const ours = yield* startListening(layer(direct))
+        const stranger = yield* connect(direct)
+        const id = aConversation()
+        const heard = yield* hears(ours, [id], change(id, 5))
+        yield* stranger.send([
+          "",
+          "no JSON",
+          JSON.stringify({ version: 2, sender: "a later XFChat", changes: [[id, 1]] }),
+          JSON.stringify({ version: 1, sender: "a broken XFChat", changes: [[id, -1]] }),
+          ...encodeChanges("another process", [[id, Position.make(5)]])
+        ])
+        assert.deepStrictEqual(yield* Fiber.join(heard), [change(id, 5)])
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("tells what it has gathered before it ends", () =>
+      Effect.gen(function* () {
+        const to = layer(yield* url)
+        const scope = yield* Scope.make()
+        const ours = yield* Scope.provide(startListening(to), scope)
+        const other = yield* startListening(to)
+        const id = aConversation()
+        const heard = yield* hears(other, [id], change(id, 100))
+        for (const head of Arrays.range(1, 100)) {
+          yield* ours.publish([change(id, head)])
+          yield* Effect.yieldNow
+        }
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(Arrays.last(yield* Fiber.join(heard)), Option.some(change(id, 100)))
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("starts without the others, and tells this process at once", () =>
+      Effect.gen(function* () {
+        const nowhere = new URL(Redacted.value(yield* url))
+        nowhere.port = String(yield* freePort)
+        const ours = yield* start(layer(Redacted.make(nowhere.href)))
+        const id = aConversation()
+        const heard = yield* hears(ours, [id], change(id, 2))
+        yield* ours.publish([change(id, 1), change(id, 2)])
+        assert.deepStrictEqual(yield* Fiber.join(heard), [change(id, 1), change(id, 2)])
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+  })
+}
+
+describe("a payload", () => {
+  it("is smaller than the 8,000 bytes that PostgreSQL takes, however far the conversations reach", () => {
+    const changes = Arrays.makeBy(1_000, () => change(aConversation(), Number.MAX_SAFE_INTEGER))
+    const payloads = encodeChanges(
+      randomUUID(),
+      changes.map(({ conversationId, head }) => [conversationId, head])
+    )
+    for (const payload of payloads) assert.isBelow(Buffer.byteLength(payload), 8_000)
+    const decoded = Arrays.getSomes(payloads.map(decodeChanges)).flatMap(({ changes }) => changes)
+    assert.deepStrictEqual(decoded, changes)
+  })
+})
+
+describe("REDIS_URL", () => {
+  const malformed = [
+    "localhost:6379",
+    "http://:hunter2@localhost",
+    "redis://",
+    "redis://:hunter%2@localhost",
+    "redis://:hunter2@localhost/name"
+  ]
+  for (const url of malformed) {
+    it.effect(`is refused at the start when it is ${url}, without being repeated`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(ChangeBus.layerRedis(Redacted.make(url)))))
+        assert.strictEqual(error._tag, "RedisUrlMalformed")
+        assert.match(error.message, /^REDIS_URL is malformed\. .*redis:\/\//)
+        assert.notInclude(error.message, "hunter")
+      })
+    )
+  }
+})

@@ -1,0 +1,233 @@
+import { assert } from "@effect/vitest"
+import { UpdateParser } from "../../src/braid/UpdateParser.ts"
+
+/** A message as a client reads it. */
+export interface Message {
+  readonly id: string
+  readonly seq: number
+  readonly version: number
+  readonly senderId: string | null
+  readonly messageType: string
+  readonly content: unknown
+  readonly reactions: ReadonlyArray<{ readonly emoji: string; readonly userIds: ReadonlyArray<string> }>
+  readonly editedAt: string | null
+  readonly deletedAt: string | null
+  readonly isDelivered: boolean
+  readonly isRead: boolean
+}
+
+export interface Page {
+  readonly messages: ReadonlyArray<Message>
+  readonly before: string | null
+  readonly after: string | null
+}
+
+/** The four ways to be kept informed. */
+export const encodings = ["braid", "events", "lines", "poll"] as const
+export type Encoding = (typeof encodings)[number]
+
+/** What a subscriber is told: the page anew, or a message to append, to replace where it is, or whichever fits. */
+export type Told =
+  | { readonly version: string; readonly parents?: ReadonlyArray<string>; readonly page: Page }
+  | {
+      readonly version: string
+      readonly parents?: ReadonlyArray<string>
+      readonly message: Message
+      readonly place?: "append" | { readonly id: string }
+    }
+
+/** Whom to ask, and as whom. */
+export interface Source {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** Of the messages of a conversation. */
+  readonly url: string
+  readonly token: string
+}
+
+/** The subscription was refused. */
+export class Refused extends Error {
+  readonly status: number
+  constructor(status: number) {
+    super(`refused: ${status}`)
+    this.status = status
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true })
+const parseJson = <A>(bytes: Uint8Array) => JSON.parse(decoder.decode(bytes)) as A
+
+async function* readBraid(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
+  const parser = new UpdateParser()
+  for await (const chunk of body) {
+    for (const event of parser.push(chunk)) {
+      if (event._tag === "Heartbeat") continue
+      assert(event._tag === "Snapshot" || event._tag === "Patches", JSON.stringify(event))
+      const [version = ""] = event.version
+      const { parents } = event
+      if (event._tag === "Snapshot") {
+        yield { version, parents, page: parseJson<Page>(event.body) }
+        continue
+      }
+      for (const { content, contentRange } of event.patches) {
+        const selector = /^json \.messages\[(?:-0:-0|\?\(@\.id=="([0-9a-f-]{36})"\))\]$/.exec(contentRange)
+        assert(selector !== null, contentRange)
+        const [, id] = selector
+        yield { version, parents, message: parseJson<Message>(content), place: id === undefined ? "append" : { id } }
+      }
+    }
+  }
+}
+
+/** Pieces of a text, each of which ends with `end`. */
+async function* readPieces(body: AsyncIterable<Uint8Array>, end: string): AsyncGenerator<string> {
+  const text = new TextDecoder("utf-8", { fatal: true })
+  let rest = ""
+  for await (const chunk of body) {
+    const pieces = (rest + text.decode(chunk, { stream: true })).split(end)
+    rest = pieces.pop() ?? ""
+    yield* pieces
+  }
+  assert.strictEqual(rest, "", "the stream was cut inside of an update")
+}
+
+async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
+  for await (const event of readPieces(body, "\n\n")) {
+    if (event.startsWith(":")) continue
+    const [, name, version = "", data = ""] =
+      /^event: (snapshot|message)\nid: (\d+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
+    yield name === "snapshot"
+      ? { version, page: JSON.parse(data) as Page }
+      : { version, message: JSON.parse(data) as Message }
+  }
+}
+
+interface Line {
+  readonly version?: string
+  readonly snapshot?: Page
+  readonly message?: Message
+}
+
+/** A line, also of those in the answer to a long poll; nothing for a heartbeat. */
+const toldBy = ({ message, snapshot, version }: Line): ReadonlyArray<Told> => {
+  if (version === undefined) return []
+  if (snapshot !== undefined) return [{ version, page: snapshot }]
+  assert(message !== undefined)
+  return [{ version, message }]
+}
+
+async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
+  for await (const line of readPieces(body, "\n")) yield* toldBy(JSON.parse(line) as Line)
+}
+
+const readers = { braid: readBraid, events: readEvents, lines: readLines }
+
+/** The head of the answer to a subscription from a version on, or from nothing. */
+export const ask = async (
+  { fetch, token, url }: Source,
+  encoding: Exclude<Encoding, "poll">,
+  from: string | undefined,
+  signal?: AbortSignal
+): Promise<Response> => {
+  const after = from === undefined ? "" : `?after=${from}`
+  const [path, headers] = {
+    braid: [url, { subscribe: "true", ...(from === undefined ? {} : { parents: from === "" ? "" : `"${from}"` }) }],
+    events: [url, { accept: "text/event-stream", ...(from === undefined ? {} : { "last-event-id": from }) }],
+    lines: [url + after, { accept: "application/x-ndjson" }]
+  }[encoding] as [string, Record<string, string>]
+  const response = await fetch(path, {
+    headers: { authorization: `Bearer ${token}`, ...headers },
+    ...(signal === undefined ? {} : { signal })
+  })
+  if (response.status !== (encoding === "braid" ? 209 : 200)) throw new Refused(response.status)
+  return response
+}
+
+export interface Polled {
+  readonly updates: ReadonlyArray<Line>
+  readonly version: string
+}
+
+/** One long poll. */
+export const poll = async (
+  { fetch, token, url }: Source,
+  wait: string,
+  after: string | undefined,
+  signal?: AbortSignal
+): Promise<Polled> => {
+  const query = `?wait=${wait}${after === undefined ? "" : `&after=${after}`}`
+  const response = await fetch(url + query, {
+    headers: { authorization: `Bearer ${token}` },
+    ...(signal === undefined ? {} : { signal })
+  })
+  if (response.status !== 200) throw new Refused(response.status)
+  return (await response.json()) as Polled
+}
+
+async function* readPolls(source: Source, from: string | undefined, signal?: AbortSignal): AsyncGenerator<Told> {
+  let after = from
+  for (;;) {
+    const { updates, version } = await poll(source, "60s", after, signal)
+    assert.strictEqual(version, updates.at(-1)?.version ?? after)
+    yield* updates.flatMap(toldBy)
+    after = version
+  }
+}
+
+/**
+ * What a subscriber is told from a version on, or from nothing, until the subscription ends or the subscriber leaves. Who
+ * long-polls learns of the end when the next poll is refused.
+ */
+export async function* told(
+  source: Source,
+  encoding: Encoding,
+  from?: string,
+  signal?: AbortSignal
+): AsyncGenerator<Told> {
+  if (encoding === "poll") return yield* readPolls(source, from, signal)
+  const { body } = await ask(source, encoding, from, signal)
+  assert(body !== null)
+  yield* readers[encoding](body)
+}
+
+/** A subscriber's copy of a conversation: what it had, and what it was told since. */
+export class Copy {
+  readonly version: string | undefined
+  readonly messages: ReadonlyArray<Message>
+
+  constructor(version: string | undefined, messages: ReadonlyArray<Message>) {
+    this.version = version
+    this.messages = messages
+  }
+
+  /** This copy after an update, which must fit: later than all before it, each message once and in the order of `seq`. */
+  with(update: Told): Copy {
+    const { parents, version } = update
+    if ("page" in update) {
+      if (parents !== undefined) assert.deepStrictEqual(parents, [])
+      return new Copy(version, update.page.messages)
+    }
+    assert.isAbove(Number(version), Number(this.version ?? assert.fail("a change of nothing")))
+    if (parents !== undefined) assert.deepStrictEqual(parents, [String(this.version)])
+    const { message, place } = update
+    const index = this.messages.findIndex(({ id }) => id === message.id)
+    const isPosted = Number(version) === message.seq
+    if (place !== undefined) assert.deepStrictEqual(place, isPosted ? "append" : { id: message.id })
+    if (!isPosted) return new Copy(version, index < 0 ? this.messages : this.messages.with(index, message))
+    assert.isBelow(index, 0, `message ${message.seq} was appended twice`)
+    assert.isAbove(message.seq, this.messages.at(-1)?.seq ?? 0)
+    return new Copy(version, [...this.messages, message])
+  }
+
+  /** All that the log says: receipts are not part of it. */
+  get log(): ReadonlyArray<Message> {
+    return this.messages.map((message) => ({ ...message, isDelivered: false, isRead: false }))
+  }
+}
+
+/** The copy that a plain GET gives. */
+export const get = async ({ fetch, token, url }: Source): Promise<Copy> => {
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+  if (response.status !== 200) throw new Refused(response.status)
+  const { messages } = (await response.json()) as Page
+  return new Copy(response.headers.get("version")?.replaceAll('"', ""), messages)
+}
