@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Config, Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream, type Redacted } from "effect"
-import type { Scope } from "effect"
+import { Config, Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream } from "effect"
+import type { Redacted, Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import { decodeChanges, encodeChanges, type Change } from "./Change.ts"

@@ -32,6 +32,7 @@ export const connectRedis = Effect.fn("RedisChannel.connect")(function* (
   url: Redacted.Redacted
 ): Effect.fn.Return<ChangeChannel, Redis.RedisError, Scope.Scope> {
   // Its client takes long to load: only who uses Redis waits for it.
+  // oxlint-disable-next-line eslint/no-restricted-imports -- there is no HTTP in it
   const { layer, NodeRedis } = yield* Effect.promise(() => import("@effect/platform-node/NodeRedis"))
   const services = yield* Layer.build(
     layer({
