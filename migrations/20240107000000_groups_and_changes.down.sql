@@ -1,7 +1,7 @@
 -- Takes back 20240107000000_groups_and_changes. Reactions, mentions, earlier contents of edited messages, and from where
 -- each participant sees the history cannot come back.
 
-UPDATE chat_messages SET content = content::jsonb #>> '{}' WHERE message_type <> 'text';
+UPDATE chat_messages SET content = content::jsonb #>> '{}' WHERE message_type <> 'text' AND deleted_at IS NULL;
 
 DROP INDEX chat_messages_search_idx;
 DROP TABLE message_reactions;

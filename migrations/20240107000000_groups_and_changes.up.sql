@@ -13,8 +13,8 @@ ALTER TABLE conversation_participants
 -- Participants whom the content names, as they were when it was written.
 ALTER TABLE chat_messages ADD COLUMN mentions UUID[] NOT NULL DEFAULT '{}';
 
--- What an edited message said before, by the version at which it began to say so. Goes with the message, and with its
--- content when that is erased.
+-- What an edited message said before, by the version that it had then. Goes with the message, and with its content when
+-- that is erased.
 CREATE TABLE message_versions (
     conversation_id UUID NOT NULL,
     message_id UUID NOT NULL,

@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Effect, Predicate, Schema } from "effect"
 import { Model } from "effect/schema"
 import { Timestamp, UserId } from "../auth/Account.ts"
 import { Problem } from "../Problem.ts"
@@ -60,10 +60,13 @@ export const SystemContent = Schema.Union([
 ]).annotate({ identifier: "SystemContent" })
 export type SystemContent = typeof SystemContent.Type
 
+const isFile = Schema.is(FileContent)
+
+// A file has all that an image must have: where a content may be either, it is tried as a file first.
 const contentKinds = {
-  text: Schema.is(TextContent),
-  image: Schema.is(ImageContent),
-  file: Schema.is(FileContent)
+  text: Predicate.isString,
+  image: (content: unknown) => Predicate.isObject(content) && !isFile(content),
+  file: isFile
 }
 
 /** What a sender gives. `system` messages are the server's own. */
@@ -104,10 +107,7 @@ export class Message extends Model.Class<Message>("Message")({
   /** `null` when the server said it, or the sender's account is gone. */
   senderId: Schema.NullOr(UserId),
   messageType: Schema.Literals(["text", "image", "file", "system"]),
-  /**
-   * By `messageType`; `null` once it is deleted. Messages from before contents had types are strings. A file has all that an
-   * image must have: it is tried first.
-   */
+  /** By `messageType`; `null` once it is deleted. Messages from before contents had types are strings. */
   content: Schema.NullOr(Schema.Union([Schema.String, FileContent, ImageContent, SystemContent])),
   replyTo: Schema.NullOr(MessageId),
   /** Participants whom the text names as `@username`. */

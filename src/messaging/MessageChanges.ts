@@ -105,8 +105,12 @@ export class MessageChanges extends Context.Service<
           }
           if (!(yield* write(found))) return undefined
           const next = Position.make(conversation.head + 1)
-          yield* sql`UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
-          yield* sql`UPDATE conversations SET head = ${next}, updated_at = statement_timestamp() WHERE id = ${conversationId}`
+          // By the primary keys.
+          yield* sql`
+            WITH advanced AS (
+              UPDATE conversations SET head = ${next}, updated_at = statement_timestamp() WHERE id = ${conversationId}
+            )
+            UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
           return next
         }).pipe(sql.withTransaction)
         if (head !== undefined) yield* bus.publish([{ conversationId, head }])

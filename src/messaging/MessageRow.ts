@@ -9,9 +9,6 @@ const ownColumns = `
   CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN to_jsonb(m.content)
     ELSE m.content::jsonb END AS content`
 
-/** Of a message that was posted just now: nobody has reacted to it, or received it. */
-export const postedColumns = `${ownColumns}, '[]'::jsonb AS reactions, false AS "isDelivered", false AS "isRead"`
-
 /**
  * Of any message. Reactions by the primary key of message_reactions; the two flags, whether the cursors of all
  * participants but the sender have come this far, by the primary key of conversation_participants.

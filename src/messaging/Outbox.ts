@@ -1,12 +1,13 @@
-import { Array as Arrays, Context, Data, Deferred, Effect, Exit, Layer, Queue, Schema } from "effect"
-import { SqlClient } from "effect/sql"
-import type { UserId } from "../auth/Account.ts"
+import { Array as Arrays, Context, Data, Deferred, Effect, Exit, Layer, Queue, Schema, type DateTime } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus } from "../streaming/ChangeBus.ts"
-import type { ConversationId } from "./Conversation.ts"
-import { Message, type Draft, type MessageId } from "./Message.ts"
-import { messageColumns, postedColumns, storedContent } from "./MessageRow.ts"
+import { Position, type ConversationId } from "./Conversation.ts"
+import { mentionedNames } from "./Mentions.ts"
+import { Message, MessageId, type Draft } from "./Message.ts"
+import { messageColumns, storedContent } from "./MessageRow.ts"
 
 /** A message on its way into a conversation's log. */
 export interface Send extends Draft {
@@ -26,21 +27,6 @@ export interface Outcome {
   readonly message: Message | undefined
 }
 
-/** Most people whom one message can mention. */
-const maxMentions = 50
-
-/** The usernames that a text calls as `@username`, in lower case. */
-const mentionedNames = ({ content }: Send): ReadonlyArray<string> =>
-  typeof content !== "string" || !content.includes("@")
-    ? []
-    : [
-        ...new Set(
-          Array.from(content.matchAll(/(?<![\w@])@([A-Za-z][A-Za-z0-9_]{2,29})\b/g), ([, name = ""]) =>
-            name.toLowerCase()
-          )
-        )
-      ].slice(0, maxMentions)
-
 interface Pending {
   readonly send: Send
   readonly outcome: Deferred.Deferred<Outcome, DatabaseUnavailable>
@@ -55,14 +41,41 @@ const batchSize = 256
  */
 class IdCollision extends Data.TaggedError("IdCollision") {}
 
+/** What became of a send, as the database tells it: of a message that was just posted, only what the sender did not give. */
 const Row = Schema.Struct({
   isParticipant: Schema.Boolean,
   canReply: Schema.Boolean,
   created: Schema.Boolean,
-  stored: Schema.Boolean
+  /** `null` unless it was created, and stored. */
+  seq: Schema.NullOr(Position),
+  createdAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  mentions: Schema.NullOr(Schema.Array(UserId))
 })
-const decodeRow = Schema.decodeUnknownEffect(Row)
-const decodeMessage = Schema.decodeUnknownEffect(Message)
+const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
+
+/** A message that was just posted: nobody has changed it, reacted to it, or received it. Its parts were checked already. */
+const posted = (
+  { content, conversationId, id, messageType, replyTo, senderId }: Send,
+  place: { readonly seq: Position; readonly createdAt: DateTime.Utc; readonly mentions: ReadonlyArray<UserId> }
+) =>
+  new Message(
+    {
+      ...place,
+      id,
+      conversationId,
+      version: place.seq,
+      senderId,
+      messageType,
+      content,
+      replyTo: replyTo ?? null,
+      reactions: [],
+      editedAt: null,
+      deletedAt: null,
+      isDelivered: false,
+      isRead: false
+    },
+    { disableChecks: true }
+  )
 
 /**
  * Group commit: sends gather while the batch before them commits, and are then written in one transaction, each with an
@@ -82,9 +95,6 @@ export class Outbox extends Context.Service<
       const bus = yield* ChangeBus
       const queue = yield* Queue.unbounded<Pending>()
 
-      const insertedColumns = sql.literal(postedColumns)
-      const earlierColumns = sql.literal(messageColumns)
-
       // By the primary key.
       const lock = (sends: ReadonlyArray<Send>) => sql`
         SELECT FROM conversations WHERE id = ANY(${sends.map((send) => send.conversationId)}::uuid[])
@@ -98,7 +108,7 @@ export class Outbox extends Context.Service<
             ${sends.map((send) => send.conversationId)}::uuid[], ${sends.map((send) => send.id)}::uuid[],
             ${sends.map((send) => send.senderId)}::uuid[], ${sends.map((send) => storedContent(send.content))}::text[],
             ${sends.map((send) => send.messageType)}::text[], ${sends.map((send) => send.replyTo ?? "")}::text[],
-            ${sends.map((send) => mentionedNames(send).join())}::text[]
+            ${sends.map((send) => mentionedNames(send.content).join())}::text[]
           ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, reply_to, names, ordinal)
         ), participating AS (
           SELECT i.conversation_id, i.id, i.sender_id, i.content, i.message_type, i.names, i.ordinal,
@@ -111,14 +121,14 @@ export class Outbox extends Context.Service<
         ), allowed AS (
           SELECT * FROM participating WHERE can_reply
         ), earlier AS (
-          SELECT ${earlierColumns} FROM chat_messages m WHERE m.id IN (SELECT id FROM input)
+          SELECT id FROM chat_messages WHERE id IN (SELECT id FROM input)
         ), fresh AS (
           SELECT DISTINCT ON (id) * FROM allowed WHERE id NOT IN (SELECT id FROM earlier) ORDER BY id, ordinal
         ), placed AS (
           SELECT f.*, c.head + row_number() OVER (PARTITION BY f.conversation_id ORDER BY f.ordinal) AS seq
           FROM fresh f JOIN conversations c ON c.id = f.conversation_id
         ), inserted AS (
-          INSERT INTO chat_messages AS m
+          INSERT INTO chat_messages
             (conversation_id, id, sender_id, content, message_type, reply_to, mentions, seq, version, created_at, updated_at)
           SELECT conversation_id, id, sender_id, content, message_type, reply_to,
             CASE WHEN names = '' THEN '{}' ELSE ARRAY(
@@ -128,32 +138,45 @@ export class Outbox extends Context.Service<
             seq, seq, statement_timestamp(), statement_timestamp()
           FROM placed ORDER BY id
           ON CONFLICT (id) DO NOTHING
-          RETURNING ${insertedColumns}
+          RETURNING id, seq, created_at, mentions
         ), advanced AS (
           UPDATE conversations c SET head = p.head, updated_at = statement_timestamp()
           FROM (SELECT conversation_id, max(seq) AS head FROM placed GROUP BY conversation_id) p
           WHERE c.id = p.conversation_id
-        ), stored AS (
-          SELECT * FROM inserted UNION ALL SELECT * FROM earlier
         )
-        SELECT stored.*, stored.id IS NOT NULL AS stored, placed.id IS NOT NULL AS created,
-          participating.id IS NOT NULL AS "isParticipant", coalesce(participating.can_reply, false) AS "canReply"
+        SELECT participating.id IS NOT NULL AS "isParticipant", coalesce(participating.can_reply, false) AS "canReply",
+          placed.id IS NOT NULL AS created, inserted.seq, inserted.created_at AS "createdAt", inserted.mentions
         FROM input
         LEFT JOIN participating USING (ordinal)
         LEFT JOIN placed USING (ordinal)
-        LEFT JOIN stored ON stored.id = input.id
+        LEFT JOIN inserted ON inserted.id = placed.id
         ORDER BY ordinal`
 
-      const outcome = Effect.fnUntraced(function* (row: unknown) {
-        const { stored, ...rest } = yield* decodeRow(row)
-        if (rest.created && !stored) return yield* new IdCollision()
-        return { ...rest, message: stored ? yield* decodeMessage(row) : undefined } satisfies Outcome
+      // By chat_messages_id_key.
+      const findStored = SqlSchema.findAll({
+        Request: Schema.Array(MessageId),
+        Result: Message,
+        execute: (ids) =>
+          sql`SELECT ${sql.literal(messageColumns)} FROM chat_messages m WHERE m.id = ANY(${ids}::uuid[])`
+      })
+
+      const outcomes = Effect.fnUntraced(function* (sends: ReadonlyArray<Send>, rows: ReadonlyArray<unknown>) {
+        const told = Arrays.zip(sends, yield* decodeRows(rows))
+        // Those that were sent before: few, and most often none.
+        const again = told.flatMap(([{ id }, { created }]) => (created ? [] : [id]))
+        const stored = again.length === 0 ? [] : yield* findStored(again)
+        const byId = new Map(stored.map((message) => [message.id, message]))
+        return yield* Effect.forEach(told, ([send, { createdAt, mentions, seq, ...outcome }]) => {
+          if (!outcome.created) return Effect.succeed<Outcome>({ ...outcome, message: byId.get(send.id) })
+          if (seq === null || createdAt === null || mentions === null) return Effect.fail(new IdCollision())
+          return Effect.succeed<Outcome>({ ...outcome, message: posted(send, { seq, createdAt, mentions }) })
+        })
       })
 
       const commit = (sends: ReadonlyArray<Send>) =>
         lock(sends).pipe(
           Effect.andThen(write(sends)),
-          Effect.flatMap(Effect.forEach(outcome)),
+          Effect.flatMap((rows) => outcomes(sends, rows)),
           sql.withTransaction,
           Effect.retry({ while: (error) => error._tag === "IdCollision", times: 3 }),
           Effect.catchTag("IdCollision", () => new DatabaseUnavailable({ detail: "Try again in a moment." }))

@@ -40,15 +40,18 @@ export class Hub extends Context.Service<
               followed.set(id, topic)
               return topic
             }),
-            () => Effect.sync(() => followed.delete(id))
+            // Somebody may have begun to follow it anew by now.
+            (topic) => Effect.sync(() => followed.get(id) === topic && followed.delete(id))
           ),
         idleTimeToLive: idleTime
       })
 
-      // A read that fails loses nothing: the next hint or sweep reads on from the same place.
+      // A read that fails loses nothing: the next hint or sweep reads on from the same place. Nor does a log that cannot be
+      // read hold up the others.
       const readTo = (id: ConversationId, head: Position) =>
         Effect.suspend(() => followed.get(id)?.readTo(head) ?? Effect.void).pipe(
-          Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Changes are delayed"))
+          Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Changes are delayed")),
+          Effect.catchDefect((defect) => Effect.logError("A conversation cannot be read", id, defect))
         )
 
       yield* bus.changes.pipe(

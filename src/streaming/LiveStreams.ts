@@ -1,4 +1,17 @@
-import { Config, Context, Deferred, Duration, Effect, Exit, Layer, Random, Schedule, Schema, type Scope } from "effect"
+import {
+  Config,
+  Context,
+  DateTime,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Random,
+  Schedule,
+  Schema,
+  type Scope
+} from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { SessionId, type CurrentSession } from "../auth/Session.ts"
@@ -27,7 +40,8 @@ const Review = Schema.Struct({
   sessions: Schema.Array(SessionId),
   /** Empty for none. */
   conversations: Schema.Array(Schema.String),
-  users: Schema.Array(UserId)
+  users: Schema.Array(UserId),
+  now: Schema.DateTimeUtcFromDate
 })
 
 /**
@@ -55,10 +69,10 @@ export class LiveStreams extends Context.Service<
       const findEntitled = SqlSchema.findAll({
         Request: Review,
         Result: Schema.Struct({ place: Schema.Int }),
-        execute: ({ conversations, sessions, users }) => sql`
+        execute: ({ conversations, now, sessions, users }) => sql`
           SELECT i.place::int FROM unnest(${sessions}::uuid[], ${conversations}::text[], ${users}::uuid[])
             WITH ORDINALITY AS i (session_id, conversation_id, user_id, place)
-          JOIN sessions s ON s.id = i.session_id
+          JOIN sessions s ON s.id = i.session_id AND s.expires_at > ${now}
           WHERE i.conversation_id = '' OR EXISTS (
             SELECT FROM conversation_participants
             WHERE conversation_id = i.conversation_id::uuid AND user_id = i.user_id)`
@@ -70,7 +84,8 @@ export class LiveStreams extends Context.Service<
         const entitled = yield* findEntitled({
           sessions: reviewed.map(({ session }) => session.id),
           conversations: reviewed.map(({ conversationId }) => conversationId ?? ""),
-          users: reviewed.map(({ session }) => session.userId)
+          users: reviewed.map(({ session }) => session.userId),
+          now: yield* DateTime.now
         })
         const places = new Set(entitled.map(({ place }) => place))
         reviewed.forEach(({ ended }, index) => {

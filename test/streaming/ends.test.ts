@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Redacted, Scope, Stream } from "effect"
+import { DateTime, Duration, Effect, Exit, Fiber, Redacted, Scope, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
 import { Sessions } from "../../src/auth/Sessions.ts"
@@ -66,6 +68,17 @@ layer(TestServer.layer)("A subscription ends", (it) => {
       assert.deepStrictEqual(yield* Fiber.join(ended), [])
       yield* send("after")
       assert.deepStrictEqual(yield* Fiber.join(goesOn), ["after"])
+    })
+  )
+
+  it.effect("within a second after its session has expired", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { open } = yield* group
+      yield* sql`UPDATE sessions SET expires_at = ${new Date(100)}`
+      const ended = yield* listen((yield* open(1)).updates)
+      yield* second
+      assert.deepStrictEqual(yield* Fiber.join(ended), [])
     })
   )
 

@@ -1,0 +1,226 @@
+import { assert, it } from "@effect/vitest"
+import { ask, Copy, encodings, get, poll, Refused, told, type Encoding, type Source } from "../streaming/subscriber.ts"
+import { atOnce, Person, twoPeople } from "./client.ts"
+import { conformance } from "./server.ts"
+
+const source = ({ server, token = "" }: Person, messages: string): Source => ({
+  fetch: globalThis.fetch,
+  url: server.url + messages,
+  token
+})
+
+/** Reads the bytes of an answer, as text, until there are as many as expected. */
+const readText = async ({ body }: Response, expected: string): Promise<string> => {
+  const decoder = new TextDecoder()
+  let text = ""
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.length >= expected.length) break
+  }
+  return text
+}
+
+/** Follows a conversation from a copy on until it has a version. */
+const follow = async (from: Source, encoding: Encoding, copy: Copy, version: string | undefined): Promise<Copy> => {
+  const leaving = new AbortController()
+  for await (const update of told(from, encoding, copy.version, leaving.signal)) {
+    copy = copy.with(update)
+    if (copy.version === version) break
+  }
+  leaving.abort()
+  assert.strictEqual(copy.version, version)
+  return copy
+}
+
+/** The status with which a subscription is refused. */
+const refusal = async (subscribed: Promise<unknown>): Promise<number> => {
+  const outcome = await subscribed.catch((error: unknown) => error)
+  assert(outcome instanceof Refused, "it was not refused")
+  return outcome.status
+}
+
+const nothing = new Copy(undefined, [])
+
+conformance("The encodings of a stream", (server) => {
+  it.each([
+    [
+      "events",
+      "text/event-stream",
+      ": \n\n",
+      (version: number, page: string) => `event: snapshot\nid: ${version}\ndata: ${page}\n\n`,
+      (version: number, message: string) => `event: message\nid: ${version}\ndata: ${message}\n\n`
+    ],
+    [
+      "lines",
+      "application/x-ndjson",
+      "{}\n",
+      (version: number, page: string) => `{"version":"${version}","snapshot":${page}}\n`,
+      (version: number, message: string) => `{"version":"${version}","message":${message}}\n`
+    ]
+  ] as const)(
+    "%s: a sign of life, the page of a plain GET, and then each message as it comes",
+    async (encoding, contentType, life, snapshot, message) => {
+      const { ada, conversation, messages } = await twoPeople(server)
+      await ada.send(conversation, "héllo\r\n\r\n")
+      const { text: page } = await ada.get(messages)
+      const leaving = new AbortController()
+      const answer = await ask(source(ada, messages), encoding, undefined, leaving.signal)
+      assert.strictEqual(answer.headers.get("content-type"), contentType)
+      assert.strictEqual(answer.headers.get("cache-control"), "no-cache, no-store, no-transform")
+      assert.strictEqual(answer.headers.get("x-accel-buffering"), "no")
+      assert.isFalse(answer.headers.has("content-length"))
+      const vary = answer.headers.get("vary")?.toLowerCase().split(", ")
+      assert.includeMembers(vary ?? [], ["accept", "authorization"])
+
+      const next = await ada.send(conversation, "data: \n\nid: 9\n\u2028😀")
+      const { text: sent } = await ada.get(`${messages}/${next.id}`)
+      const expected = life + snapshot(1, page) + message(2, sent)
+      assert.strictEqual(await readText(answer, expected), expected)
+      leaving.abort()
+    }
+  )
+
+  it.each([
+    ["text/event-stream", ": \n\n"],
+    ["application/x-ndjson", "{}\n"]
+  ])("a quiet stream shows at the asked interval that it lives: %s", async (accept, life) => {
+    const { ada, messages } = await twoPeople(server)
+    const answer = await fetch(`${server.url}${messages}?after=0`, {
+      headers: { ...ada.authorization, accept: `text/html;q=0.5, ${accept};q=0.9`, heartbeats: "1" }
+    })
+    assert.strictEqual(await readText(answer, life.repeat(3)), life.repeat(3))
+  })
+
+  it("a long poll answers at once when there is something, and with all there is", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    const sent = [await ada.send(conversation, "one"), await ada.send(conversation, "two")]
+    const began = performance.now()
+    const graces = source(grace, messages)
+    assert.deepStrictEqual((await poll(graces, "60s", undefined)).updates[0]?.snapshot?.messages.length, 2)
+    const { updates, version } = await poll(graces, "60s", "0")
+    assert.strictEqual(version, "2")
+    assert.deepStrictEqual(
+      updates.map(({ message, version }) => [version, message?.id]),
+      sent.map(({ id, seq }) => [`${seq}`, id])
+    )
+    assert.isBelow(performance.now() - began, 30_000)
+  })
+
+  it("a long poll waits for what comes, and else for its end", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    await ada.send(conversation, "one")
+    const began = performance.now()
+    assert.deepStrictEqual(await poll(source(grace, messages), "2s", "1"), { updates: [], version: "1" })
+    assert.isAbove(performance.now() - began, 1_500)
+
+    const polled = poll(source(grace, messages), "60s", "1")
+    const { id } = await ada.send(conversation, "two")
+    const { updates, version } = await polled
+    assert.deepStrictEqual([version, updates.length, updates[0]?.message?.id], ["2", 1, id])
+  })
+
+  it("edits, reactions and deletions arrive in each, live and to who resumes from any version", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    const graces = source(grace, messages)
+    const live = encodings.map((encoding) => follow(graces, encoding, new Copy("0", []), "6"))
+
+    const copies = [new Copy("0", [])]
+    const did = async () => void copies.push(await get(graces))
+    const [first, second] = [await ada.send(conversation, "frist"), await grace.send(conversation, "second")]
+    await did()
+    const change = async (person: Person, method: string, path: string, json?: unknown) => {
+      const answer = await person.request(method, `${messages}/${path}`, json === undefined ? {} : { json })
+      assert.isBelow(answer.status, 300, answer.text)
+      await did()
+    }
+    await change(ada, "PATCH", first.id, { content: "first" })
+    await change(grace, "PUT", `${first.id}/reactions/${encodeURIComponent("👍")}`)
+    await change(grace, "DELETE", second.id)
+    await change(grace, "DELETE", `${first.id}/reactions/${encodeURIComponent("👍")}`)
+
+    const last = copies.at(-1) ?? assert.fail()
+    assert.deepStrictEqual(last.version, "6")
+    const [edited, erased] = last.messages
+    assert.deepInclude(edited, { seq: 1, version: 6, content: "first", reactions: [] })
+    assert.deepInclude(erased, { seq: 2, version: 5, content: null })
+    for (const time of [edited?.editedAt, erased?.deletedAt]) assert.isFalse(Number.isNaN(Date.parse(time ?? "")))
+    assert.deepInclude(copies.find(({ version }) => version === "4")?.messages[0], {
+      reactions: [{ emoji: "👍", userIds: [grace.id] }]
+    })
+
+    for (const copy of await Promise.all(live)) assert.deepStrictEqual(copy.log, last.log)
+    for (const encoding of encodings) {
+      for (const copy of [nothing, ...copies.slice(0, -1)]) {
+        assert.deepStrictEqual((await follow(graces, encoding, copy, "6")).log, last.log)
+      }
+    }
+  })
+
+  it("who changes from one encoding to another goes on where they were", async () => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    const graces = source(grace, messages)
+    let copy = nothing
+    for (const encoding of [...encodings, ...encodings.toReversed()]) {
+      await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
+      const fresh = await get(graces)
+      copy = await follow(graces, encoding, copy, fresh.version)
+      assert.deepStrictEqual(copy.log, fresh.log)
+    }
+    assert.strictEqual(copy.messages.length, 24)
+  })
+
+  it("`Last-Event-ID` goes before `?after=`, with which the browser asked first", async () => {
+    const { ada, conversation, messages } = await twoPeople(server)
+    await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
+    const answer = await fetch(`${server.url}${messages}?after=0`, {
+      headers: { ...ada.authorization, accept: "text/event-stream", "last-event-id": "2" }
+    })
+    const expected = ": \n\nevent: message\nid: 3\n"
+    assert.strictEqual((await readText(answer, expected)).slice(0, expected.length), expected)
+  })
+
+  it.each(["999999", "nonsense", "-1", "1e3", ""])(
+    "an unknown `Last-Event-ID` is healed by a snapshot: %s",
+    async (id) => {
+      const { ada, grace, conversation, messages } = await twoPeople(server)
+      await ada.send(conversation, "Hello")
+      const graces = source(grace, messages)
+      assert.deepStrictEqual((await follow(graces, "events", new Copy(id, []), "1")).log, (await get(graces)).log)
+    }
+  )
+
+  it.each(["?wait=0s", "?wait=61s", "?wait=20", "?wait=", "?wait=-1s", "?wait=1m", "?after=x&wait=1s", "?after=-1"])(
+    "what cannot be waited for or come after: 422: %s",
+    async (query) => {
+      const { ada, messages } = await twoPeople(server)
+      const answer = await ada.get(messages + query)
+      assert.strictEqual(answer.status, 422)
+      assert.strictEqual(answer.body.type, "ValidationFailed")
+      assert.strictEqual(answer.body.errors?.[0]?.path[0], "query")
+    }
+  )
+
+  it("`Accept` of anything is a plain page", async () => {
+    const { ada, messages } = await twoPeople(server)
+    for (const accept of ["*/*", "application/json", "text/html, */*;q=0.8"]) {
+      const answer = await ada.get(messages, { accept })
+      assert.strictEqual(answer.headers.get("content-type"), "application/json")
+    }
+  })
+
+  it("who may not subscribe gets a problem, and no byte of a stream", async () => {
+    const { ada, conversation, messages } = await twoPeople(server)
+    await ada.send(conversation, "secret")
+    const eve = await Person.signUp(server)
+    for (const headers of [{ accept: "text/event-stream" }, { accept: "application/x-ndjson" }, {}]) {
+      const path = "accept" in headers ? messages : `${messages}?wait=20s`
+      const answer = await eve.get(path, headers)
+      assert.strictEqual(answer.status, 404)
+      assert.notInclude(answer.text, "secret")
+    }
+    for (const encoding of encodings) {
+      const nobody = { ...source(ada, messages), token: "x".repeat(43) }
+      assert.strictEqual(await refusal(told(nobody, encoding).next()), 401)
+    }
+  })
+})

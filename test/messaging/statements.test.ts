@@ -1,0 +1,163 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted, Tracer } from "effect"
+import { HttpApi } from "effect/http-api"
+import { Api } from "../../src/Api.ts"
+import { clientOf, testPassword, TestServer } from "../../src/testing/index.ts"
+import { newId, people } from "./group.ts"
+
+/** What was sent to the database, in order. */
+const executed: Array<string> = []
+
+class RecordingSpan extends Tracer.NativeSpan {
+  override attribute(key: string, value: unknown): void {
+    if (key === "db.query.text") executed.push(String(value))
+    super.attribute(key, value)
+  }
+}
+
+/** Writes down each statement, and the two that begin and end a transaction, which have no span of their own. */
+const recorder = Layer.succeed(
+  Tracer.Tracer,
+  Tracer.make({
+    span: (options) => {
+      if (options.name === "sql.transaction") executed.push("BEGIN", "COMMIT")
+      return new RecordingSpan(options)
+    }
+  })
+)
+
+const password = Redacted.make(Redacted.value(testPassword), { label: "password" })
+
+class People extends Context.Service<People, Effect.Success<typeof makePeople>>()("test/People") {}
+const makePeople = people("ada", "grace", "eve")
+
+/** A group of Ada's with Grace, and one message in it, as each endpoint finds it. */
+const world = Effect.gen(function* () {
+  const [ada, grace, eve] = yield* People
+  const asAda = yield* clientOf(ada)
+  const { id } = yield* asAda.conversations.create({ payload: { name: "Engines", participantIds: [grace.id] } })
+  const messageId = newId()
+  const message = { id, messageId }
+  yield* asAda.messages.send({ params: message, payload: { content: "an engine", messageType: "text" } })
+  yield* asAda.messages.react({ params: { ...message, emoji: "🎉" } })
+  return { ada, grace, eve, asAda, id, message, asEve: yield* clientOf(eve), asNobody: yield* clientOf() }
+})
+type World = Effect.Success<typeof world>
+
+type EndpointName = {
+  [Group in keyof Client & string]: `${Group}.${keyof Client[Group] & string}`
+}[keyof Client & string]
+type Client = World["asAda"]
+
+// Whoever is signed in costs one, to ask whose token it is. A transaction has two of its own, its beginning and its end.
+const endpoints: Record<
+  EndpointName,
+  readonly [statements: number, call: (world: World) => Effect.Effect<unknown, unknown>]
+> = {
+  "auth.signup": [
+    2,
+    ({ asNobody }) => asNobody.auth.signup({ payload: { username: "newcomer", email: "new@example.com", password } })
+  ],
+  "auth.login": [3, ({ ada, asNobody }) => asNobody.auth.login({ payload: { login: ada.account.username, password } })],
+  "auth.logout": [2, ({ asEve }) => asEve.auth.logout()],
+  "auth.me": [2, ({ asAda }) => asAda.auth.me()],
+  "conversations.direct": [4, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
+  "conversations.create": [
+    6,
+    ({ asAda, grace }) => asAda.conversations.create({ payload: { participantIds: [grace.id] } })
+  ],
+  "conversations.list": [2, ({ asAda }) => asAda.conversations.list({ query: {} })],
+  "conversations.get": [2, ({ asAda, id }) => asAda.conversations.get({ params: { id } })],
+  "conversations.update": [
+    7,
+    ({ asAda, id }) => asAda.conversations.update({ params: { id }, payload: { name: "Looms" } })
+  ],
+  "conversations.remove": [5, ({ asAda, id }) => asAda.conversations.remove({ params: { id } })],
+  "conversations.participants": [2, ({ asAda, id }) => asAda.conversations.participants({ params: { id } })],
+  "conversations.putParticipant": [
+    7,
+    ({ asAda, eve, id }) => asAda.conversations.putParticipant({ params: { id, userId: eve.id }, payload: {} })
+  ],
+  "conversations.removeParticipant": [
+    7,
+    ({ asAda, grace, id }) => asAda.conversations.removeParticipant({ params: { id, userId: grace.id } })
+  ],
+  "conversations.receipt": [2, ({ asAda, id }) => asAda.conversations.receipt({ params: { id }, payload: {} })],
+  "messages.page": [3, ({ asAda, id }) => asAda.messages.page({ params: { id }, query: {} })],
+  "messages.send": [
+    5,
+    ({ asAda, id }) =>
+      asAda.messages.send({ params: { id, messageId: newId() }, payload: { content: "hello", messageType: "text" } })
+  ],
+  "messages.get": [2, ({ asAda, message }) => asAda.messages.get({ params: message })],
+  "messages.edit": [
+    9,
+    ({ asAda, message }) => asAda.messages.edit({ params: message, payload: { content: "a loom" } })
+  ],
+  "messages.erase": [9, ({ asAda, message }) => asAda.messages.erase({ params: message })],
+  "messages.history": [3, ({ asAda, message }) => asAda.messages.history({ params: message })],
+  "messages.react": [7, ({ asAda, message }) => asAda.messages.react({ params: { ...message, emoji: "👍" } })],
+  "messages.unreact": [7, ({ asAda, message }) => asAda.messages.unreact({ params: { ...message, emoji: "🎉" } })],
+  "messages.search": [2, ({ asAda }) => asAda.messages.search({ query: { q: "engine" } })],
+  "inbox.inbox": [2, ({ asAda }) => asAda.inbox.inbox({ query: {} })]
+}
+
+const statementsOf = Effect.fnUntraced(function* <E>(call: Effect.Effect<unknown, E>) {
+  executed.length = 0
+  yield* call
+  return [...executed]
+})
+
+const server = Layer.effect(People, makePeople).pipe(Layer.provideMerge(TestServer.layer), Layer.provideMerge(recorder))
+
+/** What only reads: of one thing, or of all there are. */
+const reads = [
+  "conversations.list",
+  "conversations.get",
+  "conversations.participants",
+  "messages.page",
+  "messages.get",
+  "messages.history",
+  "messages.search",
+  "inbox.inbox"
+] as const
+
+layer(server)("The number of SQL statements", (it) => {
+  it("is stated for each endpoint of the contract", () => {
+    const contract: Array<string> = []
+    HttpApi.reflect(Api, {
+      onGroup: () => {},
+      onEndpoint: ({ endpoint, group }) => contract.push(`${group.identifier}.${endpoint.identifier}`)
+    })
+    assert.sameMembers(Object.keys(endpoints), contract)
+  })
+
+  for (const [name, [statements, call]] of Object.entries(endpoints)) {
+    it.effect(`of ${name} is ${statements}`, () =>
+      Effect.gen(function* () {
+        const sent = yield* statementsOf(call(yield* world))
+        assert.strictEqual(sent.length, statements, sent.join("\n"))
+      })
+    )
+  }
+
+  it.effect("of what only reads is the same, however much there is", () =>
+    Effect.gen(function* () {
+      const filled = yield* world
+      const { asAda, eve, id, message } = filled
+      yield* asAda.conversations.putParticipant({ params: { id, userId: eve.id }, payload: {} })
+      for (let n = 0; n < 10; n++) {
+        const params = { id, messageId: newId() }
+        yield* asAda.messages.send({ params, payload: { content: `engine ${n}`, messageType: "text" } })
+        yield* asAda.messages.react({ params: { ...params, emoji: "👍" } })
+        yield* asAda.messages.edit({ params: message, payload: { content: `the first engine ${n}` } })
+        yield* asAda.conversations.create({ payload: { participantIds: [eve.id] } })
+      }
+      for (const name of reads) {
+        const [statements, call] = endpoints[name]
+        const sent = yield* statementsOf(call(filled))
+        assert.strictEqual(sent.length, statements, `${name}\n${sent.join("\n")}`)
+      }
+    })
+  )
+})
