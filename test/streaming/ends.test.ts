@@ -1,6 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { DateTime, Duration, Effect, Exit, Fiber, Redacted, Scope, Stream } from "effect"
-import { SqlClient } from "effect/sql"
+import { Duration, Effect, Exit, Fiber, Redacted, Scope, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"

@@ -1,0 +1,87 @@
+import { Console, type Effect, type Scope } from "effect"
+import type { Postgres } from "./Subject.ts"
+
+/** What was found. Judged by the ratio where there is something to compare with, else by the value itself. */
+export interface Finding {
+  readonly what: string
+  readonly unit: string
+  readonly against?: string
+  readonly rounds: ReadonlyArray<Round>
+  /** `undefined`: told, not judged. */
+  readonly target: Target | undefined
+}
+
+export interface Target {
+  readonly bound: "at least" | "at most"
+  readonly value: number
+}
+
+/** One round: XFChat, and right before or after it what it is compared with. */
+export interface Round {
+  readonly xfchat: number
+  readonly against?: number
+}
+
+export interface Options {
+  /** Short rounds and small sizes: to see that everything runs, not to judge. */
+  readonly quick: boolean
+  /** Writes a profile of the server to bench/results. */
+  readonly profile: boolean
+}
+
+/** One of the measures that can be chosen. */
+export type Measure = (
+  postgres: Postgres,
+  options: Options
+) => Effect.Effect<ReadonlyArray<Finding>, unknown, Scope.Scope>
+
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
+}
+
+/** The value that a share of all values does not exceed. */
+export const quantile = (values: ReadonlyArray<number>, share: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
+const digits = (value: number) =>
+  value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2 })
+
+/** Shows that something happens. */
+export const progress = (text: string) => Console.error(`  ${text}`)
+
+/** The medians over the rounds, and whether they reach the target. */
+export const summary = ({ rounds, target }: Finding) => {
+  const xfchat = median(rounds.map(({ xfchat }) => xfchat))
+  const pairs = rounds.flatMap(({ against, xfchat }) => (against === undefined ? [] : [{ against, xfchat }]))
+  const against = pairs.length === 0 ? undefined : median(pairs.map(({ against }) => against))
+  // Round by round: what disturbs the machine disturbs both of a pair.
+  const ratio = pairs.length === 0 ? undefined : median(pairs.map(({ against, xfchat }) => xfchat / against))
+  const judged = ratio ?? xfchat
+  const reached =
+    target === undefined ? undefined : target.bound === "at least" ? judged >= target.value : judged <= target.value
+  return { xfchat, against, ratio, reached }
+}
+
+/** A table in Markdown. */
+export const table = (findings: ReadonlyArray<Finding>): string => {
+  const rows = findings.map((finding) => {
+    const { against, ratio, reached, xfchat } = summary(finding)
+    const { target, unit } = finding
+    return [
+      finding.what,
+      `${digits(xfchat)} ${unit}`,
+      against === undefined ? "" : `${finding.against}: ${digits(against)} ${unit}`,
+      ratio === undefined ? "" : `${digits(ratio)} x`,
+      target === undefined ? "" : `${target.bound} ${digits(target.value)} ${ratio === undefined ? unit : "x"}`,
+      reached === undefined ? "" : reached ? "reached" : "missed"
+    ]
+  })
+  const all = [["measure", "XFChat", "compared with", "ratio", "to reach", ""], ...rows]
+  const widths = all[0]!.map((_, column) => Math.max(3, ...all.map((row) => row[column]!.length)))
+  const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
+  return [line(all[0]!), line(widths.map((width) => "-".repeat(width))), ...all.slice(1).map(line)].join("\n")
+}

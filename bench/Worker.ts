@@ -1,0 +1,48 @@
+import { Data, Effect, type Scope } from "effect"
+import { fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+/** A load process failed, or ended. */
+export class WorkerFailed extends Data.TaggedError("WorkerFailed")<{ readonly message: string }> {}
+
+/** What a worker can be told to do: see {@link serve} in workers/serve.ts. */
+export type Commands = Readonly<Record<string, (input: never) => Promise<unknown>>>
+
+/** What a worker answers. */
+export type Answer = { readonly result: unknown } | { readonly error: string }
+
+export interface Worker<C extends Commands> {
+  readonly pid: number
+  /** Has a command carried out; one at a time. */
+  readonly call: <K extends keyof C & string>(
+    command: K,
+    ...input: Parameters<C[K]>
+  ) => Effect.Effect<Awaited<ReturnType<C[K]>>, WorkerFailed>
+}
+
+/** Starts a file of workers/ as a process of its own: what makes load must not share an event loop with what bears it. */
+export const startWorker = Effect.fn("startWorker")(function* <C extends Commands>(
+  name: string
+): Effect.fn.Return<Worker<C>, never, Scope.Scope> {
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      fork(fileURLToPath(new URL(`./workers/${name}.ts`, import.meta.url)), { execArgv: ["--expose-gc"] })
+    ),
+    (child) => Effect.sync(() => void child.kill("SIGKILL"))
+  )
+  const call: Worker<C>["call"] = (command, ...[input]) =>
+    Effect.callback((resume) => {
+      const finish = (answer: Answer) => {
+        child.off("message", finish).off("exit", ended)
+        resume(
+          "error" in answer
+            ? new WorkerFailed({ message: `${name}, ${command}: ${answer.error}` })
+            : Effect.succeed(answer.result as Awaited<ReturnType<C[typeof command]>>)
+        )
+      }
+      const ended = () => finish({ error: "the process ended" })
+      child.on("message", finish).on("exit", ended)
+      child.send({ command, input })
+    })
+  return { pid: child.pid!, call }
+})

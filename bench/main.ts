@@ -1,0 +1,49 @@
+import { Console, Effect } from "effect"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { cpus, loadavg } from "node:os"
+import { join } from "node:path"
+import { runMain } from "../src/operations/ServerProcess.ts"
+import { summary, table, type Finding, type Measure } from "./Measure.ts"
+import { depth } from "./measures/depth.ts"
+import { fanout } from "./measures/fanout.ts"
+import { idle } from "./measures/idle.ts"
+import { returning } from "./measures/returning.ts"
+import { hot, sends } from "./measures/sends.ts"
+import { resultsFolder, startPostgres } from "./Subject.ts"
+
+const measures: Readonly<Record<string, Measure>> = { sends, hot, fanout, idle, returning, depth }
+
+const usage = `usage: npm run bench -- [--quick] [--profile] [${Object.keys(measures).join(" | ")}] ...`
+
+const load = () => loadavg().map((value) => Number(value.toFixed(2)))
+
+const bench = Effect.gen(function* () {
+  const args = process.argv.slice(2)
+  const options = { quick: args.includes("--quick"), profile: args.includes("--profile") }
+  const names = args.filter((arg) => !arg.startsWith("--"))
+  if (args.includes("--help") || names.some((name) => !(name in measures))) return yield* Console.log(usage)
+
+  mkdirSync(resultsFolder, { recursive: true })
+  const postgres = yield* startPostgres
+  const results: Array<{ name: string; loadBefore: ReadonlyArray<number>; findings: ReadonlyArray<Finding> }> = []
+  for (const [name, measure] of Object.entries(measures)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    const loadBefore = load()
+    yield* Console.error(`${name} (load average ${loadBefore.join(" ")})`)
+    results.push({ name, loadBefore, findings: yield* Effect.scoped(measure(postgres, options)) })
+  }
+
+  yield* Console.log(`\n${table(results.flatMap(({ findings }) => findings))}\n`)
+  const at = new Date().toISOString()
+  const file = join(resultsFolder, `${at.replaceAll(":", "-")}.json`)
+  const machine = { processors: cpus().length, model: cpus()[0]?.model, node: process.version, loadAfter: load() }
+  const measured = results.map(({ findings, loadBefore, name }) => ({
+    name,
+    loadBefore,
+    findings: findings.map((finding) => Object.assign(summary(finding), finding))
+  }))
+  writeFileSync(file, `${JSON.stringify({ at, ...options, machine, measured }, null, 2)}\n`)
+  yield* Console.error(`All rounds: ${file}`)
+}).pipe(Effect.scoped)
+
+runMain(bench)

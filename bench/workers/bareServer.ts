@@ -1,0 +1,43 @@
+import { createServer, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { serve } from "./serve.ts"
+
+let frame = Buffer.alloc(0)
+const listeners = new Set<ServerResponse>()
+
+// The least that a Node server can do: a GET is held open, a PUT is answered and written to all who are held.
+const server = createServer((request, response) => {
+  if (request.method === "GET") {
+    response.writeHead(209, { "content-type": "application/http-history" })
+    response.write("\r\n")
+    listeners.add(response)
+    response.on("close", () => listeners.delete(response))
+    return
+  }
+  let body = ""
+  request.setEncoding("utf8").on("data", (text: string) => (body += text))
+  request.on("end", () => {
+    const { content } = JSON.parse(body) as { readonly content: string }
+    // As long as the content that stands there.
+    frame.write(content, frame.indexOf("fan-out "))
+    const bytes = Buffer.from(frame)
+    for (const listener of listeners) listener.write(bytes)
+    response.writeHead(201, { "content-length": "0" }).end()
+  })
+})
+
+const commands = {
+  listen: (text: string) =>
+    new Promise<number>((resolve) => {
+      frame = Buffer.from(text, "latin1")
+      server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port))
+    }),
+
+  /** Gives memory back that is not in use. */
+  collectGarbage: async () => {
+    globalThis.gc!()
+  }
+}
+export type BareServer = typeof commands
+
+serve(commands)

@@ -1,0 +1,47 @@
+import { randomUUID } from "node:crypto"
+import { quantile } from "../Measure.ts"
+import { conversationId, participantOf, tokenOf, type Conversations } from "../Population.ts"
+import { HttpConnection, requestText } from "./HttpConnection.ts"
+import { serve } from "./serve.ts"
+
+interface Sends {
+  readonly port: number
+  readonly secret: string
+  readonly conversations: Conversations
+  readonly connections: number
+  readonly seconds: number
+}
+
+const commands = {
+  /** Sends messages over some connections, each the next as soon as the one before is acknowledged. */
+  send: async ({ connections, conversations, port, secret, seconds }: Sends) => {
+    const end = performance.now() + seconds * 1000
+    const latencies: Array<number> = []
+    const one = async (connection: HttpConnection) => {
+      const conversation = conversations.first + Math.floor(Math.random() * conversations.count)
+      const place = Math.floor(Math.random() * conversations.participants)
+      const text = requestText(
+        "PUT",
+        `/api/conversations/${conversationId(conversation)}/messages/${randomUUID()}`,
+        { authorization: `Bearer ${tokenOf(secret, participantOf(conversations, conversation, place))}` },
+        `{"content":"a message of a common length, as people write them"}`
+      )
+      const sent = performance.now()
+      const reply = await connection.request(text)
+      const acknowledged = performance.now()
+      if (reply.status !== 201) throw new Error(`${reply.headers}\n${reply.body}`)
+      if (acknowledged < end) latencies.push(acknowledged - sent)
+    }
+    await Promise.all(
+      Array.from({ length: connections }, async () => {
+        const connection = await HttpConnection.open(port)
+        while (performance.now() < end) await one(connection)
+        connection.close()
+      })
+    )
+    return { rate: latencies.length / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+  }
+}
+export type Senders = typeof commands
+
+serve(commands)

@@ -1,0 +1,13 @@
+import type { Answer, Commands } from "../Worker.ts"
+
+/** Carries out what the parent process asks for, until that ends. */
+export const serve = (commands: Commands) => {
+  process.on("message", ({ command, input }: { command: string; input: never }) => {
+    const answer = (answer: Answer) => process.send!(answer)
+    commands[command]!(input).then(
+      (result) => answer({ result }),
+      (error: unknown) => answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    )
+  })
+  process.on("disconnect", () => process.exit())
+}
