@@ -143,7 +143,7 @@ export const ProblemsRouterLive = HttpRouter.middleware(
         const headers = {
           "x-request-id": requestId,
           ...(response.status === 401 ? { "www-authenticate": "Bearer" } : {}),
-          ...(response.status === 503 ? { "retry-after": retryAfter } : {})
+          ...(response.status === 429 || response.status === 503 ? { "retry-after": retryAfter } : {})
         }
         return HttpServerResponse.setHeaders(response, headers)
       })

@@ -71,7 +71,10 @@ export const layerUnchecked = (
   PgClient.layer({
     url: options.url,
     maxConnections: options.maxConnections ?? 10,
-    multiplex: true,
+    // Statements of many fibers share a connection. Not on Deno, whose order of microtasks lets the driver's
+    // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it: its BEGIN would wait
+    // for ever.
+    multiplex: !("Deno" in globalThis),
     applicationName: "xfchat",
     connectTimeout: Duration.seconds(5),
     types,
