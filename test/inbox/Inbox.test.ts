@@ -55,9 +55,9 @@ layer(TestServices)("Inbox", (it) => {
       const second = yield* inbox.read(ada.id, first.horizon)
       assert.strictEqual(second.conversations.find((conversation) => conversation.id === id)?.unreadCount, 0)
       // Transactions of others hold a horizon back, and what changed after it is told again: until they have ended.
-      let horizon = second.horizon
-      const later = yield* Effect.suspend(() => inbox.read(ada.id, horizon)).pipe(
-        Effect.tap((state) => Effect.sync(() => (horizon = state.horizon))),
+      let since = second.horizon
+      const later = yield* Effect.suspend(() => inbox.read(ada.id, since)).pipe(
+        Effect.tap((state) => Effect.sync(() => void (since = state.horizon))),
         Effect.repeat({ until: ({ conversations }) => conversations.every(({ id }) => id !== quiet.id) })
       )
       assert.includeMembers([...later.ids], [quiet.id])
