@@ -23,7 +23,7 @@ export { Participants } from "./messaging/Participants.ts"
 export { Receipts } from "./messaging/Receipts.ts"
 export { SystemMessages } from "./messaging/SystemMessages.ts"
 
-export { ChangeBus, type Change } from "./streaming/ChangeBus.ts"
+export { Change, ChangeBus } from "./streaming/ChangeBus.ts"
 export { Draining } from "./streaming/Draining.ts"
 export { Hub } from "./streaming/Hub.ts"
 export { Subscriptions, type Subscription, type Update } from "./streaming/Subscriptions.ts"

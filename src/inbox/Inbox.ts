@@ -144,8 +144,8 @@ export class Inbox extends Context.Service<
       // Hints that come while the last ones are looked up gather.
       const hinted = yield* Queue.unbounded<ConversationId>()
       yield* bus.changes.pipe(
-        Stream.runForEach(({ conversationId }) =>
-          listeners.size === 0 ? Effect.void : Queue.offer(hinted, conversationId)
+        Stream.runForEach((change) =>
+          change._tag !== "Log" || listeners.size === 0 ? Effect.void : Queue.offer(hinted, change.conversationId)
         ),
         Effect.forkScoped({ startImmediately: true })
       )

@@ -3,7 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
+import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { ConversationId, Position, Role } from "./Conversation.ts"
 import type { Message } from "./Message.ts"
 import { MessageId, MessageVersion, StaleVersion } from "./Message.ts"
@@ -113,7 +113,7 @@ export class MessageChanges extends Context.Service<
             UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
           return next
         }).pipe(sql.withTransaction)
-        if (head !== undefined) yield* bus.publish([{ conversationId, head }])
+        if (head !== undefined) yield* bus.publish([Change.Log({ conversationId, head })])
       }, catchDatabaseErrors)
 
       const edit = Effect.fn("MessageChanges.edit")(function* (

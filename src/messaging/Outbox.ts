@@ -3,7 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
+import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
 import { mentionedNames } from "./Mentions.ts"
 import { Message, MessageId, type Draft } from "./Message.ts"
@@ -187,7 +187,9 @@ export class Outbox extends Context.Service<
         for (const { created, message } of outcomes) {
           if (created && message !== undefined) heads.set(message.conversationId, message)
         }
-        return bus.publish([...heads.values()].map(({ conversationId, seq }) => ({ conversationId, head: seq })))
+        return bus.publish(
+          [...heads.values()].map(({ conversationId, seq }) => Change.Log({ conversationId, head: seq }))
+        )
       }
 
       const deliver: (batch: ReadonlyArray<Pending>) => Effect.Effect<void> = Effect.fn("Outbox.deliver")(

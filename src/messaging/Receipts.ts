@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import type { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { NotFound, type DatabaseUnavailable } from "../Problem.ts"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
+import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
 
 /** How far a participant has come. */
@@ -44,7 +44,7 @@ export class Receipts extends Context.Service<
           RETURNING c.head`
         if (row === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
         // For the caller's other devices: there is nothing new in the log.
-        yield* bus.publish([{ conversationId, head: Position.make(row.head) }])
+        yield* bus.publish([Change.Log({ conversationId, head: Position.make(row.head) })])
       }, catchDatabaseErrors)
 
       return Receipts.of({ put })

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
+import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
 
@@ -50,7 +50,7 @@ export class SystemMessages extends Context.Service<
 
       return SystemMessages.of({
         append,
-        announce: (conversationId, head) => bus.publish([{ conversationId, head }])
+        announce: (conversationId, head) => bus.publish([Change.Log({ conversationId, head })])
       })
     })
   )

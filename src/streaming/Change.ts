@@ -1,37 +1,57 @@
-import { Array as Arrays, Option, Schema } from "effect"
+import type { Option } from "effect"
+import { Array as Arrays, Data, Schema } from "effect"
+import { UserId } from "../auth/Account.ts"
 import { ConversationId, Position } from "../messaging/Conversation.ts"
 
-/** A hint that a conversation's log now reaches `head`. The log is the truth: a lost hint delays, and loses nothing. */
-export interface Change {
-  readonly conversationId: ConversationId
-  readonly head: Position
-}
+const Log = Schema.TaggedStruct("Log", { conversationId: ConversationId, head: Position })
+const Person = Schema.TaggedStruct("Person", { userId: UserId })
+
+/** A hint that something was committed. The database is the truth: a lost hint delays, and loses nothing. */
+export type Change =
+  /** A conversation's log now reaches `head`. */
+  | typeof Log.Type
+  /** What a person's own picture shows besides conversations: friends, requests, blocks, the account itself. */
+  | typeof Person.Type
+
+export const Change = Data.taggedEnum<Change>()
 
 /** What one process tells the others at once. A later version is for other processes: who does not know it ignores it. */
 const Payload = Schema.fromJsonString(
   Schema.Struct({
-    version: Schema.Literal(1),
+    version: Schema.Literal(2),
     /** The process that made the changes. */
     sender: Schema.String,
-    changes: Schema.Array(Schema.Tuple([ConversationId, Position]))
+    changes: Schema.Array(Schema.Union([Log, Person]))
   })
 )
 
 const encode = Schema.encodeSync(Payload)
 const decode = Schema.decodeUnknownOption(Payload)
 
-/** A change takes at most 58 bytes, and PostgreSQL no payload of 8,000. */
-const changesPerPayload = 128
+/** A change takes at most 102 bytes, and PostgreSQL no payload of 8,000. */
+const changesPerPayload = 72
 
 /** Says what changed in as many payloads as it takes, of less than 8,000 bytes each. */
-export const encodeChanges = (sender: string, changes: Iterable<readonly [ConversationId, Position]>) =>
-  Arrays.chunksOf(changes, changesPerPayload).map((changes) => encode({ version: 1, sender, changes }))
+export const encodeChanges = (sender: string, changes: Iterable<Change>) =>
+  Arrays.chunksOf(changes, changesPerPayload).map((changes) => encode({ version: 2, sender, changes }))
 
 /** The changes that a payload tells of, and who sent it; nothing for what is none, or of a version yet unknown. */
 export const decodeChanges = (
   payload: string
-): Option.Option<{ readonly sender: string; readonly changes: ReadonlyArray<Change> }> =>
-  Option.map(decode(payload), ({ changes, sender }) => ({
-    sender,
-    changes: changes.map(([conversationId, head]) => ({ conversationId, head }))
-  }))
+): Option.Option<{ readonly sender: string; readonly changes: ReadonlyArray<Change> }> => decode(payload)
+
+/** Changes on their way, one for each thing that changed: what a later one says of it holds for the earlier ones too. */
+export class GatheredChanges {
+  private readonly latest = new Map<string, Change>()
+
+  add(change: Change): void {
+    const key = change._tag === "Log" ? change.conversationId : change.userId
+    const earlier = this.latest.get(key)
+    if (earlier?._tag === "Log" && change._tag === "Log" && earlier.head > change.head) return
+    this.latest.set(key, change)
+  }
+
+  [Symbol.iterator](): IterableIterator<Change> {
+    return this.latest.values()
+  }
+}

@@ -2,13 +2,12 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { Config, Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream } from "effect"
 import type { Redacted, Scope } from "effect"
 import { randomUUID } from "node:crypto"
-import type { ConversationId, Position } from "../messaging/Conversation.ts"
-import { decodeChanges, encodeChanges, type Change } from "./Change.ts"
+import { decodeChanges, encodeChanges, GatheredChanges, type Change } from "./Change.ts"
 import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
 import { connectRedis, parseRedisUrl } from "./RedisChannel.ts"
 
-export type { Change } from "./Change.ts"
+export { Change } from "./Change.ts"
 
 /** How long changes gather after some were sent: a busy process sends a few hundred times a second, not thousands. */
 const gatherTime = Duration.millis(4)
@@ -72,29 +71,29 @@ export class ChangeBus extends Context.Service<
 
 /**
  * A bus on channels made by `connect`, one after the other. Changes gather while others are being sent, and while there
- * is no channel: one for each conversation, the furthest.
+ * is no channel: one for each conversation, the furthest, and one for each person.
  */
 const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel, ChannelLost, Scope.Scope>) {
   const sender = randomUUID()
   const changes = yield* PubSub.unbounded<Change>()
   const missed = yield* PubSub.sliding<void>(1)
   const gathered = Latch.makeUnsafe()
-  let unsent = new Map<ConversationId, Position>()
+  let unsent = new GatheredChanges()
 
-  const gather = (conversationId: ConversationId, head: Position) => {
-    if ((unsent.get(conversationId) ?? head) <= head) unsent.set(conversationId, head)
+  const gather = (changes: Iterable<Change>) => {
+    for (const change of changes) unsent.add(change)
     gathered.openUnsafe()
   }
 
   const send = (channel: ChangeChannel) =>
     Effect.suspend(() => {
       const sent = unsent
-      unsent = new Map()
+      unsent = new GatheredChanges()
       gathered.closeUnsafe()
       return channel.send(encodeChanges(sender, sent)).pipe(
         Effect.timeoutOrElse({ duration: sendTimeout, orElse: () => new ChannelLost({ reason: "no answer" }) }),
         // Whether they went out is not known, and twice does no harm.
-        Effect.onError(() => Effect.sync(() => sent.forEach((head, conversationId) => gather(conversationId, head))))
+        Effect.onError(() => Effect.sync(() => gather(sent)))
       )
     })
 
@@ -134,7 +133,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   return ChangeBus.of({
     publish: (published) =>
       Effect.suspend(() => {
-        for (const { conversationId, head } of published) gather(conversationId, head)
+        gather(published)
         return PubSub.publishAll(changes, published)
       }),
     changes: Stream.fromPubSub(changes),

@@ -55,8 +55,10 @@ export class Hub extends Context.Service<
         )
 
       yield* bus.changes.pipe(
-        Stream.runForEach(({ conversationId, head }) =>
-          followed.has(conversationId) ? Effect.forkChild(readTo(conversationId, head)) : Effect.void
+        Stream.runForEach((change) =>
+          change._tag === "Log" && followed.has(change.conversationId)
+            ? Effect.forkChild(readTo(change.conversationId, change.head))
+            : Effect.void
         ),
         Effect.forkScoped({ startImmediately: true })
       )

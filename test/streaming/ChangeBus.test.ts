@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arrays, Context, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
+import { Array as Arrays, Context, Effect, Equal, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
+import { UserId } from "../../src/auth/Account.ts"
 import * as Database from "../../src/database/Database.ts"
 import { ConversationId, Position } from "../../src/messaging/Conversation.ts"
-import { decodeChanges, encodeChanges, type Change } from "../../src/streaming/Change.ts"
+import { Change, decodeChanges, encodeChanges } from "../../src/streaming/Change.ts"
 import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
 import type { ChangeChannel } from "../../src/streaming/ChangeChannel.ts"
 import { connectPostgres } from "../../src/streaming/PostgresChannel.ts"
@@ -38,10 +39,8 @@ const carriers: ReadonlyArray<Carrier> = [
 ]
 
 const aConversation = () => ConversationId.make(randomUUID())
-const change = (conversationId: ConversationId, head: number): Change => ({
-  conversationId,
-  head: Position.make(head)
-})
+const change = (conversationId: ConversationId, head: number) =>
+  Change.Log({ conversationId, head: Position.make(head) })
 
 /** The bus of a process. */
 const start = (layer: Layer.Layer<ChangeBus, unknown>) =>
@@ -54,11 +53,13 @@ const misses = ({ missed }: ChangeBus["Service"]) =>
 const startListening = (layer: Layer.Layer<ChangeBus, unknown>) =>
   Effect.tap(start(layer), (bus) => Effect.flatMap(misses(bus), Fiber.join))
 
-/** Collects what is heard of some conversations, until the last change. */
-const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<ConversationId>, last: Change) =>
+const aboutOf = (change: Change) => (change._tag === "Log" ? change.conversationId : change.userId)
+
+/** Collects what is heard of some conversations and people, until the last change. */
+const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<ConversationId | UserId>, last: Change) =>
   changes.pipe(
-    Stream.filter(({ conversationId }) => of.includes(conversationId)),
-    Stream.takeUntil(({ conversationId, head }) => conversationId === last.conversationId && head === last.head),
+    Stream.filter((change) => of.includes(aboutOf(change))),
+    Stream.takeUntil((change) => Equal.equals(change, last)),
     Stream.runCollect,
     Effect.forkChild({ startImmediately: true })
   )
@@ -85,10 +86,27 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         const to = layer(yield* url)
         const [ours, other] = [yield* start(to), yield* startListening(to)]
         const changes = Arrays.makeBy(1_000, (index) => change(aConversation(), index + 1))
-        const ids = changes.map(({ conversationId }) => conversationId)
+        const ids = changes.map(aboutOf)
         const heard = yield* hears(other, ids, Arrays.lastNonEmpty(changes))
         yield* ours.publish(changes)
         assert.deepStrictEqual(yield* Fiber.join(heard), changes)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("tells of people, too: once, however often they changed while it could not be told", () =>
+      Effect.gen(function* () {
+        const direct = yield* url
+        const between = yield* proxy(direct)
+        const [ours, other] = [yield* startListening(layer(between.url)), yield* startListening(layer(direct))]
+        const [first, second] = [UserId.make(randomUUID()), UserId.make(randomUUID())]
+        const last = Change.Person({ userId: second })
+        const heard = yield* hears(other, [first, second], last)
+        yield* between.breakDown
+        for (const userId of [first, first, first]) yield* ours.publish([Change.Person({ userId })])
+        yield* between.triedInVain
+        yield* ours.publish([last])
+        yield* between.recover
+        assert.deepStrictEqual(yield* Fiber.join(heard), [Change.Person({ userId: first }), last])
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
@@ -138,9 +156,9 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         yield* stranger.send([
           "",
           "no JSON",
-          JSON.stringify({ version: 2, sender: "a later XFChat", changes: [[id, 1]] }),
-          JSON.stringify({ version: 1, sender: "a broken XFChat", changes: [[id, -1]] }),
-          ...encodeChanges("another process", [[id, Position.make(5)]])
+          JSON.stringify({ version: 3, sender: "a later XFChat", changes: [change(id, 1)] }),
+          JSON.stringify({ version: 2, sender: "a broken XFChat", changes: [{ ...change(id, 1), head: -1 }] }),
+          ...encodeChanges("another process", [change(id, 5)])
         ])
         assert.deepStrictEqual(yield* Fiber.join(heard), [change(id, 5)])
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
@@ -180,10 +198,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
 describe("a payload", () => {
   it("is smaller than the 8,000 bytes that PostgreSQL takes, however far the conversations reach", () => {
     const changes = Arrays.makeBy(1_000, () => change(aConversation(), Number.MAX_SAFE_INTEGER))
-    const payloads = encodeChanges(
-      randomUUID(),
-      changes.map(({ conversationId, head }) => [conversationId, head])
-    )
+    const payloads = encodeChanges(randomUUID(), changes)
     for (const payload of payloads) assert.isBelow(Buffer.byteLength(payload), 8_000)
     const decoded = Arrays.getSomes(payloads.map(decodeChanges)).flatMap(({ changes }) => changes)
     assert.deepStrictEqual(decoded, changes)
