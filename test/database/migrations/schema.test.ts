@@ -5,13 +5,13 @@ import * as Migrator from "../../../src/database/Migrator.ts"
 import { newest, oldest, usual } from "./legacy.ts"
 import { catalog, EmptyDatabase, query, run } from "./postgres.ts"
 
-/** The schema that an empty database gets, and what it is after the migration with this id. */
-const schemaAfter = (id: bigint) =>
-  Effect.gen(function* () {
-    yield* Migrator.migrate
-    yield* Migrator.rollback({ to: id })
-    return yield* catalog
-  }).pipe(Effect.provide(EmptyDatabase))
+/** The schemas that an empty database gets: the newest, and that of the last XFChat without this history. */
+const schemas = Effect.gen(function* () {
+  yield* Migrator.migrate
+  const fresh = yield* catalog
+  yield* Migrator.rollback({ to: 20240104000000n })
+  return { fresh, older: yield* catalog }
+}).pipe(Effect.provide(EmptyDatabase))
 
 describe("the schema", () => {
   it.live("is the same after each migration, whether it was reached from below or from above", () =>
@@ -32,8 +32,7 @@ describe("the schema", () => {
 
   it.live("is the same whatever an older XFChat left", () =>
     Effect.gen(function* () {
-      const fresh = yield* schemaAfter(20240107000000n)
-      const older = yield* schemaAfter(20240104000000n)
+      const { fresh, older } = yield* schemas
       for (const legacy of [oldest, usual, newest]) {
         const { backAgain, migrated } = yield* Effect.gen(function* () {
           yield* run(legacy)
