@@ -69,7 +69,10 @@ export class PayloadTooLarge extends Problem<PayloadTooLarge>()("PayloadTooLarge
 export class MethodNotAllowed extends Problem<MethodNotAllowed>()("MethodNotAllowed") {}
 
 /** More than one caller may have at once, or within a time. */
-export class RateLimited extends Problem<RateLimited>()("RateLimited") {}
+export class RateLimited extends Problem<RateLimited>()("RateLimited", {
+  /** Seconds after which it may be tried again: also the `Retry-After` header. */
+  retryAfter: Schema.optionalKey(Schema.Int)
+}) {}
 
 /** A mistake of ours. The log has more under the request id; the caller gets no detail. */
 export class InternalError extends Problem<InternalError>()("InternalError", { requestId: Schema.String }) {}

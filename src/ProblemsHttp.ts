@@ -1,7 +1,8 @@
-import { ByteSize, Cause, Effect, Layer, Schema, SchemaIssue } from "effect"
+import { ByteSize, Cause, Effect, Layer, Predicate, Schema, SchemaIssue } from "effect"
 import type { Types } from "effect"
 import {
   FindMyWay,
+  HttpEffect,
   HttpIncomingMessage,
   HttpRouter,
   HttpServerError,
@@ -69,6 +70,17 @@ const explainRefusal = Effect.fnUntraced(function* (error: HttpApiError.HttpApiS
   return yield* validationFailed(error)
 })
 
+/** The error as it is; one that says when to try again has its answer say so. */
+const keepRetryAfter = <E>(error: E) =>
+  Effect.andThen(
+    Predicate.hasProperty(error, "retryAfter") && Predicate.isNumber(error.retryAfter)
+      ? HttpEffect.appendPreResponseHandler((_, response) =>
+          Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", `${error.retryAfter}`))
+        )
+      : Effect.void,
+    Effect.fail(error)
+  )
+
 type Refusal = MalformedRequest | PayloadTooLarge | UnsupportedMediaType | ValidationFailed
 
 export const ProblemsLive = Layer.succeed(Problems, (handler, { endpoint }) =>
@@ -77,7 +89,7 @@ export const ProblemsLive = Layer.succeed(Problems, (handler, { endpoint }) =>
     (
       error: Types.unhandled | Refusal
     ): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>
-      HttpApiError.HttpApiSchemaError.is(error) ? explainRefusal(error) : Effect.fail(error)
+      HttpApiError.HttpApiSchemaError.is(error) ? explainRefusal(error) : keepRetryAfter(error)
   )
 )
 
@@ -118,7 +130,7 @@ const toProblem = (
   )
 }
 
-/** Seconds after which a request that was refused for want of capacity may be tried again. */
+/** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
 const retryAfter = "1"
 
 /**
