@@ -5,6 +5,7 @@ import { Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
 import { development } from "./operations/Development.ts"
 import { runMain, ServerProcess } from "./operations/ServerProcess.ts"
+import { showConfiguration } from "./operations/ShowConfiguration.ts"
 
 const serve = Command.make("serve", {}, () => Layer.launch(ServerProcess)).pipe(
   Command.withDescription("Serve the API. Needs DATABASE_URL.")
@@ -14,9 +15,13 @@ const dev = Command.make("dev", {}, () => development).pipe(
   Command.withDescription("Serve for development: without DATABASE_URL, on an embedded PostgreSQL that keeps its data.")
 )
 
+const config = Command.make("config", {}, () => showConfiguration).pipe(
+  Command.withDescription("Show each environment variable and what is in force. Secrets are not shown.")
+)
+
 const xfchat = Command.make("xfchat").pipe(
   Command.withDescription("A chat backend on PostgreSQL"),
-  Command.withSubcommands([serve, dev])
+  Command.withSubcommands([serve, dev, config])
 )
 
 runMain(Command.run(xfchat, { version: packageJson.version }).pipe(Effect.provide(NodeServices.layer)))

@@ -1,6 +1,7 @@
 import { Cause, Console, Context, Duration, Effect, Layer, ManagedRuntime, type Scope } from "effect"
 import { HttpEffect, HttpRouter, HttpServer, type HttpServerRequest } from "effect/http"
 import process from "node:process"
+import * as Configuration from "./Configuration.ts"
 import * as Database from "./database/Database.ts"
 import { failureLine } from "./operations/FailureLine.ts"
 import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
@@ -14,7 +15,8 @@ const runtime = ManagedRuntime.make(
   RoutesLive.pipe(
     Layer.provideMerge(Layer.merge(HttpRouter.layer, HttpServer.layerServices)),
     Layer.provideMerge(ServicesLive),
-    Layer.provide(Database.layer)
+    Layer.provide(Database.layer),
+    Layer.provide(Layer.effectDiscard(Configuration.check))
   )
 )
 const context = await Effect.runPromise(

@@ -28,6 +28,7 @@ export { Draining } from "./streaming/Draining.ts"
 export { Hub } from "./streaming/Hub.ts"
 export { Subscriptions, type Subscription, type Update } from "./streaming/Subscriptions.ts"
 
+export * as Configuration from "./Configuration.ts"
 export * as Database from "./database/Database.ts"
 export * from "./database/StartupError.ts"
 export * as Migrator from "./database/Migrator.ts"

@@ -1,7 +1,8 @@
-import { Config, Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { createHash, randomBytes } from "node:crypto"
+import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { Unauthorized, UserId } from "./Account.ts"
@@ -37,7 +38,7 @@ export class Sessions extends Context.Service<
     Sessions,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const lifetime = yield* Config.Duration("SESSION_LIFETIME").pipe(Config.withDefault(Duration.days(30)))
+      const lifetime = yield* Configuration.sessionLifetime
 
       const digest = (token: string) => createHash("sha256").update(token).digest()
 

@@ -1,7 +1,8 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
-import { Config, Console, Duration, Effect, Layer, Option, Predicate, Redacted, Result, Schedule, Schema } from "effect"
+import { Console, Duration, Effect, Layer, Option, Predicate, Redacted, Result, Schedule } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import * as Configuration from "../Configuration.ts"
 import { sqlState } from "./DatabaseErrors.ts"
 import * as Migrator from "./Migrator.ts"
 import {
@@ -22,19 +23,6 @@ export interface DatabaseOptions {
   /** Most connections that this process opens; 10 by default. */
   readonly maxConnections?: number | undefined
 }
-
-const Timeout = Schema.String.check(
-  Schema.isPattern(/^\d+ (milli|second|minute)s?$/, { expected: 'a duration such as "30 seconds"' })
-).pipe(Schema.decodeTo(Schema.DurationFromString))
-
-const AtLeastOne = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(1))
-
-/** `DATABASE_URL`; `DATABASE_MAX_CONNECTIONS`, 10; `DATABASE_STARTUP_TIMEOUT`, how long to try to connect, 30 seconds. */
-const environment = Config.all({
-  url: Config.option(Config.Redacted("DATABASE_URL")),
-  maxConnections: Config.schema(AtLeastOne, "DATABASE_MAX_CONNECTIONS").pipe(Config.withDefault(10)),
-  startupTimeout: Config.schema(Timeout, "DATABASE_STARTUP_TIMEOUT").pipe(Config.withDefault(Duration.seconds(30)))
-})
 
 /**
  * The tables that XFChat cannot do without. Looked for at start-up because `schema_migrations` alone does not say that
@@ -209,14 +197,16 @@ const report = (check: string) => Console.error(`[STARTUP] ${check}`)
  */
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
-    const config = yield* environment
-    if (Option.isNone(config.url)) return yield* new DatabaseUrlMissing()
-    const url = config.url.value
+    const given = yield* Configuration.databaseUrl
+    if (Option.isNone(given)) return yield* new DatabaseUrlMissing()
+    const url = given.value
+    const startupTimeout = yield* Configuration.databaseStartupTimeout
+    const maxConnections = yield* Configuration.databaseMaxConnections
     const target = yield* parseTarget(url)
     yield* report("DATABASE_URL is set")
 
     const checks = Effect.gen(function* () {
-      yield* connect(target, config.startupTimeout)
+      yield* connect(target, startupTimeout)
       yield* report("Database connection successful")
       yield* Migrator.migrate
       yield* report("Migrations completed")
@@ -224,9 +214,9 @@ export const layer = Layer.unwrap(
       yield* report(`Database tables verified: ${users} users`)
     })
     return Layer.effectDiscard(checks).pipe(
-      Layer.provideMerge(layerUnchecked({ url, maxConnections: config.maxConnections })),
+      Layer.provideMerge(layerUnchecked({ url, maxConnections })),
       Layer.catchTag("SqlError", (error) =>
-        Layer.effectContext(Effect.fail(toStartupError(error, target, config.startupTimeout)))
+        Layer.effectContext(Effect.fail(toStartupError(error, target, startupTimeout)))
       )
     )
   })

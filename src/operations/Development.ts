@@ -1,10 +1,11 @@
-import { Config, ConfigProvider, Console, Effect, Layer, Option, Redacted } from "effect"
+import { ConfigProvider, Console, Effect, Layer, Option, Redacted } from "effect"
 import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
 import { Accounts } from "../auth/Accounts.ts"
 import { Sessions } from "../auth/Sessions.ts"
+import * as Configuration from "../Configuration.ts"
 import * as EmbeddedPostgres from "../database/EmbeddedPostgres.ts"
 import { Conversations } from "../messaging/Conversations.ts"
 import { ServerProcess } from "./ServerProcess.ts"
@@ -54,7 +55,7 @@ curl -X PUT ${messages}/${randomUUID()} -H 'authorization: Bearer ${grace.token}
 
 /** The server for development: on the database of `DATABASE_URL`, or on an embedded PostgreSQL that keeps its data. */
 export const development = Effect.gen(function* () {
-  const given = yield* Config.option(Config.Redacted("DATABASE_URL"))
+  const given = yield* Configuration.databaseUrl
   const url = Option.isSome(given)
     ? given.value
     : (yield* EmbeddedPostgres.start({ folder: dataFolder, port: 5432 })).url

@@ -1,21 +1,13 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Config, Console, Data, Effect, Exit, Layer, Schema } from "effect"
+import { Cause, Console, Data, Effect, Exit, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
+import * as Configuration from "../Configuration.ts"
 import * as Database from "../database/Database.ts"
 import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
 import * as DenoHttpServer from "./DenoHttpServer.ts"
 import { failureLine } from "./FailureLine.ts"
-
-/** 0 stands for any free port. */
-const Port = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 0, maximum: 65_535 }))
-
-/** Where to listen: `SERVER_HOST`, 0.0.0.0 by default, and `SERVER_PORT`, 3000. */
-const listen = Config.all({
-  host: Config.String("SERVER_HOST").pipe(Config.withDefault("0.0.0.0")),
-  port: Config.schema(Port, "SERVER_PORT").pipe(Config.withDefault(3000))
-})
 
 /** The address to listen on is taken, or not ours. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{
@@ -47,7 +39,7 @@ const createNodeServer = () => {
 }
 
 const HttpServerLive = Layer.unwrap(
-  Effect.map(listen, ({ host, port }) =>
+  Effect.map(Effect.all([Configuration.serverHost, Configuration.serverPort]), ([host, port]) =>
     ("Deno" in globalThis
       ? DenoHttpServer.layer({ host, port, gracefulShutdownTimeout: stopTimeout })
       : NodeHttpServer.layerServer(createNodeServer, { host, port, gracefulShutdownTimeout: stopTimeout })
@@ -66,7 +58,8 @@ const HttpServerLive = Layer.unwrap(
 export const ServerProcess = ServerLive.pipe(
   Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
   Layer.provideMerge(ServicesLive),
-  Layer.provide(Database.layer)
+  Layer.provide(Database.layer),
+  Layer.provide(Layer.effectDiscard(Configuration.check))
 )
 
 /** Runs a program as this process: a failure is one plain line on standard error, and exit code 1. */

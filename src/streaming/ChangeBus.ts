@@ -1,7 +1,8 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Config, Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream } from "effect"
+import { Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream } from "effect"
 import type { Redacted, Scope } from "effect"
 import { randomUUID } from "node:crypto"
+import * as Configuration from "../Configuration.ts"
 import { decodeChanges, encodeChanges, GatheredChanges, type Change } from "./Change.ts"
 import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
@@ -62,10 +63,7 @@ export class ChangeBus extends Context.Service<
 
   /** By Redis when `REDIS_URL` is set, else by PostgreSQL. */
   static readonly layerConfig = Layer.unwrap(
-    Effect.map(
-      Config.option(Config.Redacted("REDIS_URL")),
-      Option.match({ onNone: () => ChangeBus.layer, onSome: ChangeBus.layerRedis })
-    )
+    Effect.map(Configuration.redisUrl, Option.match({ onNone: () => ChangeBus.layer, onSome: ChangeBus.layerRedis }))
   )
 }
 

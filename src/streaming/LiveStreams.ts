@@ -1,5 +1,4 @@
 import {
-  Config,
   Context,
   DateTime,
   Deferred,
@@ -15,6 +14,7 @@ import {
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { SessionId, type CurrentSession } from "../auth/Session.ts"
+import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
 import { RateLimited } from "../Problem.ts"
@@ -32,9 +32,6 @@ interface LiveStream {
   readonly conversationId: ConversationId | undefined
   readonly ended: Deferred.Deferred<void>
 }
-
-/** `STREAM_MAX_AGE`, an hour: streams end then, so that a deployment drains and clients spread over its processes. */
-const maxAge = Config.Duration("STREAM_MAX_AGE").pipe(Config.withDefault(Duration.hours(1)))
 
 const Review = Schema.Struct({
   sessions: Schema.Array(SessionId),
@@ -62,7 +59,8 @@ export class LiveStreams extends Context.Service<
     LiveStreams,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const age = yield* maxAge
+      // Streams end then, so that a deployment drains and clients spread over its processes.
+      const maxAge = yield* Configuration.streamMaxAge
       const streams = new Set<LiveStream>()
 
       // By the primary keys of sessions and conversation_participants.
@@ -119,7 +117,7 @@ export class LiveStreams extends Context.Service<
         )
         // Streams that were opened together, by clients that reconnected together, do not end together.
         const jitter = yield* Random.nextBetween(0.9, 1.1)
-        return Effect.race(Deferred.await(stream.ended), Effect.sleep(Duration.times(age, jitter)))
+        return Effect.race(Deferred.await(stream.ended), Effect.sleep(Duration.times(maxAge, jitter)))
       })
 
       return LiveStreams.of({ admit })

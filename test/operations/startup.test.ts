@@ -156,7 +156,11 @@ describe("without a port there is no server, but one plain line that says what t
     /^Cannot listen on 127\.0\.0\.1:\d+ \(the port is taken\): stop what listens there, or set SERVER_PORT to another port\.$/,
     ["node", "deno"]
   )
-  fails("SERVER_PORT is none", on("canary"), /^SERVER_PORT: Expected .*\. Correct it in the environment\.$/)
+  fails(
+    "SERVER_PORT is none",
+    on("canary"),
+    /^SERVER_PORT must be a whole number from 0 to 65535\. Correct it in the environment\.$/
+  )
 })
 
 describe("start-up", () => {

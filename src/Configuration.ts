@@ -1,0 +1,129 @@
+import type { Duration, Option, Redacted } from "effect"
+import { Config, Effect, Schema } from "effect"
+
+/**
+ * Every environment variable that XFChat reads, and the only place that reads them.
+ *
+ * To add one, write it below with `setting` (it has a default) or `optional` (it may be missing), add its row to
+ * docs/configuration.md (test/operations/configuration.test.ts says which), and read it where it is needed:
+ *
+ * ```ts
+ * const lifetime = yield* Configuration.sessionLifetime
+ * ```
+ *
+ * An empty value counts as none. A malformed one fails start-up with a line that names the variable and what it takes.
+ */
+export interface Variable<out A> extends Config.Config<A> {
+  readonly variable: string
+  /** As it would stand in the environment; `undefined` when there is none. */
+  readonly byDefault: string | undefined
+  /** In a few words, for the documentation. */
+  readonly about: string
+  /** Ends a sentence that begins with "must be". */
+  readonly takes: string
+  readonly isSecret: boolean
+}
+
+interface Kind<A> {
+  readonly takes: string
+  readonly schema: Schema.Codec<A, string>
+  readonly isSecret?: boolean
+}
+
+const registered: Array<Variable<unknown>> = []
+
+/** All of them, in the order of their declaration. */
+export const variables: ReadonlyArray<Variable<unknown>> = registered
+
+const register = <A>(
+  variable: string,
+  { isSecret = false, takes }: Omit<Kind<unknown>, "schema">,
+  about: string,
+  byDefault: string | undefined,
+  config: Config.Config<A>
+): Variable<A> => {
+  const registration = Object.assign(config, { variable, takes, isSecret, about, byDefault })
+  registered.push(registration)
+  return registration
+}
+
+const setting = <A>(variable: string, kind: Kind<A>, byDefault: string, about: string) => {
+  const config = Config.schema(kind.schema, variable).pipe(
+    Config.withDefault(Schema.decodeSync(kind.schema)(byDefault))
+  )
+  return register<A>(variable, kind, about, byDefault, config)
+}
+
+const optional = <A>(variable: string, kind: Kind<A>, about: string): Variable<Option.Option<A>> =>
+  register(variable, kind, about, undefined, Config.option(Config.schema(kind.schema, variable)))
+
+const integer = (minimum: number, maximum: number): Kind<number> => ({
+  takes: `a whole number from ${minimum} to ${maximum}`,
+  schema: Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum, maximum }))
+})
+
+const duration: Kind<Duration.Duration> = {
+  takes: `a duration such as "30 seconds" or "2 hours"`,
+  schema: Schema.String.check(Schema.isPattern(/^[1-9]\d{0,8} (milli|second|minute|hour|day)s?$/)).pipe(
+    Schema.decodeTo(Schema.DurationFromString)
+  )
+}
+
+const text = (takes: string): Kind<string> => ({ takes, schema: Schema.String })
+
+const secret = (takes: string): Kind<Redacted.Redacted> => ({
+  takes,
+  schema: Schema.RedactedFromValue(Schema.String),
+  isSecret: true
+})
+
+export const databaseUrl = optional(
+  "DATABASE_URL",
+  secret("postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+  "the database; required"
+)
+export const databaseMaxConnections = setting(
+  "DATABASE_MAX_CONNECTIONS",
+  integer(1, 1_000),
+  "10",
+  "most connections of this process, beside one that listens"
+)
+export const databaseStartupTimeout = setting(
+  "DATABASE_STARTUP_TIMEOUT",
+  duration,
+  "30 seconds",
+  "how long to wait for the first connection"
+)
+
+export const redisUrl = optional(
+  "REDIS_URL",
+  secret("redis://USER:PASSWORD@HOST:6379"),
+  "processes wake each other through this Redis, not through PostgreSQL"
+)
+
+export const serverHost = setting(
+  "SERVER_HOST",
+  text("an address or a host name"),
+  "0.0.0.0",
+  "the address to listen on"
+)
+export const serverPort = setting(
+  "SERVER_PORT",
+  integer(0, 65_535),
+  "3000",
+  "the port to listen on; 0 for any that is free"
+)
+
+export const sessionLifetime = setting("SESSION_LIFETIME", duration, "30 days", "how long a token is good")
+
+export const streamMaxAge = setting(
+  "STREAM_MAX_AGE",
+  duration,
+  "1 hour",
+  "how long a stream lives at most, give or take a tenth; its client resumes"
+)
+
+/** Fails when any variable is malformed: asked before all else, so that no mistake shows up late. */
+export const check: Effect.Effect<void, Config.ConfigError> = Effect.suspend(() =>
+  Effect.forEach(variables, (variable) => variable, { discard: true })
+)
