@@ -31,8 +31,8 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer)),
   Layer.provideMerge(SystemMessages.layer),
-  Layer.provideMerge(Layer.mergeAll(ChangeBus.layerConfig, Accounts.layer, Sessions.layer)),
-  Layer.provideMerge(Passwords.layer)
+  Layer.provideMerge(Layer.merge(Accounts.layer, Sessions.layer)),
+  Layer.provideMerge(Layer.merge(ChangeBus.layerConfig, Passwords.layer))
 )
 
 /** Every route, on the services. */

@@ -16,7 +16,33 @@ export const Username = Schema.String.check(
 /** At most 254 characters (RFC 5321 section 4.5.3.1.3), one @ with something on both sides. Unique whatever the case. */
 export const Email = Text.check(
   Schema.isMaxLength(254),
-  Schema.isPattern(/^[^\s@\p{Cc}]+@[^\s@\p{Cc}.]+(\.[^\s@\p{Cc}.]+)*$/u, { message: "must be an e-mail address" })
+  Schema.isPattern(/^[^\s@\p{C}]+@[^\s@\p{C}.]+(\.[^\s@\p{C}.]+)*$/u, { message: "must be an e-mail address" })
+)
+
+/** Alphabets that have letters which look like another's. */
+const alphabets = [
+  /\p{Script=Latin}/u,
+  /\p{Script=Greek}/u,
+  /\p{Script=Cyrillic}/u,
+  /\p{Script=Armenian}/u,
+  /\p{Script=Cherokee}/u,
+  /\p{Script=Coptic}/u
+]
+const isMixed = (word: string) => alphabets.filter((alphabet) => alphabet.test(word)).length > 1
+
+/** How a person is called, in any script. No word mixes alphabets, so that a Cyrillic "а" does not make another "Ada". */
+export const DisplayName = Line(64).check(
+  Schema.makeFilter(
+    (text: string) => !(text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []).some(isMixed) || "must not mix alphabets in one word",
+    { identifier: "WordsOfOneAlphabet" }
+  )
+)
+
+/** Where a picture of a person is: browsers of others fetch it, so it is https, and holds no credentials. */
+export const AvatarUrl = Text.check(
+  Schema.isMaxLength(2_048),
+  Schema.isPattern(/^https:\/\/[^\s/?#@\\]+([/?#][\x21-\x7e]*)?$/, { message: "must be an https URL" }),
+  Schema.makeFilter((text: string) => URL.canParse(text) || "must be an https URL", { identifier: "Url" })
 )
 
 const encoder = new TextEncoder()
@@ -44,6 +70,18 @@ export class Profile extends Model.Class<Profile>("Profile")({
   avatarUrl: Schema.NullOr(Schema.String)
 }) {}
 
+/** Who may open a direct conversation with a person. */
+export const DirectMessagesFrom = Schema.Literals(["everyone", "friends", "nobody"])
+
+/** What people decide about themselves. */
+const settings = {
+  directMessagesFrom: DirectMessagesFrom,
+  /** Whether a part of the username finds them. The whole of it, or of the address, always does. */
+  isDiscoverable: Schema.Boolean,
+  /** Whether others see when they are here. Who hides it does not see that of others. */
+  showsPresence: Schema.Boolean
+}
+
 /** A person's own account, as only they see it. An account from before addresses were unique may have no e-mail. */
 export class Account extends Model.Class<Account>("Account")({
   id: UserId,
@@ -51,6 +89,7 @@ export class Account extends Model.Class<Account>("Account")({
   email: Schema.NullOr(Schema.String),
   displayName: Schema.NullOr(Schema.String),
   avatarUrl: Schema.NullOr(Schema.String),
+  ...settings,
   createdAt: Timestamp
 }) {}
 
@@ -58,18 +97,44 @@ export const Signup = Schema.Struct({
   username: Username,
   email: Email,
   password: Password,
-  displayName: Schema.optionalKey(Line(64)),
+  displayName: Schema.optionalKey(DisplayName),
+  avatarUrl: Schema.optionalKey(AvatarUrl),
   deviceName: Schema.optionalKey(Line(64))
 }).annotate({ identifier: "Signup" })
 export type Signup = typeof Signup.Type
 
+/** A password to be compared with the one that is stored: any text that might be one. */
+const GivenPassword = Schema.RedactedFromValue(Text.check(Schema.isMaxLength(1024)), { label: "password" })
+
 export const Login = Schema.Struct({
   /** A username or an e-mail address. */
   login: Text.check(Schema.isMaxLength(254)),
-  password: Schema.RedactedFromValue(Text.check(Schema.isMaxLength(1024)), { label: "password" }),
+  password: GivenPassword,
   deviceName: Schema.optionalKey(Line(64))
 }).annotate({ identifier: "Login" })
 export type Login = typeof Login.Type
+
+/** What of an account changes; what is left out stays, `null` takes it away. */
+export const AccountChange = Schema.Struct({
+  username: Schema.optionalKey(Username),
+  email: Schema.optionalKey(Email),
+  displayName: Schema.optionalKey(Schema.NullOr(DisplayName)),
+  avatarUrl: Schema.optionalKey(Schema.NullOr(AvatarUrl)),
+  directMessagesFrom: Schema.optionalKey(settings.directMessagesFrom),
+  isDiscoverable: Schema.optionalKey(settings.isDiscoverable),
+  showsPresence: Schema.optionalKey(settings.showsPresence),
+  /** Needed to change the e-mail address: who has it has the account. */
+  currentPassword: Schema.optionalKey(GivenPassword)
+})
+  .check(
+    Schema.makeFilter(({ currentPassword, email }) =>
+      email !== undefined && currentPassword === undefined
+        ? { path: ["currentPassword"], issue: "is needed to change the e-mail address" }
+        : true
+    )
+  )
+  .annotate({ identifier: "AccountChange" })
+export type AccountChange = typeof AccountChange.Type
 
 /** The credentials are missing, wrong, expired or revoked. Never says which. */
 export class Unauthorized extends Problem<Unauthorized>()("Unauthorized") {}

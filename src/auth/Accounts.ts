@@ -1,10 +1,14 @@
-import { Context, Effect, Layer, Schema, type Option } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { Context, Effect, Layer, Schema, type Option, type Redacted } from "effect"
+import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import type { DatabaseUnavailable, ServerBusy } from "../Problem.ts"
+import { Forbidden, type DatabaseUnavailable, type ServerBusy } from "../Problem.ts"
+import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import type { Login } from "./Account.ts"
-import { Account, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
+import { Account, AccountChange, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
 import { Passwords } from "./Passwords.ts"
+
+/** What a password is compared with. */
+const Secret = Schema.Struct({ id: UserId, passwordHash: Schema.String })
 
 export class Accounts extends Context.Service<
   Accounts,
@@ -15,6 +19,14 @@ export class Accounts extends Context.Service<
     ) => Effect.Effect<Account, UsernameTaken | EmailTaken | ServerBusy | DatabaseUnavailable>
     /** The account whose name and password these are. An unknown name and a wrong password cost and answer the same. */
     readonly verify: (login: Login) => Effect.Effect<Account, Unauthorized | ServerBusy | DatabaseUnavailable>
+    /** Changes what a person shows of themselves, and what they decide. A new address needs the current password. */
+    readonly update: (
+      id: UserId,
+      change: AccountChange
+    ) => Effect.Effect<
+      Account,
+      UsernameTaken | EmailTaken | Forbidden | Unauthorized | ServerBusy | DatabaseUnavailable
+    >
     readonly get: (id: UserId) => Effect.Effect<Account, Unauthorized | DatabaseUnavailable>
     readonly findByUsername: (username: string) => Effect.Effect<Option.Option<Account>, DatabaseUnavailable>
   }
@@ -24,59 +36,113 @@ export class Accounts extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const passwords = yield* Passwords
+      const bus = yield* ChangeBus
 
-      const columns = sql.literal(
-        `id, username, email, display_name AS "displayName", avatar_url AS "avatarUrl", created_at AS "createdAt"`
-      )
+      const columns = sql.literal(`
+        id, username, email, display_name AS "displayName", avatar_url AS "avatarUrl",
+        direct_messages_from AS "directMessagesFrom", is_discoverable AS "isDiscoverable",
+        shows_presence AS "showsPresence", created_at AS "createdAt"`)
+
+      const explainTaken = ({ constraint }: SqlError.UniqueViolation, error: SqlError.SqlError) =>
+        Effect.fail(
+          constraint === "users_username_key"
+            ? new UsernameTaken()
+            : constraint === "users_email_key"
+              ? new EmailTaken()
+              : error
+        )
 
       const insert = SqlSchema.findOne({
         Request: Schema.Struct({ ...Signup.fields, password: Schema.String }),
         Result: Account,
-        execute: ({ username, email, password, displayName }) => sql`
-          INSERT INTO users (username, email, password_hash, display_name)
-          VALUES (${username}, ${email}, ${password}, ${displayName ?? null})
+        execute: ({ username, email, password, displayName, avatarUrl }) => sql`
+          INSERT INTO users (username, email, password_hash, display_name, avatar_url)
+          VALUES (${username}, ${email}, ${password}, ${displayName ?? null}, ${avatarUrl ?? null})
           RETURNING ${columns}`
       })
 
       const create = Effect.fn("Accounts.create")(function* (signup: Signup) {
         const password = yield* passwords.hash(signup.password)
         return yield* insert({ ...signup, password }).pipe(
-          Effect.catchReason("SqlError", "UniqueViolation", ({ constraint }, error) =>
-            Effect.fail(
-              constraint === "users_username_key"
-                ? new UsernameTaken()
-                : constraint === "users_email_key"
-                  ? new EmailTaken()
-                  : error
-            )
-          )
+          Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
         )
       }, catchDatabaseErrors)
 
       // By users_username_key or users_email_key: a username has no @, an address always one.
       const findByLogin = SqlSchema.findAll({
         Request: Schema.String,
-        Result: Schema.Struct({ id: UserId, passwordHash: Schema.String }),
+        Result: Secret,
         execute: (login) =>
           login.includes("@")
             ? sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(email) = lower(${login})`
             : sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower(${login})`
       })
 
+      // By the primary key.
+      const findSecret = SqlSchema.findAll({
+        Request: UserId,
+        Result: Secret,
+        execute: (id) => sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE id = ${id}`
+      })
+
+      /** Whether a password is the one of this hash. Gives the hash that stands for it now: a legacy one is renewed. */
+      const prove = Effect.fnUntraced(function* (found: typeof Secret.Type | undefined, password: Redacted.Redacted) {
+        const { matches, outdated } = yield* passwords.verify(password, found?.passwordHash)
+        if (found === undefined || !matches) return undefined
+        if (!outdated) return found.passwordHash
+        const hash = yield* passwords.hash(password)
+        // Only over the hash that was verified: a password changed meanwhile stays changed.
+        yield* sql`
+          UPDATE users SET password_hash = ${hash}, updated_at = now()
+          WHERE id = ${found.id} AND password_hash = ${found.passwordHash}`
+        return hash
+      })
+
       const verify = Effect.fn("Accounts.verify")(function* ({ login, password }: Login) {
         const [found] = yield* findByLogin(login)
-        const { matches, outdated } = yield* passwords.verify(password, found?.passwordHash)
-        if (found === undefined || !matches) {
+        const hash = yield* prove(found, password)
+        if (found === undefined || hash === undefined) {
           return yield* new Unauthorized({ detail: "The login or the password is wrong." })
         }
-        if (outdated) {
-          const hash = yield* passwords.hash(password)
-          // Only over the hash that was verified: a password changed meanwhile stays changed.
-          yield* sql`
-            UPDATE users SET password_hash = ${hash}, updated_at = now()
-            WHERE id = ${found.id} AND password_hash = ${found.passwordHash}`
-        }
         return yield* get(found.id)
+      }, catchDatabaseErrors)
+
+      const confirm = Effect.fnUntraced(function* (id: UserId, password: Redacted.Redacted) {
+        const [found] = yield* findSecret(id)
+        return (yield* prove(found, password)) ?? (yield* new Forbidden({ detail: "The current password is wrong." }))
+      })
+
+      // By the primary key. With a hash, only while it is the one in force.
+      const write = SqlSchema.findAll({
+        Request: Schema.Struct({
+          id: UserId,
+          change: Schema.toType(AccountChange),
+          hash: Schema.NullOr(Schema.String)
+        }),
+        Result: Account,
+        execute: ({ change, hash, id }) => sql`
+          UPDATE users SET
+            username = coalesce(${change.username ?? null}, username),
+            email = coalesce(${change.email ?? null}, email),
+            display_name = CASE WHEN ${change.displayName === undefined} THEN display_name ELSE ${change.displayName ?? null} END,
+            avatar_url = CASE WHEN ${change.avatarUrl === undefined} THEN avatar_url ELSE ${change.avatarUrl ?? null} END,
+            direct_messages_from = coalesce(${change.directMessagesFrom ?? null}, direct_messages_from),
+            is_discoverable = coalesce(${change.isDiscoverable ?? null}, is_discoverable),
+            shows_presence = coalesce(${change.showsPresence ?? null}, shows_presence),
+            updated_at = now()
+          WHERE id = ${id} AND (${hash}::text IS NULL OR password_hash = ${hash})
+          RETURNING ${columns}`
+      })
+
+      const update = Effect.fn("Accounts.update")(function* (id: UserId, change: AccountChange) {
+        const { currentPassword, email } = change
+        const hash = email === undefined || currentPassword === undefined ? null : yield* confirm(id, currentPassword)
+        const [account] = yield* write({ id, change, hash }).pipe(
+          Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
+        )
+        if (account === undefined) return yield* new Forbidden({ detail: "The password has changed." })
+        yield* bus.publish([Change.Person({ userId: id })])
+        return account
       }, catchDatabaseErrors)
 
       const findById = SqlSchema.findAll({
@@ -100,7 +166,7 @@ export class Accounts extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Accounts.of({ create, verify, get, findByUsername })
+      return Accounts.of({ create, verify, update, get, findByUsername })
     })
   )
 }

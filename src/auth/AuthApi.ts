@@ -6,8 +6,8 @@ import {
   HttpApiSecurity,
   OpenApi
 } from "effect/http-api"
-import { Account, EmailTaken, Login, Signup, Unauthorized, UsernameTaken } from "./Account.ts"
-import { DatabaseUnavailable } from "../Problem.ts"
+import { Account, AccountChange, EmailTaken, Login, Signup, Unauthorized, UsernameTaken } from "./Account.ts"
+import { DatabaseUnavailable, Forbidden } from "../Problem.ts"
 import type { CurrentSession } from "./Session.ts"
 import { SignedIn } from "./Session.ts"
 
@@ -38,7 +38,17 @@ export class AuthApi extends HttpApiGroup.make("auth")
       .annotate(OpenApi.Description, "Ends the session that the token belongs to."),
     HttpApiEndpoint.get("me", "/me", { success: Account.json })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "The account that is signed in.")
+      .annotate(OpenApi.Description, "The account that is signed in."),
+    HttpApiEndpoint.patch("update", "/me", {
+      payload: AccountChange,
+      success: Account.json,
+      error: [UsernameTaken, EmailTaken, Forbidden]
+    })
+      .middleware(Authorization)
+      .annotate(
+        OpenApi.Description,
+        "Changes the profile and the settings. What is left out stays; a new e-mail address needs `currentPassword`."
+      )
   )
   .prefix("/api/auth")
   .annotateMerge(OpenApi.annotations({ title: "Accounts and sessions" })) {}

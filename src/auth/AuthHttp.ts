@@ -44,7 +44,8 @@ export const AuthHttp = HttpApiBuilder.group(
       login: ({ payload, request }) =>
         Effect.flatMap(accounts.verify(payload), (account) => signIn(account, payload.deviceName, request)),
       logout: () => Effect.flatMap(CurrentSession, ({ id }) => sessions.end(id)),
-      me: () => Effect.flatMap(CurrentSession, ({ userId }) => accounts.get(userId))
+      me: () => Effect.flatMap(CurrentSession, ({ userId }) => accounts.get(userId)),
+      update: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload))
     })
   })
 )

@@ -6,10 +6,11 @@ import { createHash } from "node:crypto"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
+import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
 import { signedIn, TestDatabase } from "../../src/testing/index.ts"
 
 const services = Layer.merge(Accounts.layer, Sessions.layer).pipe(
-  Layer.provide(Passwords.layer),
+  Layer.provide([Passwords.layer, ChangeBus.layerMemory]),
   Layer.provideMerge(TestDatabase.layer)
 )
 

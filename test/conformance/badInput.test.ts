@@ -1,6 +1,6 @@
 import { assert, beforeAll, it } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
-import { Client, nobody, password, twoPeople, uniqueName, type Page, type Problem } from "./client.ts"
+import { Client, nobody, password, twoPeople, uniqueName, type Page, type Problem, type User } from "./client.ts"
 import { conformance } from "./server.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -109,6 +109,41 @@ conformance("Bad input", (server) => {
       const answer = await signUp({ ...account(), [member]: value })
       assert.strictEqual(answer.status, 422, JSON.stringify(value))
       assert.deepStrictEqual(membersOf(answer.body), [`payload.${member}`])
+    }
+  })
+
+  it.each([
+    ["username", ["", "ab", "a".repeat(31), "1abc", "zürich", "\u0430da", "ad\u200ba"]],
+    ["email", ["", "ada", "ada@example..com", "a\u200bda@example.com", `${"x".repeat(243)}@example.com`]],
+    ["displayName", ["", "Ada ", "\u202eadA", "\u0410da", "x".repeat(65)]],
+    [
+      "avatarUrl",
+      [
+        "",
+        "ada.png",
+        "http://example.com/ada.png",
+        "javascript:alert(1)",
+        "https://",
+        "https://name:secret@example.com/",
+        "https://example.com/\u202egnp.ada",
+        `https://example.com/${"x".repeat(2_048)}`
+      ]
+    ],
+    ["directMessagesFrom", ["", "Everyone", "somebody"]],
+    ["isDiscoverable", ["true", 1, 0]],
+    ["showsPresence", ["false", 1, 0]],
+    ["currentPassword", ["x".repeat(1_025)]],
+    ["id", [nobody]],
+    ["createdAt", ["2026-01-01T00:00:00Z"]]
+  ])("a change of an account with a wrong %s is 422, names it, and changes nothing", async (member, values) => {
+    const { ada } = pair
+    const email = `${uniqueName()}@example.com`
+    for (const value of [...values, "a\u0000bcdefgh", "a\ud800bcdefgh", 7, [], {}]) {
+      const json = { email, currentPassword: password, [member]: value }
+      const answer = await ada.request("PATCH", "/api/auth/me", { json })
+      assert.strictEqual(answer.status, 422, JSON.stringify(value))
+      assert.deepStrictEqual(membersOf(answer.body), [`payload.${member}`])
+      assert.deepStrictEqual((await ada.get<User>("/api/auth/me")).body, ada.user)
     }
   })
 

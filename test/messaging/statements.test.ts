@@ -61,6 +61,7 @@ const endpoints: Record<
   "auth.login": [3, ({ ada, asNobody }) => asNobody.auth.login({ payload: { login: ada.account.username, password } })],
   "auth.logout": [2, ({ asEve }) => asEve.auth.logout()],
   "auth.me": [2, ({ asAda }) => asAda.auth.me()],
+  "auth.update": [2, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "conversations.direct": [4, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
     6,

@@ -17,6 +17,9 @@ const stubs = Layer.mergeAll(
         email: "ada@example.com",
         displayName: "Ada",
         avatarUrl: null,
+        directMessagesFrom: "everyone",
+        isDiscoverable: false,
+        showsPresence: true,
         createdAt: DateTime.makeUnsafe("2026-01-01T00:00:00Z")
       })
   }),
