@@ -27,9 +27,11 @@ import { Subscriptions } from "./streaming/Subscriptions.ts"
 
 /** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. */
 export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptions.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, Draining.layer, MessageChanges.layer, Inbox.layer)),
+  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer)),
   Layer.provideMerge(Messages.layer),
-  Layer.provideMerge(Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
+  ),
   Layer.provideMerge(SystemMessages.layer),
   Layer.provideMerge(Layer.merge(Accounts.layer, Sessions.layer)),
   Layer.provideMerge(Layer.merge(ChangeBus.layerConfig, Passwords.layer))

@@ -1,4 +1,4 @@
-import { Context, Deferred, Effect, Exit, Layer, Queue, Schedule, Schema, Stream, type Scope } from "effect"
+import { Context, Effect, Layer, Queue, Schedule, Schema, Stream, type Scope } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
@@ -25,8 +25,8 @@ export interface InboxState {
 export interface Listener {
   /** The conversations that they know to be theirs. */
   readonly knows: (ids: ReadonlyArray<ConversationId>) => void
-  /** Waits for a change since the last time that this was awaited to its end. */
-  readonly past: Effect.Effect<void>
+  /** Whether there may be something new since the last time that this was asked. */
+  readonly takeNews: () => boolean
 }
 
 interface LiveListener extends Listener {
@@ -34,25 +34,21 @@ interface LiveListener extends Listener {
   readonly tell: () => void
 }
 
-const makeListener = (): LiveListener => {
+const makeListener = (stream: { wake(): void }): LiveListener => {
   let ids: ReadonlySet<ConversationId> = new Set()
-  let isStale = false
-  let told = Deferred.makeUnsafe<void>()
+  let hasNews = false
   return {
     ids: () => ids,
     knows: (now) => void (ids = new Set(now)),
     tell: () => {
-      isStale = true
-      Deferred.doneUnsafe(told, Exit.void)
+      hasNews = true
+      stream.wake()
     },
-    past: Effect.suspend(() => (isStale ? Effect.void : Deferred.await(told))).pipe(
-      Effect.andThen(
-        Effect.sync(() => {
-          isStale = false
-          told = Deferred.makeUnsafe<void>()
-        })
-      )
-    )
+    takeNews: () => {
+      const had = hasNews
+      hasNews = false
+      return had
+    }
   }
 }
 
@@ -65,8 +61,8 @@ export class Inbox extends Context.Service<
   {
     /** The whole picture, or what changed since a horizon. One from another database is no horizon of this one: whole. */
     readonly read: (user: UserId, since: Horizon | undefined) => Effect.Effect<InboxState, DatabaseUnavailable>
-    /** Listens for a user until the scope closes. */
-    readonly follow: (user: UserId) => Effect.Effect<Listener, never, Scope.Scope>
+    /** Listens for a user until the scope closes, and wakes a stream each time that there may be something new. */
+    readonly follow: (user: UserId, stream: { wake(): void }) => Effect.Effect<Listener, never, Scope.Scope>
   }
 >()("xfchat/inbox/Inbox") {
   static readonly layer = Layer.effect(
@@ -189,10 +185,10 @@ export class Inbox extends Context.Service<
         Effect.forkScoped({ startImmediately: true })
       )
 
-      const follow = Effect.fnUntraced(function* (user: UserId) {
+      const follow = Effect.fnUntraced(function* (user: UserId, stream: { wake(): void }) {
         return yield* Effect.acquireRelease(
           Effect.sync((): Listener => {
-            const listener = makeListener()
+            const listener = makeListener(stream)
             listeners.set(user, new Set([...listenersOf(user), listener]))
             return listener
           }),

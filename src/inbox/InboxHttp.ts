@@ -1,4 +1,4 @@
-import { Effect, Schema, Stream } from "effect"
+import { Array as Arrays, Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
@@ -79,15 +79,16 @@ export const InboxHttp = HttpApiBuilder.group(
             headers: { version: formatVersion([`${state.horizon}`]) }
           })
         }
-        const { horizon, next, updates } = yield* subscriptions.open(session, horizonOf(ask.from), ask.heartbeat)
+        const { horizon, next } = yield* subscriptions.open(
+          session,
+          horizonOf(ask.from),
+          ask.heartbeat,
+          ask.encoding === "poll"
+        )
         const notice = makeNotices(ask.from?.at(-1) ?? "0")
         return yield* answerFeed(
           ask,
-          {
-            currentVersion: `${horizon}`,
-            next: Effect.map(next, (updates) => updates.map(notice)),
-            notices: Stream.map(updates, notice)
-          },
+          { currentVersion: `${horizon}`, next: Effect.map(next, (updates) => Arrays.map(updates, notice)) },
           root
         )
       })

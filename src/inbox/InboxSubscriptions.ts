@@ -1,7 +1,6 @@
-import { Context, Effect, Layer, Option, Stream, type Duration, type Scope } from "effect"
+import { Array as Arrays, Cause, Context, Duration, Effect, Layer, Option, type Pull, type Scope } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import type { DatabaseUnavailable, RateLimited } from "../Problem.ts"
-import { Draining } from "../streaming/Draining.ts"
 import { LiveStreams } from "../streaming/LiveStreams.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
 import type { Horizon } from "./InboxItem.ts"
@@ -15,8 +14,8 @@ export type InboxUpdate =
 export interface InboxSubscription {
   /** Of the picture when the subscription was opened. */
   readonly horizon: Horizon
-  readonly next: Effect.Effect<ReadonlyArray<InboxUpdate>, DatabaseUnavailable>
-  readonly updates: Stream.Stream<InboxUpdate, DatabaseUnavailable>
+  /** The updates that come next, for one reader. Is done when the subscription has to end. */
+  readonly next: Pull.Pull<Arrays.NonEmptyReadonlyArray<InboxUpdate>, DatabaseUnavailable>
 }
 
 export class InboxSubscriptions extends Context.Service<
@@ -29,7 +28,8 @@ export class InboxSubscriptions extends Context.Service<
     readonly open: (
       session: CurrentSession["Service"],
       since: Horizon | undefined,
-      heartbeat: Duration.Duration
+      heartbeat: Duration.Duration,
+      isPolled: boolean
     ) => Effect.Effect<InboxSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>
   }
 >()("xfchat/inbox/InboxSubscriptions") {
@@ -38,54 +38,63 @@ export class InboxSubscriptions extends Context.Service<
     Effect.gen(function* () {
       const inbox = yield* Inbox
       const liveStreams = yield* LiveStreams
-      const draining = yield* Draining
 
       const open = Effect.fn("InboxSubscriptions.open")(function* (
         session: CurrentSession["Service"],
         since: Horizon | undefined,
-        heartbeat: Duration.Duration
+        heartbeat: Duration.Duration,
+        isPolled: boolean
       ) {
-        const over = yield* liveStreams.admit(session, undefined)
+        const stream = yield* liveStreams.admit(session, undefined)
         // Listened to before it is read: what commits in between is heard of.
-        const listener = yield* inbox.follow(session.userId)
+        const listener = yield* inbox.follow(session.userId, stream)
         const first = yield* inbox.read(session.userId, since)
         listener.knows(first.ids)
         // One from another database was answered with the whole.
         const isResumed = since !== undefined && since <= first.horizon
         let known = first
+        // Who resumes by a long poll, and has missed nothing, waits.
+        let isFirst = !isResumed || !isPolled || first.conversations.length > 0
+        const patience = Duration.toMillis(heartbeat)
+        let silentUntil = stream.now + patience
 
-        const changes = Effect.andThen(
-          listener.past,
-          Effect.suspend(() => inbox.read(session.userId, known.horizon))
-        ).pipe(
+        const beat = (): ReadonlyArray<InboxUpdate> => {
+          silentUntil = stream.now + patience
+          return [{ _tag: "Heartbeat" }]
+        }
+
+        const accept = (state: InboxState): ReadonlyArray<InboxUpdate> => {
+          const isSame = state.conversations.length === 0 && state.ids.length === known.ids.length
+          known = state
+          listener.knows(state.ids)
+          if (isSame) return []
+          silentUntil = stream.now + patience
+          return [{ _tag: "State", isChange: true, state }]
+        }
+
+        const changes = Effect.suspend(() => inbox.read(session.userId, known.horizon)).pipe(
           Effect.timeoutOption(heartbeat),
-          Effect.map((read): ReadonlyArray<InboxUpdate> => {
-            if (Option.isNone(read)) return [{ _tag: "Heartbeat" }]
-            const state = read.value
-            const isSame = state.conversations.length === 0 && state.ids.length === known.ids.length
-            known = state
-            listener.knows(state.ids)
-            return isSame ? [] : [{ _tag: "State", isChange: true, state }]
-          })
+          Effect.map(Option.match({ onNone: beat, onSome: accept })),
+          Effect.raceFirst(Effect.as(stream.awaitOver(), []))
         )
 
-        let isFirst = true
-        const told = Effect.suspend(() => {
-          if (!isFirst) return changes
-          isFirst = false
-          return Effect.succeed<ReadonlyArray<InboxUpdate>>([{ _tag: "State", isChange: isResumed, state: first }])
-        })
+        const look = (): Effect.Effect<ReadonlyArray<InboxUpdate>, DatabaseUnavailable> => {
+          if (isFirst) {
+            isFirst = false
+            return Effect.succeed([{ _tag: "State", isChange: isResumed, state: first }])
+          }
+          if (listener.takeNews()) return changes
+          return Effect.map(stream.sleep(silentUntil), (isDue) => (isDue ? beat() : []))
+        }
 
-        const updates = Stream.fromEffectRepeat(told).pipe(
-          Stream.flattenIterable,
-          Stream.interruptWhen(Effect.race(over, draining.begun))
+        const next: InboxSubscription["next"] = Effect.suspend(() =>
+          stream.isOver
+            ? Cause.done()
+            : Effect.flatMap(look(), (updates) =>
+                Arrays.isReadonlyArrayNonEmpty(updates) ? Effect.succeed(updates) : next
+              )
         )
-        // A long poll has something to tell at once only if something changed; and hints of nothing new are waited out.
-        const isNews = !isResumed || first.conversations.length > 0
-        const next = Effect.suspend(() => (isNews ? told : changes)).pipe(
-          Effect.repeat({ until: (updates) => updates.length > 0 })
-        )
-        return { horizon: first.horizon, next, updates }
+        return { horizon: first.horizon, next }
       })
 
       return InboxSubscriptions.of({ open })

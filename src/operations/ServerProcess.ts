@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Console, Data, Effect, Exit, Layer } from "effect"
+import { References, Cause, Console, Data, Effect, Exit, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import * as Configuration from "../Configuration.ts"
@@ -59,7 +59,9 @@ export const ServerProcess = ServerLive.pipe(
   Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
   Layer.provideMerge(ServicesLive),
   Layer.provide(Database.layer),
-  Layer.provide(Layer.effectDiscard(Configuration.check))
+  Layer.provide(Layer.effectDiscard(Configuration.check)),
+  // Nobody collects spans, and each would cost as much as a delivery.
+  Layer.provide(Layer.succeed(References.TracerEnabled, false))
 )
 
 /** Runs a program as this process: a failure is one plain line on standard error, and exit code 1. */

@@ -41,7 +41,10 @@ export const braidEncoding: Encoding = {
     }).bytes,
   item: ({ patches, version }) => {
     let frame: Braid.Frame | undefined
+    // Most receivers come from the same version: that of the last change.
+    let latest: { readonly previous: string; readonly bytes: Uint8Array } | undefined
     return (previous) => {
+      if (latest?.previous === previous) return latest.bytes
       frame ??= Braid.encodeUpdate({
         _tag: "Patches",
         version: [version],
@@ -49,7 +52,8 @@ export const braidEncoding: Encoding = {
         contentType: "application/json",
         patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(body) }))
       })
-      return Braid.withParents(frame, [previous])
+      latest = { previous, bytes: Braid.withParents(frame, [previous]) }
+      return latest.bytes
     }
   },
   heartbeat: Braid.blankLine

@@ -1,16 +1,4 @@
-import {
-  Context,
-  DateTime,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  Layer,
-  Random,
-  Schedule,
-  Schema,
-  type Scope
-} from "effect"
+import { Clock, Context, DateTime, Duration, Effect, Layer, Random, Schedule, Schema, type Scope } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { SessionId, type CurrentSession } from "../auth/Session.ts"
@@ -18,20 +6,18 @@ import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
 import { RateLimited } from "../Problem.ts"
+import { Draining } from "./Draining.ts"
+import { LiveStream } from "./LiveStream.ts"
 
 /** How often the right to listen is asked for again: a stream whose session or participation ended ends this soon. */
 const reviewInterval = "500 millis"
 
+/** How exactly streams keep their times. */
+const tickInterval = "100 millis"
+
 /** Streams open at once. HTTP/1.1 browsers open six connections, so an honest session needs few. */
 const mostOfSession = 32
 const mostOfUser = 128
-
-interface LiveStream {
-  readonly session: CurrentSession["Service"]
-  /** `undefined` for a stream of the user's own. */
-  readonly conversationId: ConversationId | undefined
-  readonly ended: Deferred.Deferred<void>
-}
 
 const Review = Schema.Struct({
   sessions: Schema.Array(SessionId),
@@ -48,20 +34,30 @@ const Review = Schema.Struct({
 export class LiveStreams extends Context.Service<
   LiveStreams,
   {
-    /** Counts a stream in until its scope closes, and gives an effect that waits until it must end. */
+    /** Opens a stream until its scope closes. It is over when the session, the participation or the server ends. */
     readonly admit: (
       session: CurrentSession["Service"],
       conversationId: ConversationId | undefined
-    ) => Effect.Effect<Effect.Effect<void>, RateLimited, Scope.Scope>
+    ) => Effect.Effect<LiveStream, RateLimited, Scope.Scope>
   }
 >()("xfchat/streaming/LiveStreams") {
   static readonly layer = Layer.effect(
     LiveStreams,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const draining = yield* Draining
       // Streams end then, so that a deployment drains and clients spread over its processes.
-      const maxAge = yield* Configuration.streamMaxAge
+      const maxAge = Duration.toMillis(yield* Configuration.streamMaxAge)
       const streams = new Set<LiveStream>()
+      // How many each session, and each user, has.
+      const counts = new Map<SessionId | UserId, number>()
+      let isDraining = false
+
+      const count = (id: SessionId | UserId, more: number) => {
+        const sum = (counts.get(id) ?? 0) + more
+        if (sum === 0) counts.delete(id)
+        else counts.set(id, sum)
+      }
 
       // By the primary keys of sessions and conversation_participants.
       const findEntitled = SqlSchema.findAll({
@@ -86,38 +82,58 @@ export class LiveStreams extends Context.Service<
           now: yield* DateTime.now
         })
         const places = new Set(entitled.map(({ place }) => place))
-        reviewed.forEach(({ ended }, index) => {
-          if (!places.has(index + 1)) Deferred.doneUnsafe(ended, Exit.void)
+        reviewed.forEach((stream, index) => {
+          if (!places.has(index + 1)) stream.end()
         })
       }).pipe(
         catchDatabaseErrors,
         // While the database is away nothing new can reach a stream either.
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The review of streams is delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The review of streams is delayed")),
+        Effect.catchDefect((defect) => Effect.logError("The streams cannot be reviewed", defect))
       )
       yield* review.pipe(Effect.repeat(Schedule.spaced(reviewInterval)), Effect.forkScoped)
 
-      const count = (isCounted: (stream: LiveStream) => boolean) => [...streams].filter(isCounted).length
+      const tick = Effect.map(Clock.currentTimeMillis, (now) => streams.forEach((stream) => stream.passTime(now)))
+      yield* tick.pipe(Effect.repeat(Schedule.spaced(tickInterval)), Effect.forkScoped)
+
+      yield* draining.begun.pipe(
+        Effect.andThen(
+          Effect.sync(() => {
+            isDraining = true
+            streams.forEach((stream) => stream.end())
+          })
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
 
       const admit = Effect.fn("LiveStreams.admit")(function* (
         session: CurrentSession["Service"],
         conversationId: ConversationId | undefined
       ) {
-        if (
-          count((stream) => stream.session.id === session.id) >= mostOfSession ||
-          count((stream) => stream.session.userId === session.userId) >= mostOfUser
-        ) {
+        if ((counts.get(session.id) ?? 0) >= mostOfSession || (counts.get(session.userId) ?? 0) >= mostOfUser) {
           return yield* new RateLimited({
             detail: `A session has at most ${mostOfSession} streams, a user ${mostOfUser}.`
           })
         }
-        const stream = { session, conversationId, ended: Deferred.makeUnsafe<void>() }
-        yield* Effect.acquireRelease(
-          Effect.sync(() => streams.add(stream)),
-          () => Effect.sync(() => streams.delete(stream))
-        )
+        const now = yield* Clock.currentTimeMillis
         // Streams that were opened together, by clients that reconnected together, do not end together.
-        const jitter = yield* Random.nextBetween(0.9, 1.1)
-        return Effect.race(Deferred.await(stream.ended), Effect.sleep(Duration.times(maxAge, jitter)))
+        const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))
+        return yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const stream = new LiveStream(session, conversationId, { now, endsAt })
+            if (isDraining) stream.end()
+            streams.add(stream)
+            count(session.id, 1)
+            count(session.userId, 1)
+            return stream
+          }),
+          (stream) =>
+            Effect.sync(() => {
+              streams.delete(stream)
+              count(session.id, -1)
+              count(session.userId, -1)
+            })
+        )
       })
 
       return LiveStreams.of({ admit })

@@ -1,4 +1,4 @@
-import { Duration, Effect, Stream } from "effect"
+import { Array as Arrays, Duration, Effect, Pull, Stream } from "effect"
 import { HttpServerResponse, type HttpServerRequest } from "effect/http"
 import { multiresponse } from "../braid/Multiresponse.ts"
 import { parseRequest, type BraidRequest } from "../braid/Request.ts"
@@ -16,10 +16,8 @@ export type Notice =
 export interface Feed {
   /** The version of the resource when it was opened: who has reached it is caught up. */
   readonly currentVersion: string
-  /** The notices of the next moment at which there are any: for a long poll. */
-  readonly next: Effect.Effect<ReadonlyArray<Notice>, DatabaseUnavailable>
-  /** All notices, from the first on. */
-  readonly notices: Stream.Stream<Notice, DatabaseUnavailable>
+  /** The notices of the next moment at which there are any. Is done when the subscription has to end. */
+  readonly next: Pull.Pull<Arrays.NonEmptyReadonlyArray<Notice>, DatabaseUnavailable>
 }
 
 /** Unasked, a stream says this often that it lives: common proxies give up a silent one after a minute. */
@@ -95,18 +93,28 @@ const answerPoll = (notices: ReadonlyArray<Notice>, from: string | undefined) =>
  */
 export const answerFeed = Effect.fnUntraced(function* (
   { braid, encoding, from }: Ask,
-  { currentVersion, next, notices }: Feed,
+  { currentVersion, next }: Feed,
   root: Uint8Array
 ) {
-  if (encoding === "poll") return answerPoll(yield* next, from?.at(-1))
+  if (encoding === "poll") {
+    return answerPoll(yield* Pull.catchDone(next, () => Effect.succeed<ReadonlyArray<Notice>>([])), from?.at(-1))
+  }
   const isBraid = encoding === braidEncoding
-  const start = isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]
-  const bytes = Stream.concat(
-    Stream.fromArray(start),
-    Stream.map(notices, (notice) => (notice._tag === "Update" ? notice.encode(encoding) : encoding.heartbeat))
-  )
+  const encode = (notice: Notice) => (notice._tag === "Update" ? notice.encode(encoding) : encoding.heartbeat)
+  let start: Arrays.NonEmptyReadonlyArray<Uint8Array> | undefined =
+    isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]
+  // One pull for a whole stream: each stage of a Stream would cost as much as a delivery, for each subscriber.
+  const bytes = Effect.suspend((): Pull.Pull<Arrays.NonEmptyReadonlyArray<Uint8Array>, DatabaseUnavailable> => {
+    if (start === undefined) return Effect.map(next, (notices) => Arrays.map(notices, encode))
+    const first = start
+    start = undefined
+    return Effect.succeed(first)
+  })
   const head = isBraid
     ? multiresponse({ currentVersion: [currentVersion], heartbeats: braid.heartbeats })
     : { status: 200, headers: streamHeaders }
-  return HttpServerResponse.stream(bytes, { ...head, contentType: encoding.contentType })
+  return HttpServerResponse.stream(Stream.fromPull(Effect.succeed(bytes)), {
+    ...head,
+    contentType: encoding.contentType
+  })
 })

@@ -1,4 +1,4 @@
-import { Effect, Schema, Stream } from "effect"
+import { Array as Arrays, Effect, Schema } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
 import { Position, type ConversationId } from "../messaging/Conversation.ts"
@@ -39,8 +39,7 @@ const notice = (update: Update): Notice => {
       }
     }
     case "Heartbeat":
-    case "End":
-      return { _tag: "Heartbeat" }
+      return update
   }
 }
 
@@ -51,17 +50,13 @@ export const subscribe = Effect.fnUntraced(function* (
   conversationId: ConversationId,
   ask: Ask
 ) {
-  const { head, next, updates } = yield* subscriptions.open(session, conversationId, {
+  const { head, next } = yield* subscriptions.open(session, conversationId, {
     position: ask.from === undefined ? undefined : positionOf(ask.from),
     heartbeat: ask.heartbeat
   })
   return yield* answerFeed(
     ask,
-    {
-      currentVersion: String(head),
-      next: Effect.map(next, (updates) => updates.map(notice)),
-      notices: Stream.map(updates, notice)
-    },
+    { currentVersion: String(head), next: Effect.map(next, (updates) => Arrays.map(updates, notice)) },
     root
   )
 })

@@ -1,10 +1,9 @@
-import { Context, Effect, Layer, Option, Stream, type Duration, type Scope } from "effect"
+import { Array as Arrays, Cause, Context, Duration, Effect, Layer, Option, Stream, type Pull, type Scope } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import type { Message, MessagePage } from "../messaging/Message.ts"
 import { Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable, NotFound, RateLimited } from "../Problem.ts"
-import { Draining } from "./Draining.ts"
 import type { Frame } from "./Frame.ts"
 import { Hub } from "./Hub.ts"
 import { LiveStreams } from "./LiveStreams.ts"
@@ -21,8 +20,6 @@ export type Update =
   /** `previous` is the version of the update before it, or that with which the subscriber came. */
   | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
   | { readonly _tag: "Heartbeat" }
-  /** The subscriber takes no part any more, or the conversation is gone. */
-  | { readonly _tag: "End" }
 
 /** Where a subscriber stands: `undefined` when it has nothing, or nothing that this log knows. */
 export interface SubscribeRequest {
@@ -34,9 +31,12 @@ export interface SubscribeRequest {
 export interface Subscription {
   /** The position of the log when the subscription was opened: who has reached it is caught up. */
   readonly head: Position
-  /** What is there now, or comes first; a heartbeat when nothing does, an end when the subscription has to end. */
-  readonly next: Effect.Effect<ReadonlyArray<Update>, DatabaseUnavailable>
-  /** All of it. Fails when the database is gone: the subscriber comes back and resumes. */
+  /**
+   * The updates that come next, for one reader: those that are there, or else the next ones, or a heartbeat. Is done when
+   * the subscription has to end. Fails when the database is gone: the subscriber comes back and resumes.
+   */
+  readonly next: Pull.Pull<Arrays.NonEmptyReadonlyArray<Update>, DatabaseUnavailable>
+  /** All of them. */
   readonly updates: Stream.Stream<Update, DatabaseUnavailable>
 }
 
@@ -45,6 +45,8 @@ interface Reading {
   readonly updates: ReadonlyArray<Update>
   readonly cursor: Position
   readonly told: Position
+  /** Nothing that comes after is the subscriber's. */
+  readonly isLast: boolean
 }
 
 /** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
@@ -75,7 +77,6 @@ export class Subscriptions extends Context.Service<
     Effect.gen(function* () {
       const hub = yield* Hub
       const messages = yield* Messages
-      const draining = yield* Draining
       const liveStreams = yield* LiveStreams
 
       const open = Effect.fn("Subscriptions.open")(function* (
@@ -87,19 +88,27 @@ export class Subscriptions extends Context.Service<
         const topic = yield* hub.follow(conversationId)
         const view = yield* messages.view(session.userId, conversationId)
         const { head, visibleAfter } = view
-        const over = yield* liveStreams.admit(session, conversationId)
+        const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(head)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => topic.listeners.add(stream)),
+          () => Effect.sync(() => topic.listeners.delete(stream))
+        )
 
         const resumes = position !== undefined && position <= head && head - position <= mostUpdates
         // What was read of the log, if anything, and what was told of it: they differ where a change is not the
         // subscriber's to see.
         let cursor = resumes ? position : undefined
         let told = position ?? head
+        let isLast = false
+        const patience = Duration.toMillis(heartbeat)
+        let silentUntil = stream.now + patience
 
         const tellAnew = Effect.map(messages.page(conversationId, view, { limit: snapshotSize }), (page): Reading => ({
           updates: [{ _tag: "Snapshot", version: head, page }],
           cursor: head,
-          told: head
+          told: head,
+          isLast: false
         }))
 
         const tell = (frames: ReadonlyArray<Frame>, end = Infinity): Reading => {
@@ -111,8 +120,7 @@ export class Subscriptions extends Context.Service<
             updates.push({ _tag: "Change", frame, previous })
             previous = frame.position
           }
-          if (end < Infinity) updates.push({ _tag: "End" })
-          return { updates, cursor: frames.at(-1)?.position ?? head, told: previous }
+          return { updates, cursor: frames.at(-1)?.position ?? head, told: previous, isLast: end < Infinity }
         }
 
         // For a message that changed later than all that is read, by then perhaps not for the subscriber.
@@ -121,45 +129,72 @@ export class Subscriptions extends Context.Service<
           Effect.catchTag("NotFound", () => Effect.succeed(false))
         )
 
-        /** What there is to tell of the log after a position, waited for. */
-        const readAfter = Effect.fnUntraced(function* (after: Position) {
-          for (let from = after; ;) {
-            yield* topic.past(from)
-            const frames = yield* topic.after(from)
-            const last = frames.at(-1)?.position
-            // A log that has gone on and has nothing there is deleted.
-            if (last === undefined) return tell([], from)
-            const leaving = frames.find(
-              (frame) => (frame.position > head || position !== 0) && endsParticipation(frame.message, session)
-            )?.position
-            // Who left with a copy and came back may see another part of the log than what they have.
-            if (leaving !== undefined && leaving <= head) return yield* tellAnew
-            const reachesBeyond = frames.some(({ message }) => message.version > Math.max(last, head))
-            if (leaving === undefined && reachesBeyond && !(yield* takesPart)) return tell([], from)
-            const reading = tell(frames, leaving)
-            if (reading.updates.length > 0) return reading
-            from = last
+        /** What frames that follow a position tell: at once, but for the rare case that the database has to be asked. */
+        const read = (
+          after: Position,
+          frames: ReadonlyArray<Frame>
+        ): Reading | Effect.Effect<Reading, DatabaseUnavailable> => {
+          const last = frames.at(-1)?.position
+          // A log that has gone on and has nothing there is deleted.
+          if (last === undefined) return tell([], after)
+          const leaving = frames.find(
+            (frame) => (frame.position > head || position !== 0) && endsParticipation(frame.message, session)
+          )?.position
+          // Who left with a copy and came back may see another part of the log than what they have.
+          if (leaving !== undefined && leaving <= head) return tellAnew
+          const reachesBeyond = frames.some(({ message }) => message.version > Math.max(last, head))
+          return leaving === undefined && reachesBeyond
+            ? Effect.map(takesPart, (takesPart) => (takesPart ? tell(frames) : tell([], after)))
+            : tell(frames, leaving)
+        }
+
+        const accept = (reading: Reading) => {
+          ;({ cursor, isLast, told } = reading)
+          silentUntil = stream.now + patience
+          return reading.updates
+        }
+
+        // A read that is given up is read again: what was read counts only once it has won over the end and the heartbeat.
+        const wait = (reading: Effect.Effect<Reading, DatabaseUnavailable>) =>
+          reading.pipe(
+            Effect.timeoutOption(heartbeat),
+            Effect.map(Option.match({ onNone: () => beat(), onSome: accept })),
+            Effect.raceFirst(Effect.as(stream.awaitOver(), []))
+          )
+
+        const beat = (): ReadonlyArray<Update> => {
+          silentUntil = stream.now + patience
+          return [{ _tag: "Heartbeat" }]
+        }
+
+        // Most often nothing is there to wait for but a wake-up: what it brings is in memory.
+        const look = (): Effect.Effect<ReadonlyArray<Update>, DatabaseUnavailable> => {
+          if (cursor === undefined) return wait(tellAnew)
+          const after = cursor
+          if (!topic.isPast(after)) {
+            return Effect.map(stream.sleep(silentUntil), (isDue) => (isDue ? beat() : []))
           }
-        })
+          const frames = topic.recall(after)
+          if (frames === undefined) {
+            return wait(
+              Effect.flatMap(topic.after(after), (frames) => {
+                const reading = read(after, frames)
+                return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
+              })
+            )
+          }
+          const reading = read(after, frames)
+          return Effect.isEffect(reading) ? wait(reading) : Effect.succeed(accept(reading))
+        }
 
-        // What was read counts only once it has won over the heartbeat: a read that is given up is read again.
-        const read = Effect.suspend(() => (cursor === undefined ? tellAnew : readAfter(cursor))).pipe(
-          Effect.timeoutOption(heartbeat),
-          Effect.map((reading): ReadonlyArray<Update> => {
-            if (Option.isNone(reading)) return [{ _tag: "Heartbeat" }]
-            ;({ cursor, told } = reading.value)
-            return reading.value.updates
-          })
+        const next: Subscription["next"] = Effect.suspend(() =>
+          isLast || stream.isOver
+            ? Cause.done()
+            : Effect.flatMap(look(), (updates) =>
+                Arrays.isReadonlyArrayNonEmpty(updates) ? Effect.succeed(updates) : next
+              )
         )
-
-        const ended = Effect.race(over, draining.begun)
-        const updates = Stream.fromEffectRepeat(read).pipe(
-          Stream.flattenIterable,
-          Stream.takeWhile(({ _tag }) => _tag !== "End"),
-          Stream.interruptWhen(ended)
-        )
-        const end: ReadonlyArray<Update> = [{ _tag: "End" }]
-        return { head, next: Effect.raceFirst(read, Effect.as(ended, end)), updates }
+        return { head, next, updates: Stream.fromPull(Effect.succeed(next)) }
       })
 
       return Subscriptions.of({ open })

@@ -1,4 +1,4 @@
-import { Deferred, Effect, Exit, Semaphore } from "effect"
+import { Effect, Semaphore } from "effect"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import type { Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
@@ -13,6 +13,11 @@ const readSize = 256
 /** Places handed over at once: what a listener who has stopped reading holds. */
 const batchSize = 64
 
+/** Somebody to be woken each time the log has gone on. */
+export interface Listener {
+  wake(): void
+}
+
 /** A conversation's log as this process follows it for its listeners. */
 export interface Topic {
   /**
@@ -20,25 +25,27 @@ export interface Topic {
    * all is where following begins.
    */
   readonly readTo: (target: Position) => Effect.Effect<void, DatabaseUnavailable>
-  /** The log after a position, ascending, some or all: from memory, or from the database for who is further behind. */
+  /** The log after a position, ascending, some or all, empty at its end. `undefined` where memory does not reach. */
+  readonly recall: (position: Position) => ReadonlyArray<Frame> | undefined
+  /** The same also for who is further behind: from the database. */
   readonly after: (position: Position) => Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable>
-  /** Waits until the log goes past a position. */
-  readonly past: (position: Position) => Effect.Effect<void>
+  /** Whether the log goes past a position. */
+  readonly isPast: (position: Position) => boolean
+  readonly listeners: Set<Listener>
 }
 
 export const makeTopic = (id: ConversationId, messages: Messages["Service"]): Topic => {
   const reading = Semaphore.makeUnsafe(1)
+  const listeners = new Set<Listener>()
   let head: Position | undefined
   // Holds all that happened after `floor`, up to `head`. A place that a later change of the same message has taken over
   // is not there: positions can have gaps.
   let ring: ReadonlyArray<Frame> = []
   let floor: Position | undefined
-  let moved = Deferred.makeUnsafe<void>()
 
   const move = (position: Position) => {
     head = position
-    Deferred.doneUnsafe(moved, Exit.void)
-    moved = Deferred.makeUnsafe<void>()
+    for (const listener of listeners) listener.wake()
   }
 
   const readTo = Effect.fnUntraced(function* (target: Position) {
@@ -66,21 +73,20 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
     floor = position
   }, reading.withPermits(1))
 
+  const recall = (position: Position): ReadonlyArray<Frame> | undefined => {
+    if (floor === undefined || floor > position) return undefined
+    const start = ring.findLastIndex((frame) => frame.position <= position) + 1
+    return ring.slice(start, start + batchSize)
+  }
+
   const after = (position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> =>
     Effect.suspend(() => {
-      if (floor !== undefined && floor <= position) {
-        const start = ring.findLastIndex((frame) => frame.position <= position) + 1
-        return Effect.succeed(ring.slice(start, start + batchSize))
-      }
+      const recalled = recall(position)
+      if (recalled !== undefined) return Effect.succeed(recalled)
       return head !== undefined && head - position <= ringSize
         ? Effect.andThen(readBack(position), after(position))
         : Effect.map(messages.since(id, position, batchSize), (changes) => changes.map((change) => new Frame(change)))
     })
 
-  const past = (position: Position): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      head !== undefined && head > position ? Effect.void : Effect.andThen(Deferred.await(moved), past(position))
-    )
-
-  return { readTo, after, past }
+  return { readTo, recall, after, isPast: (position) => head !== undefined && head > position, listeners }
 }

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Queue } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { Inbox } from "../../src/inbox/Inbox.ts"
@@ -98,20 +98,22 @@ layer(TestServices)("Inbox", (it) => {
   it.effect("tells its listeners of messages, of receipts, of who joins and who leaves", () =>
     Effect.gen(function* () {
       const { ada, conversations, grace, id, inbox, send } = yield* world
-      const listener = yield* inbox.follow(ada.id)
+      const woken = yield* Queue.unbounded<void>()
+      const listener = yield* inbox.follow(ada.id, { wake: () => Queue.offerUnsafe(woken, undefined) })
+      const told = Effect.map(Queue.take(woken), () => assert.isTrue(listener.takeNews()))
       const { ids } = yield* inbox.read(ada.id, undefined)
       listener.knows(ids)
       yield* send(grace)
-      yield* listener.past
+      yield* told
       yield* (yield* Receipts).put(ada.id, id, { readSeq: Position.make(1) })
-      yield* listener.past
+      yield* told
       const group = yield* conversations.create(grace.id, { participantIds: [] })
       const participants = yield* Participants
       yield* participants.put(grace.id, group.id, ada.id, undefined)
-      yield* listener.past
+      yield* told
       listener.knows((yield* inbox.read(ada.id, undefined)).ids)
       yield* participants.remove(grace.id, group.id, ada.id)
-      yield* listener.past
+      yield* told
       assert.deepStrictEqual((yield* inbox.read(ada.id, undefined)).ids, [id])
     })
   )

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
@@ -30,9 +30,10 @@ layer(TestServices)("The hub", (it) => {
       yield* post(broken.id, 2, "image")
       for (const place of [2, 3]) {
         yield* post(sound.id, place, "text")
-        const past = yield* Effect.forkChild(sound.topic.past(Position.make(place - 1)))
+        const isPast = yield* Deferred.make<void>()
+        sound.topic.listeners.add({ wake: () => Deferred.doneUnsafe(isPast, Effect.void) })
         yield* TestClock.adjust("5 seconds")
-        yield* Fiber.join(past)
+        yield* Deferred.await(isPast)
       }
       assert.strictEqual((yield* sound.topic.after(Position.make(1))).length, 2)
     })

@@ -41,8 +41,6 @@ const describe = (update: Update) => {
       return `change ${update.frame.position}`
     case "Heartbeat":
       return "heartbeat"
-    case "End":
-      return "end"
   }
 }
 
