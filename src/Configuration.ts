@@ -1,5 +1,6 @@
 import type { Duration, Option, Redacted } from "effect"
-import { Config, Effect, Schema } from "effect"
+import { Config, Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { IpNetwork, NetAddress } from "effect/net"
 
 /**
  * Every environment variable that XFChat reads, and the only place that reads them.
@@ -77,6 +78,28 @@ const secret = (takes: string): Kind<Redacted.Redacted> => ({
   isSecret: true
 })
 
+/** An address is a network of its own. */
+const network = (text: string) =>
+  text.includes("/")
+    ? IpNetwork.fromString(text)
+    : Result.flatMap(NetAddress.ipFromString(text), (address) => IpNetwork.make(address, NetAddress.width(address)))
+
+const networks: Kind<ReadonlyArray<IpNetwork.IpNetwork>> = {
+  takes: "addresses and networks with a comma between them, such as 10.0.0.0/8,2001:db8::1",
+  schema: Schema.String.pipe(
+    Schema.decodeTo(
+      Schema.Array(Schema.declare(IpNetwork.isIpNetwork)),
+      SchemaTransformation.transformEffect<ReadonlyArray<IpNetwork.IpNetwork>, string>({
+        decode: (text) =>
+          Effect.fromResult(Result.all(text.split(",").map((part) => network(part.trim())))).pipe(
+            Effect.mapError(() => new SchemaIssue.InvalidValue({ message: "not an address or a network" }))
+          ),
+        encode: (networks) => Effect.succeed(networks.map(IpNetwork.format).join())
+      })
+    )
+  )
+}
+
 export const databaseUrl = optional(
   "DATABASE_URL",
   secret("postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
@@ -112,6 +135,12 @@ export const serverPort = setting(
   integer(0, 65_535),
   "3000",
   "the port to listen on; 0 for any that is free"
+)
+
+export const trustedProxies = optional(
+  "TRUSTED_PROXIES",
+  networks,
+  "proxies whose `X-Forwarded-For` is believed, as addresses and networks: `10.0.0.0/8,2001:db8::1`"
 )
 
 export const sessionLifetime = setting("SESSION_LIFETIME", duration, "30 days", "how long a token is good")

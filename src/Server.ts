@@ -9,6 +9,7 @@ import { Sessions } from "./auth/Sessions.ts"
 import { Inbox } from "./inbox/Inbox.ts"
 import { InboxHttp } from "./inbox/InboxHttp.ts"
 import { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
+import { ClientAddressLive } from "./limits/ClientAddressHttp.ts"
 import { Conversations } from "./messaging/Conversations.ts"
 import { ConversationsHttp } from "./messaging/ConversationsHttp.ts"
 import { MessageChanges } from "./messaging/MessageChanges.ts"
@@ -41,6 +42,7 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
 export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
+  ClientAddressLive,
   ProblemsRouterLive
 ).pipe(
   Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp, InboxHttp]),

@@ -1,9 +1,10 @@
-import { Cause, Console, Context, Duration, Effect, Layer, ManagedRuntime, type Scope } from "effect"
-import { HttpEffect, HttpRouter, HttpServer, type HttpServerRequest } from "effect/http"
+import { Cause, Console, Context, Duration, Effect, Layer, ManagedRuntime } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
 import process from "node:process"
 import * as Configuration from "./Configuration.ts"
 import * as Database from "./database/Database.ts"
 import { failureLine } from "./operations/FailureLine.ts"
+import { toFetchHandler, type FetchHandler } from "./operations/FetchHandler.ts"
 import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
 import { Draining } from "./streaming/Draining.ts"
 
@@ -28,15 +29,13 @@ const context = await Effect.runPromise(
   )
 )
 const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
-const handler = HttpEffect.toWebHandlerWith<HttpRouter.HttpRouter, HttpServerRequest.HttpServerRequest | Scope.Scope>(
-  context
-)(app)
+const handler = toFetchHandler(context)(app)
 
 /** The requests that have no answer yet. */
 const unanswered = new Set<Promise<Response>>()
 
-const answer = (request: Request): Promise<Response> => {
-  const response = handler(request)
+const answer: FetchHandler = (request, info) => {
+  const response = handler(request, info)
   unanswered.add(response)
   return response.finally(() => unanswered.delete(response))
 }

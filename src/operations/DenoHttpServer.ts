@@ -1,12 +1,13 @@
-import { Effect, Layer, type Context, type Duration, type Scope } from "effect"
-import { HttpEffect, HttpServer, HttpServerError, type HttpServerRequest } from "effect/http"
+import { Effect, Layer, type Context, type Duration } from "effect"
+import { HttpServer, HttpServerError } from "effect/http"
 import { NetAddress } from "effect/net"
+import { toFetchHandler, type FetchHandler } from "./FetchHandler.ts"
 
 /** What is used of Deno's own server: https://docs.deno.com/api/deno/~/Deno.serve */
 declare const Deno: {
   serve(
     options: { readonly port: number; readonly hostname: string; readonly onListen: () => void },
-    handler: (request: Request) => Promise<Response>
+    handler: FetchHandler
   ): { readonly addr: { readonly hostname: string; readonly port: number }; shutdown(): Promise<void> }
 }
 
@@ -23,12 +24,12 @@ export const layer = (options: {
   Layer.effect(
     HttpServer.HttpServer,
     Effect.gen(function* () {
-      const routes = Promise.withResolvers<(request: Request) => Promise<Response>>()
+      const routes = Promise.withResolvers<FetchHandler>()
       const server = yield* Effect.acquireRelease(
         Effect.try({
           try: () =>
-            Deno.serve({ port: options.port, hostname: options.host, onListen: () => {} }, async (request) =>
-              (await routes.promise)(request)
+            Deno.serve({ port: options.port, hostname: options.host, onListen: () => {} }, async (request, info) =>
+              (await routes.promise)(request, info)
             ),
           catch: (cause) => new HttpServerError.ServeError({ cause })
         }),
@@ -42,14 +43,7 @@ export const layer = (options: {
         address,
         serve: (app, middleware) =>
           Effect.contextWith((context: Context.Context<never>) =>
-            Effect.sync(() =>
-              routes.resolve(
-                HttpEffect.toWebHandlerWith<never, HttpServerRequest.HttpServerRequest | Scope.Scope>(context)(
-                  app,
-                  middleware
-                )
-              )
-            )
+            Effect.sync(() => routes.resolve(toFetchHandler(context)(app, middleware)))
           )
       })
     })
