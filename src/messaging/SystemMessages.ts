@@ -50,7 +50,8 @@ export class SystemMessages extends Context.Service<
 
       return SystemMessages.of({
         append,
-        announce: (conversationId, head) => bus.publish([Change.Log({ conversationId, head })])
+        announce: (conversationId, head) =>
+          bus.publish([Change.Log({ conversationId, head }), Change.Participation({ conversationId })])
       })
     })
   )

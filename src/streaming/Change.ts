@@ -5,6 +5,13 @@ import { ConversationId, Position } from "../messaging/Conversation.ts"
 
 const Log = Schema.TaggedStruct("Log", { conversationId: ConversationId, head: Position })
 const Person = Schema.TaggedStruct("Person", { userId: UserId })
+const Participation = Schema.TaggedStruct("Participation", { conversationId: ConversationId })
+
+/** For how long something holds from when it is heard: 0 ends it. */
+const Millis = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400_000 }))
+const Presence = Schema.TaggedStruct("Presence", { userId: UserId, millis: Millis })
+const Typing = Schema.TaggedStruct("Typing", { conversationId: ConversationId, userId: UserId, millis: Millis })
+const RollCall = Schema.TaggedStruct("RollCall", {})
 
 /** A hint that something was committed. The database is the truth: a lost hint delays, and loses nothing. */
 export type Change =
@@ -12,6 +19,15 @@ export type Change =
   | typeof Log.Type
   /** What a person's own picture shows besides conversations: friends, requests, blocks, the account itself. */
   | typeof Person.Type
+  /** Who takes part in a conversation. */
+  | typeof Participation.Type
+  // What no database holds: leases, which are renewed while they are true, and run out.
+  /** Somebody has a stream open. */
+  | typeof Presence.Type
+  /** Somebody is writing a message. */
+  | typeof Typing.Type
+  /** A process knows of nobody's presence: each renews that of its own people. */
+  | typeof RollCall.Type
 
 export const Change = Data.taggedEnum<Change>()
 
@@ -21,15 +37,15 @@ const Payload = Schema.fromJsonString(
     version: Schema.Literal(2),
     /** The process that made the changes. */
     sender: Schema.String,
-    changes: Schema.Array(Schema.Union([Log, Person]))
+    changes: Schema.Array(Schema.Union([Log, Person, Participation, Presence, Typing, RollCall]))
   })
 )
 
 const encode = Schema.encodeSync(Payload)
 const decode = Schema.decodeUnknownOption(Payload)
 
-/** A change takes at most 102 bytes, and PostgreSQL no payload of 8,000. */
-const changesPerPayload = 72
+/** A change takes at most 140 bytes, and PostgreSQL no payload of 8,000. */
+const changesPerPayload = 56
 
 /** Says what changed in as many payloads as it takes, of less than 8,000 bytes each. */
 export const encodeChanges = (sender: string, changes: Iterable<Change>) =>
@@ -40,12 +56,30 @@ export const decodeChanges = (
   payload: string
 ): Option.Option<{ readonly sender: string; readonly changes: ReadonlyArray<Change> }> => decode(payload)
 
+/** What a change is about. */
+const subjectOf = (change: Change): string => {
+  switch (change._tag) {
+    case "Log":
+      return change.conversationId
+    case "Person":
+      return change.userId
+    case "Participation":
+      return `Participation ${change.conversationId}`
+    case "Presence":
+      return `Presence ${change.userId}`
+    case "Typing":
+      return `Typing ${change.conversationId} ${change.userId}`
+    case "RollCall":
+      return "RollCall"
+  }
+}
+
 /** Changes on their way, one for each thing that changed: what a later one says of it holds for the earlier ones too. */
 export class GatheredChanges {
   private readonly latest = new Map<string, Change>()
 
   add(change: Change): void {
-    const key = change._tag === "Log" ? change.conversationId : change.userId
+    const key = subjectOf(change)
     const earlier = this.latest.get(key)
     if (earlier?._tag === "Log" && change._tag === "Log" && earlier.head > change.head) return
     this.latest.set(key, change)

@@ -69,7 +69,7 @@ export class ChangeBus extends Context.Service<
 
 /**
  * A bus on channels made by `connect`, one after the other. Changes gather while others are being sent, and while there
- * is no channel: one for each conversation, the furthest, and one for each person.
+ * is no channel: the latest of each thing.
  */
 const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel, ChannelLost, Scope.Scope>) {
   const sender = randomUUID()
@@ -90,8 +90,14 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
       gathered.closeUnsafe()
       return channel.send(encodeChanges(sender, sent)).pipe(
         Effect.timeoutOrElse({ duration: sendTimeout, orElse: () => new ChannelLost({ reason: "no answer" }) }),
-        // Whether they went out is not known, and twice does no harm.
-        Effect.onError(() => Effect.sync(() => gather(sent)))
+        // Whether they went out is not known, and twice does no harm. What was said meanwhile goes on top.
+        Effect.onError(() =>
+          Effect.sync(() => {
+            const later = unsent
+            unsent = sent
+            gather(later)
+          })
+        )
       )
     })
 
