@@ -6,7 +6,6 @@ COPY migrations migrations
 COPY src src
 USER node
 EXPOSE 3000
-# The contract is served as soon as the database stands.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=40s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SERVER_PORT ?? 3000}/openapi.json`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SERVER_PORT ?? 3000}/readyz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/main.ts"]

@@ -3,6 +3,7 @@ import { AuthApi } from "./auth/AuthApi.ts"
 import { InboxApi } from "./inbox/InboxApi.ts"
 import { ConversationsApi } from "./messaging/ConversationsApi.ts"
 import { MessagesApi } from "./messaging/MessagesApi.ts"
+import { OperationsApi } from "./operations/OperationsApi.ts"
 import { Problems } from "./ProblemsApi.ts"
 
 /** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
@@ -11,6 +12,7 @@ export class Api extends HttpApi.make("xfchat")
   .add(ConversationsApi)
   .add(MessagesApi)
   .add(InboxApi)
+  .add(OperationsApi)
   .middleware(Problems)
   // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })

@@ -23,6 +23,7 @@ const problems = {
   RateLimited: { status: 429, title: "Too many at once" },
   InternalError: { status: 500, title: "Something went wrong on the server" },
   DatabaseUnavailable: { status: 503, title: "The database cannot be reached" },
+  NotReady: { status: 503, title: "This server is not ready to serve" },
   ServerBusy: { status: 503, title: "The server is busy" }
 } as const
 

@@ -4,7 +4,6 @@ import {
   FindMyWay,
   HttpEffect,
   HttpIncomingMessage,
-  HttpRouter,
   HttpServerError,
   HttpServerRequest,
   HttpServerRespondable,
@@ -108,57 +107,26 @@ const makeAllowedMethods = () => {
 }
 
 /** What failed outside of any endpoint, or was never foreseen, as a problem all the same. */
-const toProblem = (
-  cause: Cause.Cause<unknown>,
-  request: HttpServerRequest.HttpServerRequest,
-  requestId: string,
-  allowedMethods: (url: string) => ReadonlyArray<string>
-): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
-  const error = Cause.squash(cause)
-  if (error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound") {
-    const allowed = allowedMethods(request.url)
-    return allowed.length === 0
-      ? HttpServerRespondable.toResponse(
-          new NotFound({ detail: "There is no such route: /docs shows those there are." })
-        )
-      : HttpServerRespondable.toResponse(new MethodNotAllowed({ detail: `Allowed: ${allowed.join(", ")}.` })).pipe(
-          Effect.map(HttpServerResponse.setHeader("allow", allowed.join(", ")))
-        )
+export const makeProblemOf = () => {
+  const allowedMethods = makeAllowedMethods()
+  return (
+    cause: Cause.Cause<unknown>,
+    request: HttpServerRequest.HttpServerRequest,
+    requestId: string
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+    const error = Cause.squash(cause)
+    if (error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound") {
+      const allowed = allowedMethods(request.url)
+      return allowed.length === 0
+        ? HttpServerRespondable.toResponse(
+            new NotFound({ detail: "There is no such route: /docs shows those there are." })
+          )
+        : HttpServerRespondable.toResponse(new MethodNotAllowed({ detail: `Allowed: ${allowed.join(", ")}.` })).pipe(
+            Effect.map(HttpServerResponse.setHeader("allow", allowed.join(", ")))
+          )
+    }
+    return Effect.logError("Request failed", cause).pipe(
+      Effect.andThen(HttpServerRespondable.toResponse(new InternalError({ requestId })))
+    )
   }
-  return Effect.logError("Request failed", cause).pipe(
-    Effect.andThen(HttpServerRespondable.toResponse(new InternalError({ requestId })))
-  )
 }
-
-/** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
-const retryAfter = "1"
-
-/**
- * Around every route: a request id on the answer and on each log line, a problem for what no endpoint declares, and the
- * headers that a status asks for.
- */
-export const ProblemsRouterLive = HttpRouter.middleware(
-  Effect.sync(() => {
-    const allowedMethods = makeAllowedMethods()
-    return (app: Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>) =>
-      Effect.gen(function* () {
-        const request = yield* HttpServerRequest.HttpServerRequest
-        const requestId = crypto.randomUUID()
-        const response = yield* app.pipe(
-          Effect.catchCause((cause): Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled> =>
-            Cause.hasInterruptsOnly(cause)
-              ? Effect.failCause(cause)
-              : toProblem(cause, request, requestId, allowedMethods)
-          ),
-          Effect.annotateLogs({ requestId })
-        )
-        const headers = {
-          "x-request-id": requestId,
-          ...(response.status === 401 ? { "www-authenticate": "Bearer" } : {}),
-          ...(response.status === 429 || response.status === 503 ? { "retry-after": retryAfter } : {})
-        }
-        return HttpServerResponse.setHeaders(response, headers)
-      })
-  }),
-  { global: true }
-)

@@ -19,7 +19,10 @@ import { Outbox } from "./messaging/Outbox.ts"
 import { Participants } from "./messaging/Participants.ts"
 import { Receipts } from "./messaging/Receipts.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
-import { ProblemsLive, ProblemsRouterLive } from "./ProblemsHttp.ts"
+import { Health } from "./operations/Health.ts"
+import { OperationsHttp } from "./operations/OperationsHttp.ts"
+import { ProblemsLive } from "./ProblemsHttp.ts"
+import { RequestsLive } from "./RequestsHttp.ts"
 import { ChangeBus } from "./streaming/ChangeBus.ts"
 import { Draining } from "./streaming/Draining.ts"
 import { Hub } from "./streaming/Hub.ts"
@@ -27,7 +30,7 @@ import { LiveStreams } from "./streaming/LiveStreams.ts"
 import { Subscriptions } from "./streaming/Subscriptions.ts"
 
 /** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. */
-export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptions.layer).pipe(
+export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptions.layer, Health.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer)),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(
@@ -43,9 +46,9 @@ export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
   ClientAddressLive,
-  ProblemsRouterLive
+  RequestsLive
 ).pipe(
-  Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp, InboxHttp]),
+  Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp, InboxHttp, OperationsHttp]),
   Layer.provide([AuthorizationLive, ProblemsLive])
 )
 

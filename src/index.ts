@@ -33,5 +33,8 @@ export * as Database from "./database/Database.ts"
 export * from "./database/StartupError.ts"
 export * as Migrator from "./database/Migrator.ts"
 
+export { Health } from "./operations/Health.ts"
+export * from "./operations/Readiness.ts"
+
 export * from "./Problem.ts"
 export { RoutesLive, ServerLive, ServicesLive } from "./Server.ts"

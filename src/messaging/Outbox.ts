@@ -2,6 +2,7 @@ import { Array as Arrays, Context, Data, Deferred, Effect, Exit, Layer, Queue, S
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import * as Metrics from "../Metrics.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
@@ -94,6 +95,10 @@ export class Outbox extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
       const queue = yield* Queue.unbounded<Pending>()
+      yield* Metrics.observe(Metrics.sendsWaiting, () => Queue.sizeUnsafe(queue))
+      const recordSize = yield* Metrics.recorder(Metrics.batchSize)
+      const recordTime = yield* Metrics.recorder(Metrics.commitTime)
+      const recordFailure = yield* Metrics.recorder(Metrics.batchesFailed)
 
       // By the primary key.
       const lock = (sends: ReadonlyArray<Send>) => sql`
@@ -194,7 +199,14 @@ export class Outbox extends Context.Service<
 
       const deliver: (batch: ReadonlyArray<Pending>) => Effect.Effect<void> = Effect.fn("Outbox.deliver")(
         function* (batch) {
+          const begun = performance.now()
           const exit = yield* commit(batch.map(({ send }) => send)).pipe(catchDatabaseErrors, Effect.exit)
+          if (Exit.isSuccess(exit)) {
+            recordSize(batch.length)
+            recordTime((performance.now() - begun) / 1_000)
+          } else {
+            recordFailure(1)
+          }
           // A batch that PostgreSQL refuses for one of its sends is written send by send: only that one fails.
           if (Exit.hasDies(exit) && batch.length > 1)
             return yield* Effect.forEach(batch, (one) => deliver([one]), { discard: true })

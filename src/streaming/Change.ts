@@ -51,6 +51,9 @@ const changesPerPayload = 56
 export const encodeChanges = (sender: string, changes: Iterable<Change>) =>
   Arrays.chunksOf(changes, changesPerPayload).map((changes) => encode({ version: 2, sender, changes }))
 
+/** A payload that tells of nothing: its sender asks whether it comes back. */
+export const encodeProbe = (sender: string) => encode({ version: 2, sender, changes: [] })
+
 /** The changes that a payload tells of, and who sent it; nothing for what is none, or of a version yet unknown. */
 export const decodeChanges = (
   payload: string

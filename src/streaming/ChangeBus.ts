@@ -3,8 +3,10 @@ import { Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream
 import type { Redacted, Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Configuration from "../Configuration.ts"
-import { decodeChanges, encodeChanges, GatheredChanges, type Change } from "./Change.ts"
+import * as Metrics from "../Metrics.ts"
+import { decodeChanges, encodeChanges, encodeProbe, GatheredChanges, type Change } from "./Change.ts"
 import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
+import { makeEchoes } from "./Echoes.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
 import { connectRedis, parseRedisUrl } from "./RedisChannel.ts"
 
@@ -31,6 +33,8 @@ export class ChangeBus extends Context.Service<
     readonly publish: (changes: ReadonlyArray<Change>) => Effect.Effect<void>
     /** Every change published from now on: the listener is there when this stream starts. */
     readonly changes: Stream.Stream<Change>
+    /** For how long changes have been on their way to other processes; 0 while they arrive. */
+    readonly delay: Effect.Effect<Duration.Duration>
     /** Emits when changes in other processes may have been missed: who follows a log must ask how far it goes. */
     readonly missed: Stream.Stream<void>
   }
@@ -43,6 +47,7 @@ export class ChangeBus extends Context.Service<
       return ChangeBus.of({
         publish: (published) => PubSub.publishAll(changes, published),
         changes: Stream.fromPubSub(changes),
+        delay: Effect.succeed(Duration.zero),
         missed: Stream.never
       })
     })
@@ -77,19 +82,28 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   const missed = yield* PubSub.sliding<void>(1)
   const gathered = Latch.makeUnsafe()
   let unsent = new GatheredChanges()
+  const echoes = makeEchoes()
+  yield* Metrics.observe(Metrics.changesDelay, () => Duration.toSeconds(echoes.delay()))
 
   const gather = (changes: Iterable<Change>) => {
     for (const change of changes) unsent.add(change)
     gathered.openUnsafe()
   }
 
+  const sendPayloads = (channel: ChangeChannel, payloads: ReadonlyArray<string>) =>
+    Effect.timeoutOrElse(channel.send(payloads), {
+      duration: sendTimeout,
+      orElse: () => new ChannelLost({ reason: "no answer" })
+    })
+
   const send = (channel: ChangeChannel) =>
     Effect.suspend(() => {
       const sent = unsent
       unsent = new GatheredChanges()
       gathered.closeUnsafe()
-      return channel.send(encodeChanges(sender, sent)).pipe(
-        Effect.timeoutOrElse({ duration: sendTimeout, orElse: () => new ChannelLost({ reason: "no answer" }) }),
+      const payloads = encodeChanges(sender, sent)
+      echoes.sent(payloads.length)
+      return sendPayloads(channel, payloads).pipe(
         // Whether they went out is not known, and twice does no harm. What was said meanwhile goes on top.
         Effect.onError(() =>
           Effect.sync(() => {
@@ -104,7 +118,8 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   const receive = Effect.fnUntraced(function* (payload: string) {
     const decoded = decodeChanges(payload)
     if (Option.isNone(decoded)) return yield* Effect.logDebug("What came is no change that this version knows")
-    if (decoded.value.sender !== sender) yield* PubSub.publishAll(changes, decoded.value.changes)
+    if (decoded.value.sender === sender) return echoes.returned()
+    yield* PubSub.publishAll(changes, decoded.value.changes)
   })
 
   let failures = 0
@@ -114,6 +129,8 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
     yield* Effect.addFinalizer(() => Effect.ignore(send(channel)))
     if (failures > 0) yield* Effect.logInfo("Changes of other processes arrive at once again")
     yield* PubSub.publish(missed, undefined)
+    echoes.begin()
+    yield* sendPayloads(channel, [encodeProbe(sender)])
     const sending = gathered.await.pipe(
       Effect.andThen(send(channel)),
       Effect.andThen(Effect.sleep(gatherTime)),
@@ -129,6 +146,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   }).pipe(Effect.scoped)
 
   const recover = Effect.fnUntraced(function* ({ reason }: ChannelLost) {
+    echoes.lost()
     if (failures === 0) yield* Effect.logWarning("Changes of other processes are delayed", reason)
     yield* Effect.sleep(yield* backoff(failures++))
   })
@@ -141,6 +159,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
         return PubSub.publishAll(changes, published)
       }),
     changes: Stream.fromPubSub(changes),
+    delay: Effect.sync(echoes.delay),
     missed: Stream.fromPubSub(missed)
   })
 })

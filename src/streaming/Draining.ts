@@ -7,13 +7,15 @@ export class Draining extends Context.Service<
     readonly begin: Effect.Effect<void>
     /** Waits until {@link begin}. */
     readonly begun: Effect.Effect<void>
+    readonly hasBegun: Effect.Effect<boolean>
   }
 >()("xfchat/streaming/Draining") {
   static readonly layer = Layer.sync(Draining, () => {
     const begun = Deferred.makeUnsafe<void>()
     return Draining.of({
       begin: Effect.sync(() => Deferred.doneUnsafe(begun, Exit.void)),
-      begun: Deferred.await(begun)
+      begun: Deferred.await(begun),
+      hasBegun: Deferred.isDone(begun)
     })
   })
 }

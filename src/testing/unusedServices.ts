@@ -8,6 +8,7 @@ import { MessageChanges } from "../messaging/MessageChanges.ts"
 import { Messages } from "../messaging/Messages.ts"
 import { Participants } from "../messaging/Participants.ts"
 import { Receipts } from "../messaging/Receipts.ts"
+import { Health } from "../operations/Health.ts"
 import { Subscriptions } from "../streaming/Subscriptions.ts"
 
 /** Stubs of all services that the routes need, each of which dies when it is called: merge your own after them. */
@@ -21,5 +22,6 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(Receipts, {}),
   Layer.mock(Subscriptions, {}),
   Layer.mock(Inbox, {}),
-  Layer.mock(InboxSubscriptions, {})
+  Layer.mock(InboxSubscriptions, {}),
+  Layer.mock(Health, {})
 )

@@ -1,5 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arrays, Context, Effect, Equal, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
+import {
+  Array as Arrays,
+  Context,
+  Duration,
+  Effect,
+  Equal,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Redacted,
+  Schedule,
+  Scope,
+  Stream
+} from "effect"
 import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/auth/Account.ts"
 import * as Database from "../../src/database/Database.ts"
@@ -82,6 +96,23 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         // Ours has come back to us, if it does, before this comes.
         yield* other.publish([change(end, 1)])
         for (const fiber of heard) assert.deepStrictEqual(yield* Fiber.join(fiber), [change(id, 7), change(end, 1)])
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live("says for how long its changes have been on their way, until it hears them itself", () =>
+      Effect.gen(function* () {
+        const between = yield* proxy(yield* url)
+        const bus = yield* startListening(layer(between.url))
+        const isLate = Effect.map(bus.delay, (delay) => Duration.isGreaterThan(delay, Duration.zero))
+        const often = Schedule.spaced("20 millis")
+        yield* Effect.repeat(isLate, { while: (late) => late, schedule: often })
+        yield* between.breakDown
+        yield* between.triedInVain
+        const before = yield* bus.delay
+        assert.isTrue(yield* isLate)
+        yield* Effect.repeat(bus.delay, { until: Duration.isGreaterThan(before), schedule: often })
+        yield* between.recover
+        yield* Effect.repeat(isLate, { while: (late) => late, schedule: often })
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 

@@ -1,0 +1,84 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schedule } from "effect"
+import { randomUUID } from "node:crypto"
+import { connect } from "node:net"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { atOnce, twoPeople } from "../conformance/client.ts"
+import { startServer, type Runtime } from "../serverProcess.ts"
+import { lockUsers } from "./database.ts"
+
+const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
+
+/** What `/metrics` says, by name and labels as they stand there. */
+const scrape = async (baseUrl: string) => {
+  const answer = await fetch(`${baseUrl}/metrics`)
+  assert.strictEqual(answer.status, 200)
+  assert.strictEqual(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
+  const values = new Map<string, number>()
+  for (const line of (await answer.text()).trimEnd().split("\n")) {
+    if (line.startsWith("#")) continue
+    const [, series = "", value] = /^([a-z_]+(?:\{.*\})?) (\S+)$/.exec(line) ?? []
+    assert.isFalse(values.has(series), `${series} is there twice`)
+    values.set(series, Number(value))
+  }
+  return values
+}
+
+const messages = 'method="PUT",route="/api/conversations/:id/messages/:messageId"'
+
+describe("/metrics", () => {
+  for (const runtime of runtimes) {
+    it.live(`counts and times requests by the template of their route, and what was sent, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        const { baseUrl } = yield* startServer(runtime, (yield* TestDatabase).url)
+        const values = yield* Effect.promise(async () => {
+          const { ada, conversation, grace } = await twoPeople({ url: baseUrl })
+          await atOnce(20, (n) => (n % 2 === 0 ? ada : grace).send(conversation, `message ${n}`))
+          await ada.put(`${conversation}/messages/${randomUUID()}`, {})
+          await Promise.all([randomUUID(), randomUUID(), "%"].map((id) => ada.get(`/nowhere/${id}`)))
+          return scrape(baseUrl)
+        })
+        assert.strictEqual(values.get(`xfchat_http_requests_total{${messages},status="201"}`), 20)
+        assert.strictEqual(values.get(`xfchat_http_requests_total{${messages},status="422"}`), 1)
+        assert.strictEqual(values.get(`xfchat_http_requests_total{method="*",route="*",status="404"}`), 3)
+        assert.strictEqual(values.get(`xfchat_http_request_seconds_count{${messages}}`), 21)
+        assert.strictEqual(values.get(`xfchat_http_request_seconds_bucket{${messages},le="+Inf"}`), 21)
+        assert.isAbove(values.get(`xfchat_http_request_seconds_sum{${messages}}`) ?? 0, 0)
+        assert.strictEqual(values.get("xfchat_outbox_batch_size_sum"), 20)
+        assert.isAtMost(values.get("xfchat_outbox_batch_size_count") ?? 0, 20)
+        assert.strictEqual(
+          values.get("xfchat_outbox_commit_seconds_count"),
+          values.get("xfchat_outbox_batch_size_count")
+        )
+        assert.isAbove(values.get("process_cpu_seconds_total") ?? 0, 0)
+        assert.isAbove(values.get("process_resident_memory_bytes") ?? 0, 0)
+        for (const gauge of ["xfchat_outbox_waiting", "xfchat_changes_delay_seconds"]) {
+          assert.isTrue(values.has(gauge), gauge)
+        }
+        // It has a place for each route there is, not for each path that is asked for.
+        assert.notMatch([...values.keys()].join("\n"), /nowhere|[0-9a-f]{8}-/)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+  }
+
+  it.live("tells how many requests are in flight, and counts those whose client goes away", () =>
+    Effect.gen(function* () {
+      const { baseUrl, port } = yield* startServer("node", (yield* TestDatabase).url)
+      const values = Effect.promise(() => scrape(baseUrl))
+      const { ada } = yield* Effect.promise(() => twoPeople({ url: baseUrl }))
+      const users = yield* lockUsers
+      const socket = connect(Number(port), "127.0.0.1")
+      socket.write(`GET /api/auth/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ada.token}\r\n\r\n`)
+      yield* users.somebodyWaits
+      // The one that waits, and the one that asks.
+      assert.strictEqual((yield* values).get("xfchat_http_requests_in_flight"), 2)
+      socket.destroy()
+      const after = yield* Effect.repeat(values, {
+        until: (values) => values.get("xfchat_http_requests_in_flight") === 1,
+        schedule: Schedule.spaced("20 millis")
+      })
+      assert.strictEqual(after.get('xfchat_http_requests_total{method="GET",route="/api/auth/me",status="499"}'), 1)
+      yield* users.release
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+})
