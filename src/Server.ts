@@ -45,8 +45,8 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
 export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
-  ClientAddressLive,
-  RequestsLive
+  // Within what shows the client: the first that is built is the outermost.
+  RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
   Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp, InboxHttp, OperationsHttp]),
   Layer.provide([AuthorizationLive, ProblemsLive])
