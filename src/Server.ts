@@ -37,8 +37,8 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
     Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
   ),
   Layer.provideMerge(SystemMessages.layer),
-  Layer.provideMerge(Layer.merge(Accounts.layer, Sessions.layer)),
-  Layer.provideMerge(Layer.merge(ChangeBus.layerConfig, Passwords.layer))
+  Layer.provideMerge(Accounts.layer),
+  Layer.provideMerge(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer))
 )
 
 /** Every route, on the services. */

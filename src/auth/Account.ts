@@ -50,7 +50,7 @@ const encoder = new TextEncoder()
 /** At least 8 characters; at most 1,024 bytes, so that hashing has a bounded cost. */
 export const Password = Schema.RedactedFromValue(
   Text.check(
-    Schema.isMinLength(8),
+    Schema.isMinCodePoints(8),
     Schema.makeFilter((text: string) => encoder.encode(text).length <= 1024 || "must be at most 1,024 bytes")
   ),
   { label: "password" }
@@ -135,6 +135,11 @@ export const AccountChange = Schema.Struct({
   )
   .annotate({ identifier: "AccountChange" })
 export type AccountChange = typeof AccountChange.Type
+
+export const PasswordChange = Schema.Struct({ currentPassword: GivenPassword, newPassword: Password }).annotate({
+  identifier: "PasswordChange"
+})
+export type PasswordChange = typeof PasswordChange.Type
 
 /** The credentials are missing, wrong, expired or revoked. Never says which. */
 export class Unauthorized extends Problem<Unauthorized>()("Unauthorized") {}

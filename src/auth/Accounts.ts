@@ -1,14 +1,24 @@
-import { Context, Effect, Layer, Schema, type Option, type Redacted } from "effect"
+import { Context, Effect, Layer, Redacted, Schema, type Option } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { Forbidden, type DatabaseUnavailable, type ServerBusy } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
-import type { Login } from "./Account.ts"
+import type { Login, PasswordChange } from "./Account.ts"
 import { Account, AccountChange, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
 import { Passwords } from "./Passwords.ts"
+import type { CurrentSession } from "./Session.ts"
+import { Sessions } from "./Sessions.ts"
+
+const gone = "This account is gone."
 
 /** What a password is compared with. */
 const Secret = Schema.Struct({ id: UserId, passwordHash: Schema.String })
+
+/** An account, and the hash by which its owner has just proven who they are. */
+export interface Verified {
+  readonly account: Account
+  readonly proof: Redacted.Redacted
+}
 
 export class Accounts extends Context.Service<
   Accounts,
@@ -18,7 +28,7 @@ export class Accounts extends Context.Service<
       signup: Signup
     ) => Effect.Effect<Account, UsernameTaken | EmailTaken | ServerBusy | DatabaseUnavailable>
     /** The account whose name and password these are. An unknown name and a wrong password cost and answer the same. */
-    readonly verify: (login: Login) => Effect.Effect<Account, Unauthorized | ServerBusy | DatabaseUnavailable>
+    readonly verify: (login: Login) => Effect.Effect<Verified, Unauthorized | ServerBusy | DatabaseUnavailable>
     /** Changes what a person shows of themselves, and what they decide. A new address needs the current password. */
     readonly update: (
       id: UserId,
@@ -27,6 +37,11 @@ export class Accounts extends Context.Service<
       Account,
       UsernameTaken | EmailTaken | Forbidden | Unauthorized | ServerBusy | DatabaseUnavailable
     >
+    /** Gives an account another password, and ends all its other sessions: who has stolen one is out. */
+    readonly changePassword: (
+      current: CurrentSession["Service"],
+      change: PasswordChange
+    ) => Effect.Effect<void, Forbidden | ServerBusy | DatabaseUnavailable>
     readonly get: (id: UserId) => Effect.Effect<Account, Unauthorized | DatabaseUnavailable>
     readonly findByUsername: (username: string) => Effect.Effect<Option.Option<Account>, DatabaseUnavailable>
   }
@@ -36,6 +51,7 @@ export class Accounts extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const passwords = yield* Passwords
+      const sessions = yield* Sessions
       const bus = yield* ChangeBus
 
       const columns = sql.literal(`
@@ -104,12 +120,14 @@ export class Accounts extends Context.Service<
         if (found === undefined || hash === undefined) {
           return yield* new Unauthorized({ detail: "The login or the password is wrong." })
         }
-        return yield* get(found.id)
+        return { account: yield* get(found.id), proof: Redacted.make(hash) }
       }, catchDatabaseErrors)
+
+      const wrongPassword = new Forbidden({ detail: "The current password is wrong." })
 
       const confirm = Effect.fnUntraced(function* (id: UserId, password: Redacted.Redacted) {
         const [found] = yield* findSecret(id)
-        return (yield* prove(found, password)) ?? (yield* new Forbidden({ detail: "The current password is wrong." }))
+        return (yield* prove(found, password)) ?? (yield* wrongPassword)
       })
 
       // By the primary key. With a hash, only while it is the one in force.
@@ -140,9 +158,25 @@ export class Accounts extends Context.Service<
         const [account] = yield* write({ id, change, hash }).pipe(
           Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
         )
-        if (account === undefined) return yield* new Forbidden({ detail: "The password has changed." })
+        if (account === undefined) return yield* hash === null ? new Unauthorized({ detail: gone }) : wrongPassword
         yield* bus.publish([Change.Person({ userId: id })])
         return account
+      }, catchDatabaseErrors)
+
+      const changePassword = Effect.fn("Accounts.changePassword")(function* (
+        current: CurrentSession["Service"],
+        { currentPassword, newPassword }: PasswordChange
+      ) {
+        const proven = yield* confirm(current.userId, currentPassword)
+        const hash = yield* passwords.hash(newPassword)
+        // Two statements: the second sees the sessions that were opened while the first waited for them.
+        yield* Effect.gen(function* () {
+          const changed = yield* sql`
+            UPDATE users SET password_hash = ${hash}, updated_at = now()
+            WHERE id = ${current.userId} AND password_hash = ${proven} RETURNING id`
+          if (changed.length === 0) return yield* wrongPassword
+          yield* sessions.endOthers(current)
+        }).pipe(sql.withTransaction)
       }, catchDatabaseErrors)
 
       const findById = SqlSchema.findAll({
@@ -153,7 +187,7 @@ export class Accounts extends Context.Service<
 
       const get = Effect.fn("Accounts.get")(function* (id: UserId) {
         const [account] = yield* findById(id)
-        return account ?? (yield* new Unauthorized({ detail: "This account is gone." }))
+        return account ?? (yield* new Unauthorized({ detail: gone }))
       }, catchDatabaseErrors)
 
       // By users_username_key.
@@ -166,7 +200,7 @@ export class Accounts extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Accounts.of({ create, verify, update, get, findByUsername })
+      return Accounts.of({ create, verify, update, changePassword, get, findByUsername })
     })
   )
 }

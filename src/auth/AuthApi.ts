@@ -1,3 +1,4 @@
+import { Schema } from "effect"
 import {
   HttpApiEndpoint,
   HttpApiGroup,
@@ -6,10 +7,19 @@ import {
   HttpApiSecurity,
   OpenApi
 } from "effect/http-api"
-import { Account, AccountChange, EmailTaken, Login, Signup, Unauthorized, UsernameTaken } from "./Account.ts"
-import { DatabaseUnavailable, Forbidden } from "../Problem.ts"
+import {
+  Account,
+  AccountChange,
+  EmailTaken,
+  Login,
+  PasswordChange,
+  Signup,
+  Unauthorized,
+  UsernameTaken
+} from "./Account.ts"
+import { DatabaseUnavailable, Forbidden, NotFound } from "../Problem.ts"
 import type { CurrentSession } from "./Session.ts"
-import { SignedIn } from "./Session.ts"
+import { Session, SessionId, SignedIn } from "./Session.ts"
 
 /** Takes the bearer token of a request, and gives the session that it belongs to. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentSession }>()(
@@ -48,7 +58,27 @@ export class AuthApi extends HttpApiGroup.make("auth")
       .annotate(
         OpenApi.Description,
         "Changes the profile and the settings. What is left out stays; a new e-mail address needs `currentPassword`."
-      )
+      ),
+    HttpApiEndpoint.put("changePassword", "/password", {
+      payload: PasswordChange,
+      success: HttpApiSchema.NoContent,
+      error: Forbidden
+    })
+      .middleware(Authorization)
+      .annotate(OpenApi.Description, "Changes the password, and ends all sessions but this one."),
+    HttpApiEndpoint.get("sessions", "/sessions", { success: Schema.Struct({ sessions: Schema.Array(Session.json) }) })
+      .middleware(Authorization)
+      .annotate(OpenApi.Description, "The sessions of the account, the last used first: at most 100."),
+    HttpApiEndpoint.delete("endSession", "/sessions/:id", {
+      params: { id: SessionId },
+      success: HttpApiSchema.NoContent,
+      error: NotFound
+    })
+      .middleware(Authorization)
+      .annotate(OpenApi.Description, "Ends one session: its token is good for nothing, and its streams end."),
+    HttpApiEndpoint.delete("endOtherSessions", "/sessions", { success: HttpApiSchema.NoContent })
+      .middleware(Authorization)
+      .annotate(OpenApi.Description, "Ends all sessions but this one.")
   )
   .prefix("/api/auth")
   .annotateMerge(OpenApi.annotations({ title: "Accounts and sessions" })) {}

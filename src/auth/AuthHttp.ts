@@ -1,5 +1,5 @@
-import { Effect, Layer, Option } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { Effect, Layer, Option, type Redacted } from "effect"
+import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
 import type { Account } from "./Account.ts"
@@ -14,10 +14,11 @@ export const AuthorizationLive = Layer.effect(
   Effect.gen(function* () {
     const sessions = yield* Sessions
     return Authorization.of({
-      bearer: (handler, { credential }) =>
-        Effect.flatMap(sessions.authenticate(credential), (session) =>
-          Effect.provideService(handler, CurrentSession, session)
-        )
+      bearer: Effect.fnUntraced(function* (handler, { credential }) {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const session = yield* sessions.authenticate(credential, Option.getOrUndefined(request.remoteAddress))
+        return yield* Effect.provideService(handler, CurrentSession, session)
+      })
     })
   })
 )
@@ -32,20 +33,32 @@ export const AuthHttp = HttpApiBuilder.group(
     const signIn = Effect.fnUntraced(function* (
       user: Account,
       deviceName: string | undefined,
-      request: HttpServerRequest.HttpServerRequest
+      request: HttpServerRequest.HttpServerRequest,
+      proof?: Redacted.Redacted
     ) {
       const address = Option.getOrUndefined(request.remoteAddress)
-      return new SignedIn({ user, ...(yield* sessions.open(user.id, { name: deviceName, address })) })
+      return new SignedIn({ user, ...(yield* sessions.open(user.id, { name: deviceName, address }, proof)) })
     })
 
     return handlers.handleAll({
       signup: ({ payload, request }) =>
-        Effect.flatMap(accounts.create(payload), (account) => signIn(account, payload.deviceName, request)),
+        Effect.flatMap(accounts.create(payload), (account) =>
+          // Nobody but this request knows of the account yet, so that it cannot be gone.
+          signIn(account, payload.deviceName, request).pipe(Effect.catchTag("Unauthorized", Effect.die))
+        ),
       login: ({ payload, request }) =>
-        Effect.flatMap(accounts.verify(payload), (account) => signIn(account, payload.deviceName, request)),
+        Effect.flatMap(accounts.verify(payload), ({ account, proof }) =>
+          signIn(account, payload.deviceName, request, proof)
+        ),
       logout: () => Effect.flatMap(CurrentSession, ({ id }) => sessions.end(id)),
       me: () => Effect.flatMap(CurrentSession, ({ userId }) => accounts.get(userId)),
-      update: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload))
+      update: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload)),
+      changePassword: ({ payload }) =>
+        Effect.flatMap(CurrentSession, (current) => accounts.changePassword(current, payload)),
+      sessions: () =>
+        Effect.flatMap(CurrentSession, (current) => Effect.map(sessions.list(current), (sessions) => ({ sessions }))),
+      endSession: ({ params }) => Effect.flatMap(CurrentSession, (current) => sessions.revoke(current, params.id)),
+      endOtherSessions: () => Effect.flatMap(CurrentSession, sessions.endOthers)
     })
   })
 )

@@ -1,7 +1,8 @@
 import { Context, Schema } from "effect"
+import { Model } from "effect/schema"
 import { Uuid } from "../Text.ts"
 import type { UserId } from "./Account.ts"
-import { Account } from "./Account.ts"
+import { Account, Timestamp } from "./Account.ts"
 
 export const SessionId = Uuid.pipe(Schema.brand("SessionId"))
 export type SessionId = typeof SessionId.Type
@@ -15,6 +16,20 @@ export class SignedIn extends Schema.Class<SignedIn>("SignedIn")({
   token: SessionToken,
   expiresAt: Schema.DateTimeUtcFromString,
   user: Account.json
+}) {}
+
+/** A session as its owner sees it, among their others. */
+export class Session extends Model.Class<Session>("Session")({
+  id: SessionId,
+  deviceName: Schema.NullOr(Schema.String),
+  /** Where it was last used from, as far as that is known. */
+  address: Schema.NullOr(Schema.String),
+  createdAt: Timestamp,
+  /** To the minute. */
+  lastUsedAt: Timestamp,
+  expiresAt: Timestamp,
+  /** Whether the list was asked for with this one. */
+  isCurrent: Schema.Boolean
 }) {}
 
 /** The session that a request was sent with. */

@@ -1,12 +1,13 @@
-import { Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { createHash, randomBytes } from "node:crypto"
+import { isIP } from "node:net"
 import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import type { DatabaseUnavailable } from "../Problem.ts"
+import { NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { Unauthorized, UserId } from "./Account.ts"
-import { SessionId, type CurrentSession, type SessionToken } from "./Session.ts"
+import { Session, SessionId, type CurrentSession, type SessionToken } from "./Session.ts"
 
 /** Where a session was opened from. */
 export interface Device {
@@ -18,20 +19,46 @@ export interface Device {
 /** How often a session's last use is written down: a write for each request would cost more than the request. */
 const lastUseResolution = Duration.minutes(1)
 
+/** Sessions of one person. When one more is opened, the one that was not used for longest ends. */
+const mostSessions = 100
+
+const sweepInterval = Duration.hours(1)
+
+/** For how long a session that has expired is kept: more than the clocks of two processes are apart. */
+const keptExpired = Duration.days(1)
+
 export class Sessions extends Context.Service<
   Sessions,
   {
-    /** Opens a session for an account whose owner has just proven who they are. */
+    /**
+     * Opens a session for an account whose owner has just proven who they are: with `proof`, the password hash by which
+     * they did, only while it is the one in force. So none is opened by a password that is being changed, nor for an
+     * account that is being deleted.
+     */
     readonly open: (
       userId: UserId,
-      device: Device
-    ) => Effect.Effect<{ readonly token: SessionToken; readonly expiresAt: DateTime.Utc }, DatabaseUnavailable>
+      device: Device,
+      proof?: Redacted.Redacted
+    ) => Effect.Effect<
+      { readonly token: SessionToken; readonly expiresAt: DateTime.Utc },
+      Unauthorized | DatabaseUnavailable
+    >
     /** Whose token this is. Asks the database each time: a session ended anywhere is ended everywhere. */
     readonly authenticate: (
-      token: Redacted.Redacted
+      token: Redacted.Redacted,
+      address?: string
     ) => Effect.Effect<CurrentSession["Service"], Unauthorized | DatabaseUnavailable>
+    /** A person's sessions, the last used first. */
+    readonly list: (current: CurrentSession["Service"]) => Effect.Effect<ReadonlyArray<Session>, DatabaseUnavailable>
     /** Ends a session; one that has ended already stays so. */
     readonly end: (id: SessionId) => Effect.Effect<void, DatabaseUnavailable>
+    /** Ends a session of the caller's own. */
+    readonly revoke: (
+      current: CurrentSession["Service"],
+      id: SessionId
+    ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+    /** Ends all sessions of the caller but this one. May be part of a transaction. */
+    readonly endOthers: (current: CurrentSession["Service"]) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("xfchat/auth/Sessions") {
   static readonly layer = Layer.effect(
@@ -42,14 +69,54 @@ export class Sessions extends Context.Service<
 
       const digest = (token: string) => createHash("sha256").update(token).digest()
 
-      const open = Effect.fn("Sessions.open")(function* (userId: UserId, device: Device) {
+      /** What PostgreSQL takes for an address: without the zone of a link-local one. */
+      const inet = (address = "") => {
+        const [ip = ""] = address.split("%")
+        return isIP(ip) === 0 ? null : ip
+      }
+
+      // By the primary key of users, and sessions_user_id_idx. FOR SHARE waits for a change of the password, and is
+      // waited for by one, which then ends what was opened here.
+      const insert = SqlSchema.findAll({
+        Request: Schema.Struct({
+          userId: UserId,
+          proof: Schema.NullOr(Schema.String),
+          tokenHash: Schema.Uint8Array,
+          name: Schema.NullOr(Schema.String),
+          address: Schema.NullOr(Schema.String),
+          now: Schema.DateTimeUtcFromDate,
+          expiresAt: Schema.DateTimeUtcFromDate
+        }),
+        Result: Schema.Struct({ id: SessionId }),
+        execute: ({ address, expiresAt, name, now, proof, tokenHash, userId }) => sql`
+          WITH owner AS (
+            SELECT id FROM users
+            WHERE id = ${userId} AND deleted_at IS NULL AND (${proof}::text IS NULL OR password_hash = ${proof})
+            FOR SHARE
+          ), ended AS (
+            DELETE FROM sessions WHERE id IN (
+              SELECT s.id FROM sessions s JOIN owner ON owner.id = s.user_id
+              ORDER BY s.last_used_at DESC OFFSET ${mostSessions - 1})
+          )
+          INSERT INTO sessions (user_id, token_hash, device_name, address, created_at, last_used_at, expires_at)
+          SELECT id, ${tokenHash}, ${name}, ${address}::inet, ${now}::timestamptz, ${now}::timestamptz, ${expiresAt}::timestamptz
+          FROM owner RETURNING id`
+      })
+
+      const open = Effect.fn("Sessions.open")(function* (userId: UserId, device: Device, proof?: Redacted.Redacted) {
         const token = Base64Url.encode(randomBytes(32))
         const now = yield* DateTime.now
         const expiresAt = DateTime.addDuration(now, lifetime)
-        yield* sql`
-          INSERT INTO sessions (user_id, token_hash, device_name, address, created_at, last_used_at, expires_at)
-          VALUES (${userId}, ${digest(token)}, ${device.name ?? null}, ${device.address ?? null},
-                  ${DateTime.toDateUtc(now)}, ${DateTime.toDateUtc(now)}, ${DateTime.toDateUtc(expiresAt)})`
+        const [opened] = yield* insert({
+          userId,
+          proof: proof === undefined ? null : Redacted.value(proof),
+          tokenHash: digest(token),
+          name: device.name ?? null,
+          address: inet(device.address),
+          now,
+          expiresAt
+        })
+        if (opened === undefined) return yield* new Unauthorized({ detail: "The login or the password is wrong." })
         return { token: Redacted.make(token), expiresAt }
       }, catchDatabaseErrors)
 
@@ -62,23 +129,63 @@ export class Sessions extends Context.Service<
           FROM sessions WHERE token_hash = ${tokenHash} AND expires_at > ${now}`
       })
 
-      const authenticate = Effect.fn("Sessions.authenticate")(function* (token: Redacted.Redacted) {
+      const authenticate = Effect.fn("Sessions.authenticate")(function* (token: Redacted.Redacted, address?: string) {
         const now = yield* DateTime.now
         const [session] = yield* findByToken({ tokenHash: digest(Redacted.value(token)), now })
         if (session === undefined) {
           return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the token of a login." })
         }
         if (Duration.isGreaterThan(DateTime.distance(session.lastUsedAt, now), lastUseResolution)) {
-          yield* sql`UPDATE sessions SET last_used_at = ${DateTime.toDateUtc(now)} WHERE id = ${session.id}`
+          yield* sql`
+            UPDATE sessions
+            SET last_used_at = ${DateTime.toDateUtc(now)}, address = coalesce(${inet(address)}::inet, address)
+            WHERE id = ${session.id}`
         }
         return { id: session.id, userId: session.userId }
+      }, catchDatabaseErrors)
+
+      // By sessions_user_id_idx.
+      const find = SqlSchema.findAll({
+        Request: Schema.Struct({ id: SessionId, userId: UserId, now: Schema.DateTimeUtcFromDate }),
+        Result: Session,
+        execute: ({ id, now, userId }) => sql`
+          SELECT id, device_name AS "deviceName", host(address) AS address, created_at AS "createdAt",
+            last_used_at AS "lastUsedAt", expires_at AS "expiresAt", id = ${id} AS "isCurrent"
+          FROM sessions WHERE user_id = ${userId} AND expires_at > ${now}
+          ORDER BY last_used_at DESC, created_at DESC, id`
+      })
+
+      const list = Effect.fn("Sessions.list")(function* (current: CurrentSession["Service"]) {
+        return yield* find({ ...current, now: yield* DateTime.now })
       }, catchDatabaseErrors)
 
       const end = Effect.fn("Sessions.end")(function* (id: SessionId) {
         yield* sql`DELETE FROM sessions WHERE id = ${id}`
       }, catchDatabaseErrors)
 
-      return Sessions.of({ open, authenticate, end })
+      const revoke = Effect.fn("Sessions.revoke")(function* ({ userId }: CurrentSession["Service"], id: SessionId) {
+        const ended = yield* sql`DELETE FROM sessions WHERE id = ${id} AND user_id = ${userId} RETURNING id`
+        if (ended.length === 0) return yield* new NotFound({ detail: "There is no such session." })
+      }, catchDatabaseErrors)
+
+      // By sessions_user_id_idx.
+      const endOthers = Effect.fn("Sessions.endOthers")(function* ({ id, userId }: CurrentSession["Service"]) {
+        yield* sql`DELETE FROM sessions WHERE user_id = ${userId} AND id <> ${id}`
+      }, catchDatabaseErrors)
+
+      // By sessions_expires_at_idx. What another process sweeps at the same time is left to it.
+      const sweep = Effect.gen(function* () {
+        const before = DateTime.subtractDuration(yield* DateTime.now, keptExpired)
+        yield* sql`
+          DELETE FROM sessions WHERE id IN (
+            SELECT id FROM sessions WHERE expires_at < ${DateTime.toDateUtc(before)} FOR UPDATE SKIP LOCKED)`
+      }).pipe(
+        catchDatabaseErrors,
+        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of expired sessions is delayed"))
+      )
+      yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
+
+      return Sessions.of({ open, authenticate, list, end, revoke, endOthers })
     })
   )
 }

@@ -50,7 +50,7 @@ layer(TestServices)("Accounts", (it) => {
       const accounts = yield* Accounts
       const { id } = yield* signedIn("Hopper")
       for (const login of ["Hopper", "hopper", "HOPPER@example.com"]) {
-        assert.strictEqual((yield* accounts.verify({ login, password: testPassword })).id, id)
+        assert.strictEqual((yield* accounts.verify({ login, password: testPassword })).account.id, id)
       }
     })
   )
@@ -94,10 +94,10 @@ layer(TestServices)("Accounts", (it) => {
         (yield* Effect.flip(accounts.verify({ login: "legacy", password: testPassword })))._tag,
         "Unauthorized"
       )
-      assert.strictEqual((yield* accounts.verify({ login: "legacy", password })).id, id)
+      assert.strictEqual((yield* accounts.verify({ login: "legacy", password })).account.id, id)
       const [row] = yield* sql<{ password_hash: string }>`SELECT password_hash FROM users WHERE id = ${id}`
       assert.match(row?.password_hash ?? "", /^\$argon2id\$/)
-      assert.strictEqual((yield* accounts.verify({ login: "legacy", password })).id, id)
+      assert.strictEqual((yield* accounts.verify({ login: "legacy", password })).account.id, id)
     })
   )
 })

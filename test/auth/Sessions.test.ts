@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Clock, DateTime, Duration, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
@@ -7,9 +7,10 @@ import { Accounts } from "../../src/auth/Accounts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
-import { signedIn, TestDatabase } from "../../src/testing/index.ts"
+import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts"
 
-const services = Layer.merge(Accounts.layer, Sessions.layer).pipe(
+const services = Accounts.layer.pipe(
+  Layer.provideMerge(Sessions.layer),
   Layer.provide([Passwords.layer, ChangeBus.layerMemory]),
   Layer.provideMerge(TestDatabase.layer)
 )
@@ -43,13 +44,21 @@ layer(services)("Sessions", (it) => {
 
   it.effect("a session ends after its lifetime, thirty days", () =>
     Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
       const sessions = yield* Sessions
-      const { id } = yield* signedIn()
-      const { token } = yield* sessions.open(id, { name: undefined, address: undefined })
-      yield* TestClock.adjust("29 days")
-      assert.strictEqual((yield* sessions.authenticate(token)).userId, id)
-      yield* TestClock.adjust("1 day")
-      assert.strictEqual((yield* Effect.flip(sessions.authenticate(token)))._tag, "Unauthorized")
+      const { id, token } = yield* signedIn()
+      const [session] = yield* sessions.list(yield* sessions.authenticate(Redacted.make(token)))
+      const { createdAt, expiresAt } = session ?? assert.fail()
+      assert.strictEqual(Duration.toDays(DateTime.distance(createdAt, expiresAt)), 30)
+      const expiresIn = (millis: number) =>
+        Effect.flatMap(
+          Clock.currentTimeMillis,
+          (now) => sql`UPDATE sessions SET expires_at = ${new Date(now + millis)} WHERE user_id = ${id}`
+        )
+      yield* expiresIn(1)
+      assert.strictEqual((yield* sessions.authenticate(Redacted.make(token))).userId, id)
+      yield* expiresIn(0)
+      assert.strictEqual((yield* Effect.flip(sessions.authenticate(Redacted.make(token))))._tag, "Unauthorized")
     })
   )
 
@@ -71,12 +80,95 @@ layer(services)("Sessions", (it) => {
     })
   )
 
+  it.effect("the address is that of the last use, without the zone of a link", () =>
+    Effect.gen(function* () {
+      const sessions = yield* Sessions
+      const { id } = yield* signedIn()
+      const { token } = yield* sessions.open(id, { name: "phone", address: "fe80::1%eth0" })
+      const session = yield* sessions.authenticate(token)
+      const address = Effect.map(sessions.list(session), (list) => list.find(({ isCurrent }) => isCurrent)?.address)
+      assert.strictEqual(yield* address, "fe80::1")
+      yield* TestClock.adjust("2 minutes")
+      yield* sessions.authenticate(token)
+      assert.strictEqual(yield* address, "fe80::1")
+      yield* TestClock.adjust("2 minutes")
+      yield* sessions.authenticate(token, "192.0.2.1")
+      assert.strictEqual(yield* address, "192.0.2.1")
+      const elsewhere = yield* sessions.open(id, { name: "pipe", address: "/run/socket" })
+      const opened = (yield* sessions.list(yield* sessions.authenticate(elsewhere.token))).find(
+        ({ isCurrent }) => isCurrent
+      )
+      assert.isNull(opened?.address)
+    })
+  )
+
+  it.effect("a hundred sessions are kept: one more ends the one that was not used for longest", () =>
+    Effect.gen(function* () {
+      const sessions = yield* Sessions
+      const { id, token } = yield* signedIn()
+      const open = Effect.andThen(
+        TestClock.adjust("1 second"),
+        sessions.open(id, { name: undefined, address: undefined })
+      )
+      const [second, ...others] = yield* Effect.forEach(Array.from({ length: 99 }), () => open)
+      yield* TestClock.adjust("2 minutes")
+      const first = yield* sessions.authenticate(Redacted.make(token))
+      assert.lengthOf(yield* sessions.list(first), 100)
+
+      yield* open
+      assert.lengthOf(yield* sessions.list(first), 100)
+      assert.strictEqual((yield* Effect.flip(sessions.authenticate(second!.token)))._tag, "Unauthorized")
+      yield* TestClock.adjust("2 minutes")
+      yield* sessions.authenticate(others[0]!.token)
+      assert.strictEqual((yield* sessions.list(first))[0]?.id, (yield* sessions.authenticate(others[0]!.token)).id)
+    })
+  )
+
+  it.effect("a session is opened only by the password that is in force", () =>
+    Effect.gen(function* () {
+      const accounts = yield* Accounts
+      const sessions = yield* Sessions
+      const { account, token } = yield* signedIn()
+      const current = yield* sessions.authenticate(Redacted.make(token))
+      const device = { name: undefined, address: undefined }
+      const { proof } = yield* accounts.verify({ login: account.username, password: testPassword })
+      yield* sessions.open(account.id, device, proof)
+      yield* accounts.changePassword(current, { currentPassword: testPassword, newPassword: testPassword })
+      assert.strictEqual((yield* Effect.flip(sessions.open(account.id, device, proof)))._tag, "Unauthorized")
+      assert.lengthOf(yield* sessions.list(current), 1)
+    })
+  )
+
   it.effect("no token, and any other token, is nobody's", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       for (const token of ["", "x", "\u0000", "ä".repeat(10_000)]) {
         assert.strictEqual((yield* Effect.flip(sessions.authenticate(Redacted.make(token))))._tag, "Unauthorized")
       }
+    })
+  )
+})
+
+layer(services)("Sessions that have expired", (it) => {
+  it.effect("are swept away a day later, and no others", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const sessions = yield* Sessions
+      const { id, token } = yield* signedIn()
+      const current = yield* sessions.authenticate(Redacted.make(token))
+      yield* sql`
+        INSERT INTO sessions (user_id, token_hash, device_name, expires_at)
+        SELECT ${id}::uuid, sha256(ago::text::bytea), ago::text, ${new Date(0)}::timestamptz - ago * interval '1 hour'
+        FROM unnest(ARRAY[1, 22, 27, 1000]) ago`
+      const left = sql<{ name: string }>`
+        SELECT device_name AS name FROM sessions WHERE user_id = ${id} AND device_name IS NOT NULL ORDER BY expires_at DESC`
+      yield* TestClock.adjust("1 hour")
+      const names = yield* Effect.repeat(left, { until: (rows) => rows.length < 4 })
+      assert.deepStrictEqual(
+        names.map(({ name }) => name),
+        ["1", "22"]
+      )
+      assert.lengthOf(yield* sessions.list(current), 1)
     })
   )
 })

@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Tracer } from "effect"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/Api.ts"
+import { SessionId } from "../../src/auth/Session.ts"
 import { clientOf, testPassword, TestServer } from "../../src/testing/index.ts"
 import { newId, people } from "./group.ts"
 
@@ -61,6 +62,16 @@ const endpoints: Record<
   "auth.login": [3, ({ ada, asNobody }) => asNobody.auth.login({ payload: { login: ada.account.username, password } })],
   "auth.logout": [2, ({ asEve }) => asEve.auth.logout()],
   "auth.me": [2, ({ asAda }) => asAda.auth.me()],
+  "auth.changePassword": [
+    6,
+    ({ asAda }) => asAda.auth.changePassword({ payload: { currentPassword: password, newPassword: password } })
+  ],
+  "auth.sessions": [2, ({ asAda }) => asAda.auth.sessions()],
+  "auth.endSession": [
+    2,
+    ({ asAda }) => Effect.ignore(asAda.auth.endSession({ params: { id: SessionId.make(newId()) } }))
+  ],
+  "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
   "auth.update": [2, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "conversations.direct": [4, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
