@@ -1,35 +1,48 @@
-import { Array as Arrays, Cause, Context, Duration, Effect, Layer, Option, type Pull, type Scope } from "effect"
+import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import type { DatabaseUnavailable, RateLimited } from "../Problem.ts"
+import { Feed } from "../streaming/Feed.ts"
 import { LiveStreams } from "../streaming/LiveStreams.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
 import type { Horizon } from "./InboxItem.ts"
 
-/** What a subscriber of an inbox receives. */
-export type InboxUpdate =
-  /** The whole picture, or with `isChange` the part of it that changed. */
-  { readonly _tag: "State"; readonly isChange: boolean; readonly state: InboxState } | { readonly _tag: "Heartbeat" }
+/** What a subscriber of an inbox receives: the whole picture, or with `isChange` the part of it that changed. */
+export interface InboxUpdate {
+  readonly isChange: boolean
+  readonly state: InboxState
+  readonly version: string
+  /** The version of the update before it, or that with which the subscriber came. */
+  readonly previous: string
+}
+
+/** With what a subscriber comes: a version, and the horizon that it stands for, if to us it does. */
+export interface InboxStart {
+  readonly version: string
+  readonly horizon: Horizon | undefined
+}
 
 /** An open subscription to an inbox. */
 export interface InboxSubscription {
   /** Of the picture when the subscription was opened. */
   readonly horizon: Horizon
-  /** The updates that come next, for one reader. Is done when the subscription has to end. */
-  readonly next: Pull.Pull<Arrays.NonEmptyReadonlyArray<InboxUpdate>, DatabaseUnavailable>
+  readonly feed: Feed<InboxUpdate>
 }
 
 export class InboxSubscriptions extends Context.Service<
   InboxSubscriptions,
   {
     /**
-     * Subscribes to the inbox of who is signed in: the whole picture, or what changed since a horizon, then what changes.
+     * Subscribes to the inbox of who is signed in: the whole picture, or what changed since a version, then what changes.
      * Ends with its scope, with the session, at its maximum age, and when the server stops.
      */
     readonly open: (
       session: CurrentSession["Service"],
-      since: Horizon | undefined,
-      heartbeat: Duration.Duration,
-      isPolled: boolean
+      start: InboxStart | undefined,
+      options: {
+        readonly heartbeat: Duration.Duration
+        /** Who resumes and has missed nothing is told nothing at first: for a long poll. */
+        readonly isPatient: boolean
+      }
     ) => Effect.Effect<InboxSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>
   }
 >()("xfchat/inbox/InboxSubscriptions") {
@@ -39,62 +52,47 @@ export class InboxSubscriptions extends Context.Service<
       const inbox = yield* Inbox
       const liveStreams = yield* LiveStreams
 
-      const open = Effect.fn("InboxSubscriptions.open")(function* (
-        session: CurrentSession["Service"],
-        since: Horizon | undefined,
-        heartbeat: Duration.Duration,
-        isPolled: boolean
+      const open: InboxSubscriptions["Service"]["open"] = Effect.fnUntraced(function* (
+        session,
+        start,
+        { heartbeat, isPatient }
       ) {
         const stream = yield* liveStreams.admit(session, undefined)
         // Listened to before it is read: what commits in between is heard of.
         const listener = yield* inbox.follow(session.userId, stream)
-        const first = yield* inbox.read(session.userId, since)
+        const first = yield* inbox.read(session.userId, start?.horizon)
         listener.knows(first.ids)
         // One from another database was answered with the whole.
-        const isResumed = since !== undefined && since <= first.horizon
+        const isResumed = start?.horizon !== undefined && start.horizon <= first.horizon
         let known = first
-        // Who resumes by a long poll, and has missed nothing, waits.
-        let isFirst = !isResumed || !isPolled || first.conversations.length > 0
-        const patience = Duration.toMillis(heartbeat)
-        let silentUntil = stream.now + patience
+        let version = start?.version ?? "0"
+        let number = 0
+        let isFirst = !isResumed || !isPatient || first.conversations.length > 0
 
-        const beat = (): ReadonlyArray<InboxUpdate> => {
-          silentUntil = stream.now + patience
-          return [{ _tag: "Heartbeat" }]
+        const tell = (state: InboxState, isChange: boolean): ReadonlyArray<InboxUpdate> => {
+          // A long transaction holds a horizon in place: a number tells the updates of one horizon apart.
+          number = version.split(".")[0] === `${state.horizon}` ? number + 1 : 0
+          const previous = version
+          version = number === 0 ? `${state.horizon}` : `${state.horizon}.${number}`
+          return [{ isChange, state, version, previous }]
         }
 
-        const accept = (state: InboxState): ReadonlyArray<InboxUpdate> => {
+        const accept = (state: InboxState) => {
           const isSame = state.conversations.length === 0 && state.ids.length === known.ids.length
           known = state
           listener.knows(state.ids)
-          if (isSame) return []
-          silentUntil = stream.now + patience
-          return [{ _tag: "State", isChange: true, state }]
+          return isSame ? [] : tell(state, true)
         }
 
-        const changes = Effect.suspend(() => inbox.read(session.userId, known.horizon)).pipe(
-          Effect.timeoutOption(heartbeat),
-          Effect.map(Option.match({ onNone: beat, onSome: accept })),
-          Effect.raceFirst(Effect.as(stream.awaitOver(), []))
-        )
-
-        const look = (): Effect.Effect<ReadonlyArray<InboxUpdate>, DatabaseUnavailable> => {
+        const feed = new Feed<InboxUpdate>(stream, heartbeat, () => {
           if (isFirst) {
             isFirst = false
-            return Effect.succeed([{ _tag: "State", isChange: isResumed, state: first }])
+            return tell(first, isResumed)
           }
-          if (listener.takeNews()) return changes
-          return Effect.map(stream.sleep(silentUntil), (isDue) => (isDue ? beat() : []))
-        }
-
-        const next: InboxSubscription["next"] = Effect.suspend(() =>
-          stream.isOver
-            ? Cause.done()
-            : Effect.flatMap(look(), (updates) =>
-                Arrays.isReadonlyArrayNonEmpty(updates) ? Effect.succeed(updates) : next
-              )
-        )
-        return { horizon: first.horizon, next }
+          if (!listener.takeNews()) return []
+          return Effect.map(inbox.read(session.userId, known.horizon), (state) => () => accept(state))
+        })
+        return { horizon: first.horizon, feed }
       })
 
       return InboxSubscriptions.of({ open })

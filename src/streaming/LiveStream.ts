@@ -4,19 +4,19 @@ import type { ConversationId } from "../messaging/Conversation.ts"
 
 /**
  * An open stream, which sleeps until there may be something to tell. Thousands are open at once and most are silent: one
- * costs an object and a callback, no timer, and no fiber beside that of its request.
+ * has no timer, and no fiber beside that of its request.
  */
 export class LiveStream {
   readonly session: CurrentSession["Service"]
   /** `undefined` for a stream of the user's own. */
   readonly conversationId: ConversationId | undefined
-  /** When it ends at the latest. */
+  /** When it wants to be woken at the latest. */
+  wakesAt = Infinity
   private readonly endsAt: number
   private time: number
   private over = false
   private isWoken = false
-  private wakesAt = Infinity
-  private resume: ((isDue: boolean) => void) | undefined
+  private sleeper: (() => void) | undefined
 
   /** Times are milliseconds of the clock. */
   constructor(
@@ -47,39 +47,45 @@ export class LiveStream {
 
   /** There may be something to tell. Who is awake looks once more before it sleeps. */
   wake(): void {
-    if (this.resume === undefined) this.isWoken = true
-    else this.resume(false)
+    const { sleeper } = this
+    this.sleeper = undefined
+    if (sleeper === undefined) this.isWoken = true
+    else sleeper()
   }
 
   /** To be called now and then: ends the stream when it is too old, and wakes who has slept for long enough. */
   passTime(now: number): void {
     this.time = now
     if (now >= this.endsAt) this.end()
-    else if (now >= this.wakesAt) this.resume?.(true)
+    else if (now >= this.wakesAt) {
+      this.wakesAt = Infinity
+      this.wake()
+    }
   }
 
-  /** Sleeps until woken, also by what came since it slept last, or until a time has come: then, this gives `true`. */
-  sleep(until: number): Effect.Effect<boolean> {
+  /** Has a function called at the next wake-up; at once when that has come since the last one. */
+  onWake(sleeper: () => void): void {
+    if (this.isWoken || this.over) {
+      this.isWoken = false
+      sleeper()
+    } else this.sleeper = sleeper
+  }
+
+  /** Nobody sleeps any more. */
+  disturb(): void {
+    this.sleeper = undefined
+  }
+
+  /** Sleeps until the next wake-up. */
+  sleep(): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      if (this.isWoken || this.over) {
-        this.isWoken = false
-        return resume(Effect.succeed(false))
-      }
-      const awaken = () => {
-        this.resume = undefined
-        this.wakesAt = Infinity
-      }
-      this.wakesAt = until
-      this.resume = (isDue) => {
-        awaken()
-        resume(Effect.succeed(isDue))
-      }
-      return Effect.sync(awaken)
+      this.onWake(() => resume(Effect.void))
+      return Effect.sync(() => this.disturb())
     })
   }
 
   /** Waits until the stream is over. */
   awaitOver(): Effect.Effect<void> {
-    return Effect.suspend(() => (this.over ? Effect.void : Effect.andThen(this.sleep(Infinity), this.awaitOver())))
+    return Effect.suspend(() => (this.over ? Effect.void : Effect.andThen(this.sleep(), this.awaitOver())))
   }
 }

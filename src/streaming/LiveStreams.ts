@@ -106,7 +106,7 @@ export class LiveStreams extends Context.Service<
         Effect.forkScoped({ startImmediately: true })
       )
 
-      const admit = Effect.fn("LiveStreams.admit")(function* (
+      const admit = Effect.fnUntraced(function* (
         session: CurrentSession["Service"],
         conversationId: ConversationId | undefined
       ) {

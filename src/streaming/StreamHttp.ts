@@ -1,23 +1,24 @@
-import { Array as Arrays, Duration, Effect, Pull, Stream } from "effect"
-import { HttpServerResponse, type HttpServerRequest } from "effect/http"
+import { Duration, Effect, Pull, Stream } from "effect"
+import { HttpEffect, HttpServerResponse, type HttpServerRequest } from "effect/http"
+import { IncomingMessage } from "node:http"
 import { multiresponse } from "../braid/Multiresponse.ts"
 import { parseRequest, type BraidRequest } from "../braid/Request.ts"
 import type { Version } from "../braid/Version.ts"
-import { MalformedRequest, type DatabaseUnavailable } from "../Problem.ts"
+import { MalformedRequest } from "../Problem.ts"
 import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
-
-/** What a subscription tells, to be written in whichever encoding was asked for. */
-export type Notice =
-  /** Something new, at a version that the receiver has reached with it. */
-  | { readonly _tag: "Update"; readonly version: string; readonly encode: (encoding: Encoding) => Uint8Array }
-  | { readonly _tag: "Heartbeat" }
+import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
+import { deliver } from "./DeliveryHttp.ts"
 
 /** A subscription to a resource, ready to be answered with. */
-export interface Feed {
+export interface Answer<A extends object> {
   /** The version of the resource when it was opened: who has reached it is caught up. */
   readonly currentVersion: string
-  /** The notices of the next moment at which there are any. Is done when the subscription has to end. */
-  readonly next: Pull.Pull<Arrays.NonEmptyReadonlyArray<Notice>, DatabaseUnavailable>
+  readonly feed: Feed<A>
+  /** What a Braid-HTTP subscriber who asks for everything is given to begin with. */
+  readonly root: Uint8Array
+  /** The version that the receiver of an update has reached with it. */
+  readonly versionOf: (update: A) => string
+  readonly encode: (update: A, encoding: Encoding) => Uint8Array
 }
 
 /** Unasked, a stream says this often that it lives: common proxies give up a silent one after a minute. */
@@ -77,44 +78,41 @@ const streamHeaders = {
 const decoder = new TextDecoder()
 
 /** The answer to a long poll: the updates as NDJSON has them, and the version to come back with. */
-const answerPoll = (notices: ReadonlyArray<Notice>, from: string | undefined) => {
-  const updates = notices.filter((notice) => notice._tag === "Update")
-  const version = updates.at(-1)?.version ?? from ?? "0"
-  const lines = updates.map(({ encode }) => decoder.decode(encode(lineEncoding)))
+const answerPoll = <A extends object>(
+  told: ReadonlyArray<A | Heartbeat>,
+  { encode, versionOf }: Answer<A>,
+  from: string | undefined
+) => {
+  const updates = told.filter((update) => update !== heartbeat)
+  const last = updates.at(-1)
+  const version = last === undefined ? (from ?? "0") : versionOf(last)
+  const lines = updates.map((update) => decoder.decode(encode(update, lineEncoding)))
   return HttpServerResponse.text(`{"updates":[${lines.join()}],"version":${JSON.stringify(version)}}`, {
     headers: streamHeaders,
     contentType: "application/json"
   })
 }
 
-/**
- * Answers with a feed, as it was asked for. `root` is what a Braid-HTTP subscriber who asks for everything is given to
- * begin with. All encodings are the same notices, and all resume by the same versions.
- */
-export const answerFeed = Effect.fnUntraced(function* (
-  { braid, encoding, from }: Ask,
-  { currentVersion, next }: Feed,
-  root: Uint8Array
-) {
+/** Answers with a feed, as it was asked for. All encodings are the same updates, and all resume by the same versions. */
+export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: Ask, answer: Answer<A>) {
+  const { braid, encoding, from } = ask
+  const { currentVersion, feed, root } = answer
   if (encoding === "poll") {
-    return answerPoll(yield* Pull.catchDone(next, () => Effect.succeed<ReadonlyArray<Notice>>([])), from?.at(-1))
+    return answerPoll(yield* Pull.catchDone(feed.next(), () => Effect.succeed([])), answer, from?.at(-1))
   }
   const isBraid = encoding === braidEncoding
-  const encode = (notice: Notice) => (notice._tag === "Update" ? notice.encode(encoding) : encoding.heartbeat)
-  let start: Arrays.NonEmptyReadonlyArray<Uint8Array> | undefined =
-    isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]
-  // One pull for a whole stream: each stage of a Stream would cost as much as a delivery, for each subscriber.
-  const bytes = Effect.suspend((): Pull.Pull<Arrays.NonEmptyReadonlyArray<Uint8Array>, DatabaseUnavailable> => {
-    if (start === undefined) return Effect.map(next, (notices) => Arrays.map(notices, encode))
-    const first = start
-    start = undefined
-    return Effect.succeed(first)
-  })
+  const start = isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]
+  const encode = (update: A | Heartbeat) =>
+    update === heartbeat ? encoding.heartbeat : answer.encode(update, encoding)
   const head = isBraid
     ? multiresponse({ currentVersion: [currentVersion], heartbeats: braid.heartbeats })
     : { status: 200, headers: streamHeaders }
-  return HttpServerResponse.stream(Stream.fromPull(Effect.succeed(bytes)), {
-    ...head,
-    contentType: encoding.contentType
-  })
+  // On Node by a way of its own: the same bytes, for less.
+  yield* HttpEffect.appendPreResponseHandler((request, response) =>
+    request.source instanceof IncomingMessage && request.method === "GET" && response.body._tag === "Stream"
+      ? Effect.as(deliver(request, response, { start, feed, encode }), response)
+      : Effect.succeed(response)
+  )
+  const bytes = Stream.suspend(() => Stream.concat(Stream.fromArray(start), Stream.map(feed.updates, encode)))
+  return HttpServerResponse.stream(bytes, { ...head, contentType: encoding.contentType })
 })

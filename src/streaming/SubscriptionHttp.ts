@@ -1,10 +1,10 @@
-import { Array as Arrays, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
 import { Position, type ConversationId } from "../messaging/Conversation.ts"
 import { MessagePage } from "../messaging/Message.ts"
-import { braidEncoding } from "./Encoding.ts"
-import { answerFeed, type Ask, type Notice } from "./StreamHttp.ts"
+import { braidEncoding, type Encoding } from "./Encoding.ts"
+import { answerFeed, type Ask } from "./StreamHttp.ts"
 import type { Subscriptions, Update } from "./Subscriptions.ts"
 
 /** The version of a log at a position. */
@@ -24,24 +24,13 @@ const encodePage = Schema.encodeSync(Schema.fromJsonString(MessagePage))
 /** What a conversation held before its first message: who subscribes from the root is given this to add to. */
 const root = braidEncoding.snapshot("0", encodePage(new MessagePage({ messages: [], before: null, after: null })))
 
-const notice = (update: Update): Notice => {
-  switch (update._tag) {
-    case "Snapshot": {
-      const version = String(update.version)
-      return { _tag: "Update", version, encode: (encoding) => encoding.snapshot(version, encodePage(update.page)) }
-    }
-    case "Change": {
-      const { frame, previous } = update
-      return {
-        _tag: "Update",
-        version: String(frame.position),
-        encode: (encoding) => frame.encode(encoding, previous)
-      }
-    }
-    case "Heartbeat":
-      return update
-  }
-}
+const versionOf = (update: Update): string =>
+  String(update._tag === "Snapshot" ? update.version : update.frame.position)
+
+const encode = (update: Update, encoding: Encoding): Uint8Array =>
+  update._tag === "Snapshot"
+    ? encoding.snapshot(String(update.version), encodePage(update.page))
+    : update.frame.encode(encoding, update.previous)
 
 /** Answers with a subscription to a conversation's messages. */
 export const subscribe = Effect.fnUntraced(function* (
@@ -50,13 +39,9 @@ export const subscribe = Effect.fnUntraced(function* (
   conversationId: ConversationId,
   ask: Ask
 ) {
-  const { head, next } = yield* subscriptions.open(session, conversationId, {
+  const { feed, head } = yield* subscriptions.open(session, conversationId, {
     position: ask.from === undefined ? undefined : positionOf(ask.from),
     heartbeat: ask.heartbeat
   })
-  return yield* answerFeed(
-    ask,
-    { currentVersion: String(head), next: Effect.map(next, (updates) => Arrays.map(updates, notice)) },
-    root
-  )
+  return yield* answerFeed(ask, { currentVersion: String(head), feed, root, versionOf, encode })
 })

@@ -1,12 +1,14 @@
-import { Array as Arrays, Cause, Context, Duration, Effect, Layer, Option, Stream, type Pull, type Scope } from "effect"
+import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import type { Message, MessagePage } from "../messaging/Message.ts"
-import { Messages } from "../messaging/Messages.ts"
+import { Messages, type View } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable, NotFound, RateLimited } from "../Problem.ts"
+import { Feed, type Reading } from "./Feed.ts"
 import type { Frame } from "./Frame.ts"
 import { Hub } from "./Hub.ts"
 import { LiveStreams } from "./LiveStreams.ts"
+import type { Topic } from "./Topic.ts"
 
 /** Messages in a snapshot. */
 const snapshotSize = 50
@@ -19,7 +21,6 @@ export type Update =
   | { readonly _tag: "Snapshot"; readonly version: Position; readonly page: MessagePage }
   /** `previous` is the version of the update before it, or that with which the subscriber came. */
   | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
-  | { readonly _tag: "Heartbeat" }
 
 /** Where a subscriber stands: `undefined` when it has nothing, or nothing that this log knows. */
 export interface SubscribeRequest {
@@ -31,22 +32,7 @@ export interface SubscribeRequest {
 export interface Subscription {
   /** The position of the log when the subscription was opened: who has reached it is caught up. */
   readonly head: Position
-  /**
-   * The updates that come next, for one reader: those that are there, or else the next ones, or a heartbeat. Is done when
-   * the subscription has to end. Fails when the database is gone: the subscriber comes back and resumes.
-   */
-  readonly next: Pull.Pull<Arrays.NonEmptyReadonlyArray<Update>, DatabaseUnavailable>
-  /** All of them. */
-  readonly updates: Stream.Stream<Update, DatabaseUnavailable>
-}
-
-/** A part of the log, as it is told to a subscriber, and where they stand with it. */
-interface Reading {
-  readonly updates: ReadonlyArray<Update>
-  readonly cursor: Position
-  readonly told: Position
-  /** Nothing that comes after is the subscriber's. */
-  readonly isLast: boolean
+  readonly feed: Feed<Update>
 }
 
 /** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
@@ -56,6 +42,117 @@ const endsParticipation = ({ content }: Message, { userId }: CurrentSession["Ser
   "event" in content &&
   (content.event === "left" || content.event === "removed") &&
   content.user === userId
+
+/** Reads a log for one subscriber: exactly what is missing, in order, then what comes. */
+class LogReader {
+  private readonly messages: Messages["Service"]
+  private readonly topic: Topic
+  private readonly session: CurrentSession["Service"]
+  private readonly conversationId: ConversationId
+  private readonly view: View
+  /** With what the subscriber came. */
+  private readonly start: Position | undefined
+  // What was read of the log, if anything, and what was told of it: they differ where a change is not the subscriber's
+  // to see.
+  private cursor: Position | undefined
+  private told: Position
+  private isEnded = false
+
+  constructor(
+    messages: Messages["Service"],
+    topic: Topic,
+    session: CurrentSession["Service"],
+    conversationId: ConversationId,
+    view: View,
+    start: Position | undefined
+  ) {
+    this.messages = messages
+    this.topic = topic
+    this.session = session
+    this.conversationId = conversationId
+    this.view = view
+    this.start = start
+    const resumes = start !== undefined && start <= view.head && view.head - start <= mostUpdates
+    this.cursor = resumes ? start : undefined
+    this.told = start ?? view.head
+  }
+
+  /** A {@link Feed}'s source. Most often nothing is to be waited for but a wake-up: what it brings is in memory. */
+  read(): ReadonlyArray<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> | undefined {
+    const { cursor } = this
+    if (this.isEnded) return undefined
+    if (cursor === undefined) return this.readAnew()
+    if (!this.topic.isPast(cursor)) return []
+    const frames = this.topic.recall(cursor)
+    if (frames !== undefined) {
+      const reading = this.interpret(cursor, frames)
+      if (Effect.isEffect(reading)) return reading
+      const updates = reading()
+      // What is not the subscriber's to see is passed over.
+      return updates.length > 0 ? updates : this.read()
+    }
+    return Effect.flatMap(this.topic.after(cursor), (frames) => {
+      const reading = this.interpret(cursor, frames)
+      return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
+    })
+  }
+
+  private readAnew(): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    const { head } = this.view
+    return Effect.map(
+      this.messages.page(this.conversationId, this.view, { limit: snapshotSize }),
+      (page): Reading<Update> =>
+        () => {
+          this.cursor = head
+          this.told = head
+          return [{ _tag: "Snapshot", version: head, page }]
+        }
+    )
+  }
+
+  /** What the frames after a position tell; the database is asked in the rare case that they do not say it themselves. */
+  private interpret(
+    cursor: Position,
+    frames: ReadonlyArray<Frame>
+  ): Reading<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    const { head } = this.view
+    const last = frames.at(-1)?.position
+    // A log that has gone on and has nothing there is deleted.
+    if (last === undefined) return () => this.end([], cursor)
+    const leaving = frames.find(
+      (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
+    )?.position
+    // Who left with a copy and came back may see another part of the log than what they have.
+    if (leaving !== undefined) return leaving <= head ? this.readAnew() : () => this.end(frames, leaving)
+    if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.tell(frames, last)
+    // A message changed later than all that is read: by then, it was perhaps not for the subscriber.
+    return this.messages.view(this.session.userId, this.conversationId).pipe(
+      Effect.as(() => this.tell(frames, last)),
+      Effect.catchTag("NotFound", () => Effect.succeed(() => this.end([], cursor)))
+    )
+  }
+
+  /** Tells what is before the end, the last that the subscriber is told. */
+  private end(frames: ReadonlyArray<Frame>, end: Position): ReadonlyArray<Update> {
+    this.isEnded = true
+    // A frame has its message as it was when it was read, which may be after the end.
+    return this.tell(
+      frames.filter(({ message }) => message.version < end),
+      end
+    )
+  }
+
+  private tell(frames: ReadonlyArray<Frame>, cursor: Position): ReadonlyArray<Update> {
+    const updates: Array<Update> = []
+    for (const frame of frames) {
+      if (frame.message.seq <= this.view.visibleAfter) continue
+      updates.push({ _tag: "Change", frame, previous: this.told })
+      this.told = frame.position
+    }
+    this.cursor = cursor
+    return updates
+  }
+}
 
 export class Subscriptions extends Context.Service<
   Subscriptions,
@@ -79,7 +176,8 @@ export class Subscriptions extends Context.Service<
       const messages = yield* Messages
       const liveStreams = yield* LiveStreams
 
-      const open = Effect.fn("Subscriptions.open")(function* (
+      // Untraced, as all that stays for as long as a stream does: thousands of them are open.
+      const open = Effect.fnUntraced(function* (
         session: CurrentSession["Service"],
         conversationId: ConversationId,
         { heartbeat, position }: SubscribeRequest
@@ -87,114 +185,14 @@ export class Subscriptions extends Context.Service<
         // Followed before the head is read: what commits in between is heard of.
         const topic = yield* hub.follow(conversationId)
         const view = yield* messages.view(session.userId, conversationId)
-        const { head, visibleAfter } = view
         const stream = yield* liveStreams.admit(session, conversationId)
-        yield* topic.readTo(head)
+        yield* topic.readTo(view.head)
         yield* Effect.acquireRelease(
           Effect.sync(() => topic.listeners.add(stream)),
           () => Effect.sync(() => topic.listeners.delete(stream))
         )
-
-        const resumes = position !== undefined && position <= head && head - position <= mostUpdates
-        // What was read of the log, if anything, and what was told of it: they differ where a change is not the
-        // subscriber's to see.
-        let cursor = resumes ? position : undefined
-        let told = position ?? head
-        let isLast = false
-        const patience = Duration.toMillis(heartbeat)
-        let silentUntil = stream.now + patience
-
-        const tellAnew = Effect.map(messages.page(conversationId, view, { limit: snapshotSize }), (page): Reading => ({
-          updates: [{ _tag: "Snapshot", version: head, page }],
-          cursor: head,
-          told: head,
-          isLast: false
-        }))
-
-        const tell = (frames: ReadonlyArray<Frame>, end = Infinity): Reading => {
-          let previous = told
-          const updates: Array<Update> = []
-          for (const frame of frames) {
-            // A frame has its message as it was when it was read, which may be after the end.
-            if (frame.message.seq <= visibleAfter || frame.message.version >= end) continue
-            updates.push({ _tag: "Change", frame, previous })
-            previous = frame.position
-          }
-          return { updates, cursor: frames.at(-1)?.position ?? head, told: previous, isLast: end < Infinity }
-        }
-
-        // For a message that changed later than all that is read, by then perhaps not for the subscriber.
-        const takesPart = messages.view(session.userId, conversationId).pipe(
-          Effect.as(true),
-          Effect.catchTag("NotFound", () => Effect.succeed(false))
-        )
-
-        /** What frames that follow a position tell: at once, but for the rare case that the database has to be asked. */
-        const read = (
-          after: Position,
-          frames: ReadonlyArray<Frame>
-        ): Reading | Effect.Effect<Reading, DatabaseUnavailable> => {
-          const last = frames.at(-1)?.position
-          // A log that has gone on and has nothing there is deleted.
-          if (last === undefined) return tell([], after)
-          const leaving = frames.find(
-            (frame) => (frame.position > head || position !== 0) && endsParticipation(frame.message, session)
-          )?.position
-          // Who left with a copy and came back may see another part of the log than what they have.
-          if (leaving !== undefined && leaving <= head) return tellAnew
-          const reachesBeyond = frames.some(({ message }) => message.version > Math.max(last, head))
-          return leaving === undefined && reachesBeyond
-            ? Effect.map(takesPart, (takesPart) => (takesPart ? tell(frames) : tell([], after)))
-            : tell(frames, leaving)
-        }
-
-        const accept = (reading: Reading) => {
-          ;({ cursor, isLast, told } = reading)
-          silentUntil = stream.now + patience
-          return reading.updates
-        }
-
-        // A read that is given up is read again: what was read counts only once it has won over the end and the heartbeat.
-        const wait = (reading: Effect.Effect<Reading, DatabaseUnavailable>) =>
-          reading.pipe(
-            Effect.timeoutOption(heartbeat),
-            Effect.map(Option.match({ onNone: () => beat(), onSome: accept })),
-            Effect.raceFirst(Effect.as(stream.awaitOver(), []))
-          )
-
-        const beat = (): ReadonlyArray<Update> => {
-          silentUntil = stream.now + patience
-          return [{ _tag: "Heartbeat" }]
-        }
-
-        // Most often nothing is there to wait for but a wake-up: what it brings is in memory.
-        const look = (): Effect.Effect<ReadonlyArray<Update>, DatabaseUnavailable> => {
-          if (cursor === undefined) return wait(tellAnew)
-          const after = cursor
-          if (!topic.isPast(after)) {
-            return Effect.map(stream.sleep(silentUntil), (isDue) => (isDue ? beat() : []))
-          }
-          const frames = topic.recall(after)
-          if (frames === undefined) {
-            return wait(
-              Effect.flatMap(topic.after(after), (frames) => {
-                const reading = read(after, frames)
-                return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
-              })
-            )
-          }
-          const reading = read(after, frames)
-          return Effect.isEffect(reading) ? wait(reading) : Effect.succeed(accept(reading))
-        }
-
-        const next: Subscription["next"] = Effect.suspend(() =>
-          isLast || stream.isOver
-            ? Cause.done()
-            : Effect.flatMap(look(), (updates) =>
-                Arrays.isReadonlyArrayNonEmpty(updates) ? Effect.succeed(updates) : next
-              )
-        )
-        return { head, next, updates: Stream.fromPull(Effect.succeed(next)) }
+        const reader = new LogReader(messages, topic, session, conversationId, view, position)
+        return { head: view.head, feed: new Feed(stream, heartbeat, () => reader.read()) }
       })
 
       return Subscriptions.of({ open })

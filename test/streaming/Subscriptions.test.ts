@@ -7,11 +7,12 @@ import { Position } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId } from "../../src/messaging/Message.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
+import { heartbeat, type Heartbeat } from "../../src/streaming/Feed.ts"
 import { Subscriptions, type Update } from "../../src/streaming/Subscriptions.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 
-const heartbeat = Duration.seconds(20)
+const patience = Duration.seconds(20)
 
 const sessionOf = ({ token }: TestUser) =>
   Effect.flatMap(Sessions, (sessions) => sessions.authenticate(Redacted.make(token)))
@@ -26,26 +27,28 @@ const world = Effect.gen(function* () {
   const send = (content: string) =>
     messages.send(grace.id, conversation.id, MessageId.make(randomUUID()), { content, messageType: "text" })
   const subscribe = (position?: number) =>
-    subscriptions.open(session, conversation.id, {
-      position: position === undefined ? undefined : Position.make(position),
-      heartbeat
-    })
+    Effect.map(
+      subscriptions.open(session, conversation.id, {
+        position: position === undefined ? undefined : Position.make(position),
+        heartbeat: patience
+      }),
+      ({ feed, head }) => ({ head, updates: feed.updates })
+    )
   return { ada, grace, eve, id: conversation.id, send, subscribe, subscriptions }
 })
 
-const describe = (update: Update) => {
+const describe = (update: Update | Heartbeat) => {
+  if (update === heartbeat) return "heartbeat"
   switch (update._tag) {
     case "Snapshot":
       return `snapshot ${update.version}: ${update.page.messages.map(({ content }) => content).join(" ")}`
     case "Change":
       return `change ${update.frame.position}`
-    case "Heartbeat":
-      return "heartbeat"
   }
 }
 
 /** Collects the next updates in the background. */
-const collect = <E>(updates: Stream.Stream<Update, E>, count: number) =>
+const collect = <E>(updates: Stream.Stream<Update | Heartbeat, E>, count: number) =>
   updates.pipe(Stream.take(count), Stream.runCollect, Effect.map(Array.map(describe)), Effect.forkChild)
 
 layer(TestServices)("Subscriptions", (it) => {
@@ -80,7 +83,7 @@ layer(TestServices)("Subscriptions", (it) => {
     Effect.gen(function* () {
       const { send, subscribe } = yield* world
       yield* Effect.forEach(Array.range(1, 1_002), (index) => send(`${index}`), { concurrency: "unbounded" })
-      const first = ({ updates }: { updates: Stream.Stream<Update, unknown> }) =>
+      const first = ({ updates }: { updates: Stream.Stream<Update | Heartbeat, unknown> }) =>
         Effect.map(Effect.flatMap(collect(updates, 1), Fiber.join), ([update]) => update?.split(":")[0])
       assert.strictEqual(yield* first(yield* subscribe(1)), "snapshot 1002")
       assert.strictEqual(yield* first(yield* subscribe(2)), "change 3")
@@ -112,8 +115,8 @@ layer(TestServices)("Subscriptions", (it) => {
       const { send, subscribe } = yield* world
       const { updates } = yield* subscribe(0)
       const received = yield* collect(updates, 3)
-      yield* TestClock.adjust(heartbeat)
-      yield* TestClock.adjust(heartbeat)
+      yield* TestClock.adjust(patience)
+      yield* TestClock.adjust(patience)
       yield* send("a")
       assert.deepStrictEqual(yield* Fiber.join(received), ["heartbeat", "heartbeat", "change 1"])
     })
@@ -139,7 +142,7 @@ layer(TestServices)("Subscriptions", (it) => {
     Effect.gen(function* () {
       const { eve, id, subscriptions } = yield* world
       const refused = yield* Effect.flip(
-        subscriptions.open(yield* sessionOf(eve), id, { position: undefined, heartbeat })
+        subscriptions.open(yield* sessionOf(eve), id, { position: undefined, heartbeat: patience })
       )
       assert.strictEqual(refused._tag, "NotFound")
     })

@@ -11,10 +11,11 @@ import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { Draining } from "../../src/streaming/Draining.ts"
+import { heartbeat, type Heartbeat } from "../../src/streaming/Feed.ts"
 import { Subscriptions, type Update } from "../../src/streaming/Subscriptions.ts"
 import { signedIn, TestServer } from "../../src/testing/index.ts"
 
-const heartbeat = Duration.seconds(20)
+const patience = Duration.seconds(20)
 
 /** A group of Ada's, who owns it, and Grace's, who subscribes to it. */
 const group = Effect.gen(function* () {
@@ -30,24 +31,26 @@ const group = Effect.gen(function* () {
     return sent.message
   })
   const open = (position: number, as = session) =>
-    subscriptions.open(as, id, { position: Position.make(position), heartbeat })
+    Effect.map(
+      subscriptions.open(as, id, { position: Position.make(position), heartbeat: patience }),
+      ({ feed, head }) => ({ head, next: feed.next(), updates: feed.updates })
+    )
   return { ada, grace, id, open, send, session, sessions }
 })
 
-const describe = (updates: ReadonlyArray<Update>) =>
+const describe = (updates: ReadonlyArray<Update | Heartbeat>) =>
   updates.flatMap((update) => {
+    if (update === heartbeat) return []
     switch (update._tag) {
       case "Snapshot":
         return [`snapshot ${update.version}`]
       case "Change":
         return [update.frame.message.content]
-      case "Heartbeat":
-        return []
     }
   })
 
 /** Listens in the background until the end. */
-const listen = <E>(updates: Stream.Stream<Update, E>) =>
+const listen = <E>(updates: Stream.Stream<Update | Heartbeat, E>) =>
   updates.pipe(Stream.runCollect, Effect.map(describe), Effect.forkChild({ startImmediately: true }))
 
 const second = TestClock.adjust("1 second")

@@ -1,0 +1,101 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Cause, Effect, Exit, type Context, type Fiber } from "effect"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { ServerResponse } from "node:http"
+import type { DatabaseUnavailable } from "../Problem.ts"
+import type { Feed, Heartbeat } from "./Feed.ts"
+
+/** What is delivered: bytes to begin with, then the updates of a feed. */
+export interface Delivery<A extends object> {
+  readonly start: ReadonlyArray<Uint8Array>
+  readonly feed: Feed<A>
+  readonly encode: (update: A | Heartbeat) => Uint8Array
+}
+
+/**
+ * Delivers a feed to a response of Node's. An update is written in the same turn that woke the stream: a pull of a Stream
+ * would cost as much again as the write itself. While the response takes no more, everything stays in the feed.
+ */
+class Deliverer<A extends object> {
+  private readonly delivery: Delivery<A>
+  private readonly response: ServerResponse
+  private readonly context: Context.Context<never>
+  private readonly finish: (exit: Exit.Exit<void>) => void
+  private reading: Fiber.Fiber<unknown, unknown> | undefined
+  private isOver = false
+
+  constructor(
+    delivery: Delivery<A>,
+    response: ServerResponse,
+    context: Context.Context<never>,
+    finish: (exit: Exit.Exit<void>) => void
+  ) {
+    this.delivery = delivery
+    this.response = response
+    this.context = context
+    this.finish = finish
+    for (const chunk of delivery.start) response.write(chunk)
+    response.on("drain", this.deliver)
+    this.deliver()
+  }
+
+  stop(): void {
+    this.isOver = true
+    this.delivery.feed.stream.disturb()
+    this.reading?.interruptUnsafe()
+  }
+
+  private end(exit: Exit.Exit<void>): void {
+    this.stop()
+    this.finish(exit)
+  }
+
+  private readonly deliver = (): void => {
+    const { feed } = this.delivery
+    while (!this.isOver && this.reading === undefined && !this.response.writableNeedDrain) {
+      const taken = feed.take()
+      if (taken === undefined) return this.end(Exit.void)
+      if (Effect.isEffect(taken)) return this.read(taken)
+      if (taken.length === 0) return feed.stream.onWake(this.deliver)
+      this.write(taken)
+    }
+  }
+
+  private write(updates: ReadonlyArray<A | Heartbeat>): void {
+    for (const update of updates) this.response.write(this.delivery.encode(update))
+  }
+
+  private read(updates: Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable>): void {
+    const reading = Effect.runForkWith(this.context)(updates)
+    this.reading = reading
+    reading.addObserver((exit) => {
+      this.reading = undefined
+      if (this.isOver) return
+      if (Exit.isSuccess(exit)) {
+        this.write(exit.value)
+        this.deliver()
+      }
+      // Without its database a stream ends like any other: the client comes back and resumes.
+      else this.end(Cause.hasDies(exit.cause) ? Exit.die(Cause.squash(exit.cause)) : Exit.void)
+    })
+  }
+}
+
+/** Answers a request of Node's with a response's head and a feed, until the feed ends or the client goes. */
+export const deliver = <A extends object>(
+  request: HttpServerRequest.HttpServerRequest,
+  { headers, status, statusText }: HttpServerResponse.HttpServerResponse,
+  delivery: Delivery<A>
+): Effect.Effect<void> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.callback<void>((resume) => {
+      const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
+      response.writeHead(status, statusText ?? "", headers)
+      const deliverer = new Deliverer(delivery, response, context, (exit) => {
+        if (Exit.isSuccess(exit)) response.end()
+        else response.destroy()
+        resume(exit)
+      })
+      return Effect.sync(() => deliverer.stop())
+    })
+  ).pipe(Effect.interruptible)
