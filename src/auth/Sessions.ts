@@ -1,10 +1,11 @@
-import { Context, DateTime, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
+import { Array as Arrays, Context, DateTime, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { createHash, randomBytes } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import { isIP } from "node:net"
 import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { gather } from "../database/Gather.ts"
 import { NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { Unauthorized, UserId } from "./Account.ts"
 import { Session, SessionId, type CurrentSession, type SessionToken } from "./Session.ts"
@@ -67,7 +68,7 @@ export class Sessions extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const lifetime = yield* Configuration.sessionLifetime
 
-      const digest = (token: string) => createHash("sha256").update(token).digest()
+      const digest = (token: string) => hash("sha256", token, "buffer")
 
       /** What PostgreSQL takes for an address: without the zone of a link-local one. */
       const inet = (address = "") => {
@@ -120,19 +121,31 @@ export class Sessions extends Context.Service<
         return { token: Redacted.make(token), expiresAt }
       }, catchDatabaseErrors)
 
-      // By sessions_token_hash_key.
-      const findByToken = SqlSchema.findAll({
-        Request: Schema.Struct({ tokenHash: Schema.Uint8Array, now: Schema.DateTimeUtcFromDate }),
-        Result: Schema.Struct({ id: SessionId, userId: UserId, lastUsedAt: Schema.DateTimeUtcFromDate }),
-        execute: ({ now, tokenHash }) => sql`
-          SELECT id, user_id AS "userId", last_used_at AS "lastUsedAt"
-          FROM sessions WHERE token_hash = ${tokenHash} AND expires_at > ${now}`
+      const Found = Schema.Struct({ id: SessionId, userId: UserId, lastUsedAt: Schema.DateTimeUtcFromDate })
+
+      // By sessions_token_hash_key, in the order of the tokens.
+      const findByTokens = SqlSchema.findAll({
+        Request: Schema.Struct({ tokenHashes: Schema.Array(Schema.Uint8Array), now: Schema.DateTimeUtcFromDate }),
+        Result: Schema.Struct({ session: Schema.NullOr(Found) }),
+        execute: ({ now, tokenHashes }) =>
+          sql`
+          SELECT s.id, s.user_id AS "userId", s.last_used_at AS "lastUsedAt"
+          FROM unnest(${tokenHashes}::bytea[]) WITH ORDINALITY AS i (token_hash, place)
+          LEFT JOIN sessions s ON s.token_hash = i.token_hash AND s.expires_at > ${now}
+          ORDER BY i.place`.pipe(Effect.map(Arrays.map((row) => ({ session: row["id"] === null ? null : row }))))
       })
 
-      const authenticate = Effect.fn("Sessions.authenticate")(function* (token: Redacted.Redacted, address?: string) {
+      // Each request asks for its own: those that came together ask at once.
+      const findByToken = yield* gather((tokens: ReadonlyArray<Redacted.Redacted>) =>
+        Effect.flatMap(DateTime.now, (now) =>
+          findByTokens({ tokenHashes: tokens.map((token) => digest(Redacted.value(token))), now })
+        )
+      )
+
+      const authenticate = Effect.fnUntraced(function* (token: Redacted.Redacted, address?: string) {
         const now = yield* DateTime.now
-        const [session] = yield* findByToken({ tokenHash: digest(Redacted.value(token)), now })
-        if (session === undefined) {
+        const { session } = yield* findByToken(token)
+        if (session === null) {
           return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the token of a login." })
         }
         if (Duration.isGreaterThan(DateTime.distance(session.lastUsedAt, now), lastUseResolution)) {

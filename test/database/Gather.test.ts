@@ -1,0 +1,37 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit } from "effect"
+import { gather } from "../../src/database/Gather.ts"
+
+/** A run that doubles, and remembers with what it was called. */
+const doubling = Effect.gen(function* () {
+  const runs: Array<ReadonlyArray<number>> = []
+  const double = yield* gather((inputs: ReadonlyArray<number>) =>
+    Effect.suspend(() => {
+      runs.push(inputs)
+      return inputs.includes(0) ? Effect.fail("zero") : Effect.succeed(inputs.map((input) => input * 2))
+    })
+  )
+  return { double, runs }
+})
+
+describe("What is gathered", () => {
+  it.effect("is run at once, and each is answered with its own", () =>
+    Effect.gen(function* () {
+      const { double, runs } = yield* doubling
+      const answers = yield* Effect.forEach([1, 2, 3], double, { concurrency: "unbounded" })
+      assert.deepStrictEqual(answers, [2, 4, 6])
+      assert.deepStrictEqual(runs, [[1, 2, 3]])
+      assert.strictEqual(yield* double(4), 8)
+      assert.deepStrictEqual(runs[1], [4])
+    })
+  )
+
+  it.effect("fails for all that were run with it, and not for those that come later", () =>
+    Effect.gen(function* () {
+      const { double } = yield* doubling
+      const exits = yield* Effect.forEach([1, 0], (input) => Effect.exit(double(input)), { concurrency: "unbounded" })
+      assert.deepStrictEqual(exits, [Exit.fail("zero"), Exit.fail("zero")])
+      assert.strictEqual(yield* double(1), 2)
+    })
+  )
+})
