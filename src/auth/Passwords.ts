@@ -6,6 +6,12 @@ import { ServerBusy } from "../Problem.ts"
 /** argon2id as OWASP's Password Storage Cheat Sheet sets it: 19 MiB, 2 passes, 1 lane. */
 const cost = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const
 
+/** How a hash of that cost begins. */
+const current = "$argon2id$v=19$m=19456,t=2,p=1$"
+
+/** A legacy hash, of a cost that takes no more than about a second: none that was made in earnest is costlier. */
+const bcryptHash = /^\$2[abxy]\$(0[4-9]|1[0-4])\$/
+
 /** Hashes that run at once: more would take the cores from everything else. */
 const concurrency = 2
 
@@ -41,6 +47,8 @@ export class Passwords extends Context.Service<
           if (waiting >= maxWaiting) return Effect.fail(new ServerBusy({ detail: "Try again in a moment." }))
           waiting += 1
           return Effect.promise(work).pipe(
+            // Who hangs up leaves the queue, but a hash that has begun goes on, and keeps its place.
+            Effect.uninterruptible,
             semaphore.withPermits(1),
             Effect.ensuring(Effect.sync(() => void (waiting -= 1)))
           )
@@ -56,14 +64,16 @@ export class Passwords extends Context.Service<
       const absent = yield* hash(Redacted.make(crypto.randomUUID()))
 
       const verify = Effect.fn("Passwords.verify")(function* (password: Redacted.Redacted, stored: string | undefined) {
-        const legacy = stored !== undefined && /^\$2[abxy]\$/.test(stored)
-        // Legacy hashes were made from the password as it was typed.
+        // A stored hash that is none never matches, and takes as long as one that is.
         const matches = yield* bounded(() =>
-          legacy
-            ? bcrypt.verify(Redacted.value(password), stored)
-            : argon2.verify(stored ?? absent, normalize(password)).catch(() => false)
+          stored !== undefined && bcryptHash.test(stored)
+            ? // Legacy hashes were made from the password as it was typed.
+              bcrypt.verify(Redacted.value(password), stored).catch(() => false)
+            : argon2
+                .verify(stored?.startsWith("$argon2") === true ? stored : absent, normalize(password))
+                .catch(() => false)
         )
-        return { matches: matches && stored !== undefined, outdated: legacy }
+        return { matches: matches && stored !== undefined, outdated: stored?.startsWith(current) !== true }
       })
 
       return Passwords.of({ hash, verify })

@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import * as argon2 from "@node-rs/argon2"
+import * as bcrypt from "@node-rs/bcrypt"
+import { Effect, Fiber, Redacted } from "effect"
 import { Passwords } from "../../src/auth/Passwords.ts"
 
 layer(Passwords.layer)("Passwords", (it) => {
@@ -27,6 +29,50 @@ layer(Passwords.layer)("Passwords", (it) => {
         const { matches } = yield* passwords.verify(Redacted.make("anything"), stored)
         assert.isFalse(matches)
       }
+    })
+  )
+
+  it.effect("a legacy bcrypt hash matches the password as it was typed, and is outdated", () =>
+    Effect.gen(function* () {
+      const passwords = yield* Passwords
+      const hash = bcrypt.hashSync("caf\u00e9", { cost: 4 })
+      assert.deepStrictEqual(yield* passwords.verify(Redacted.make("caf\u00e9"), hash), {
+        matches: true,
+        outdated: true
+      })
+      assert.isFalse((yield* passwords.verify(Redacted.make("cafe\u0301"), hash)).matches)
+    })
+  )
+
+  it.effect("a bcrypt hash that would take hours to compare never matches", () =>
+    Effect.gen(function* () {
+      const passwords = yield* Passwords
+      const hash = bcrypt.hashSync("a password", { cost: 4 }).replace("$04$", "$31$")
+      assert.isFalse((yield* passwords.verify(Redacted.make("a password"), hash)).matches)
+    })
+  )
+
+  it.effect("a hash of another cost matches, and is outdated; one of today's is not", () =>
+    Effect.gen(function* () {
+      const passwords = yield* Passwords
+      const password = Redacted.make("a password")
+      const cheap = argon2.hashSync("a password", { memoryCost: 4_096, timeCost: 1, parallelism: 1 })
+      assert.deepStrictEqual(yield* passwords.verify(password, cheap), { matches: true, outdated: true })
+      const today = yield* passwords.hash(password)
+      assert.deepStrictEqual(yield* passwords.verify(password, today), { matches: true, outdated: false })
+    })
+  )
+
+  it.effect("who hangs up leaves the queue", () =>
+    Effect.gen(function* () {
+      const passwords = yield* Passwords
+      const hash = passwords.hash(Redacted.make("a password"))
+      const all = Effect.all(
+        Array.from({ length: 100 }, () => hash),
+        { concurrency: "unbounded" }
+      )
+      yield* Fiber.interrupt(yield* Effect.forkChild(all, { startImmediately: true }))
+      assert.lengthOf(yield* all, 100)
     })
   )
 
