@@ -4,6 +4,7 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { Api } from "./Api.ts"
 import { Accounts } from "./auth/Accounts.ts"
 import { AuthHttp, AuthorizationLive } from "./auth/AuthHttp.ts"
+import { LoginAttempts } from "./auth/LoginAttempts.ts"
 import { Passwords } from "./auth/Passwords.ts"
 import { Sessions } from "./auth/Sessions.ts"
 import { Inbox } from "./inbox/Inbox.ts"
@@ -38,7 +39,7 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
   ),
   Layer.provideMerge(SystemMessages.layer),
   Layer.provideMerge(Accounts.layer),
-  Layer.provideMerge(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer))
+  Layer.provideMerge(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer))
 )
 
 /** Every route, on the services. */

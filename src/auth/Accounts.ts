@@ -1,13 +1,16 @@
 import { Context, Effect, Layer, Redacted, Schema, type Option } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { Forbidden, type DatabaseUnavailable, type ServerBusy } from "../Problem.ts"
+import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
-import type { Login, PasswordChange } from "./Account.ts"
-import { Account, AccountChange, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
+import type { AccountChange, Login, PasswordChange } from "./Account.ts"
+import { Account, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
+import { LoginAttempts, type Attempt } from "./LoginAttempts.ts"
 import { Passwords } from "./Passwords.ts"
 import type { CurrentSession } from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
+
+const decodeAccounts = Schema.decodeUnknownEffect(Schema.Array(Account))
 
 const gone = "This account is gone."
 
@@ -28,20 +31,25 @@ export class Accounts extends Context.Service<
       signup: Signup
     ) => Effect.Effect<Account, UsernameTaken | EmailTaken | ServerBusy | DatabaseUnavailable>
     /** The account whose name and password these are. An unknown name and a wrong password cost and answer the same. */
-    readonly verify: (login: Login) => Effect.Effect<Verified, Unauthorized | ServerBusy | DatabaseUnavailable>
+    readonly verify: (
+      login: Login,
+      address?: string
+    ) => Effect.Effect<Verified, Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable>
     /** Changes what a person shows of themselves, and what they decide. A new address needs the current password. */
     readonly update: (
       id: UserId,
-      change: AccountChange
+      change: AccountChange,
+      address?: string
     ) => Effect.Effect<
       Account,
-      UsernameTaken | EmailTaken | Forbidden | Unauthorized | ServerBusy | DatabaseUnavailable
+      UsernameTaken | EmailTaken | Forbidden | Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable
     >
     /** Gives an account another password, and ends all its other sessions: who has stolen one is out. */
     readonly changePassword: (
       current: CurrentSession["Service"],
-      change: PasswordChange
-    ) => Effect.Effect<void, Forbidden | ServerBusy | DatabaseUnavailable>
+      change: PasswordChange,
+      address?: string
+    ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
     readonly get: (id: UserId) => Effect.Effect<Account, Unauthorized | DatabaseUnavailable>
     readonly findByUsername: (username: string) => Effect.Effect<Option.Option<Account>, DatabaseUnavailable>
   }
@@ -51,6 +59,7 @@ export class Accounts extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const passwords = yield* Passwords
+      const attempts = yield* LoginAttempts
       const sessions = yield* Sessions
       const bus = yield* ChangeBus
 
@@ -101,10 +110,18 @@ export class Accounts extends Context.Service<
         execute: (id) => sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE id = ${id}`
       })
 
-      /** Whether a password is the one of this hash. Gives the hash that stands for it now: a legacy one is renewed. */
-      const prove = Effect.fnUntraced(function* (found: typeof Secret.Type | undefined, password: Redacted.Redacted) {
+      /**
+       * Whether a password is the one of this account. Gives the hash that stands for it now: an outdated one is renewed.
+       * The same is done for an account that is not there.
+       */
+      const prove = Effect.fnUntraced(function* (
+        found: typeof Secret.Type | undefined,
+        password: Redacted.Redacted,
+        attempt: Attempt
+      ) {
         const { matches, outdated } = yield* passwords.verify(password, found?.passwordHash)
         if (found === undefined || !matches) return undefined
+        yield* attempts.succeed(attempt)
         if (!outdated) return found.passwordHash
         const hash = yield* passwords.hash(password)
         // Only over the hash that was verified: a password changed meanwhile stays changed.
@@ -114,9 +131,11 @@ export class Accounts extends Context.Service<
         return hash
       })
 
-      const verify = Effect.fn("Accounts.verify")(function* ({ login, password }: Login) {
+      const verify = Effect.fn("Accounts.verify")(function* ({ login, password }: Login, address?: string) {
+        const attempt = { login, address }
+        yield* attempts.begin(attempt)
         const [found] = yield* findByLogin(login)
-        const hash = yield* prove(found, password)
+        const hash = yield* prove(found, password, attempt)
         if (found === undefined || hash === undefined) {
           return yield* new Unauthorized({ detail: "The login or the password is wrong." })
         }
@@ -125,20 +144,16 @@ export class Accounts extends Context.Service<
 
       const wrongPassword = new Forbidden({ detail: "The current password is wrong." })
 
-      const confirm = Effect.fnUntraced(function* (id: UserId, password: Redacted.Redacted) {
+      const confirm = Effect.fnUntraced(function* (id: UserId, password: Redacted.Redacted, address?: string) {
+        const attempt = { login: id, address }
+        yield* attempts.begin(attempt)
         const [found] = yield* findSecret(id)
-        return (yield* prove(found, password)) ?? (yield* wrongPassword)
+        return (yield* prove(found, password, attempt)) ?? (yield* wrongPassword)
       })
 
       // By the primary key. With a hash, only while it is the one in force.
-      const write = SqlSchema.findAll({
-        Request: Schema.Struct({
-          id: UserId,
-          change: Schema.toType(AccountChange),
-          hash: Schema.NullOr(Schema.String)
-        }),
-        Result: Account,
-        execute: ({ change, hash, id }) => sql`
+      const write = (id: UserId, change: AccountChange, hash: string | null) =>
+        sql`
           UPDATE users SET
             username = coalesce(${change.username ?? null}, username),
             email = coalesce(${change.email ?? null}, email),
@@ -149,15 +164,16 @@ export class Accounts extends Context.Service<
             shows_presence = coalesce(${change.showsPresence ?? null}, shows_presence),
             updated_at = now()
           WHERE id = ${id} AND (${hash}::text IS NULL OR password_hash = ${hash})
-          RETURNING ${columns}`
-      })
-
-      const update = Effect.fn("Accounts.update")(function* (id: UserId, change: AccountChange) {
-        const { currentPassword, email } = change
-        const hash = email === undefined || currentPassword === undefined ? null : yield* confirm(id, currentPassword)
-        const [account] = yield* write({ id, change, hash }).pipe(
+          RETURNING ${columns}`.pipe(
+          Effect.flatMap(decodeAccounts),
           Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
         )
+
+      const update = Effect.fn("Accounts.update")(function* (id: UserId, change: AccountChange, address?: string) {
+        const { currentPassword, email } = change
+        const hash =
+          email === undefined || currentPassword === undefined ? null : yield* confirm(id, currentPassword, address)
+        const [account] = yield* write(id, change, hash)
         if (account === undefined) return yield* hash === null ? new Unauthorized({ detail: gone }) : wrongPassword
         yield* bus.publish([Change.Person({ userId: id })])
         return account
@@ -165,9 +181,10 @@ export class Accounts extends Context.Service<
 
       const changePassword = Effect.fn("Accounts.changePassword")(function* (
         current: CurrentSession["Service"],
-        { currentPassword, newPassword }: PasswordChange
+        { currentPassword, newPassword }: PasswordChange,
+        address?: string
       ) {
-        const proven = yield* confirm(current.userId, currentPassword)
+        const proven = yield* confirm(current.userId, currentPassword, address)
         const hash = yield* passwords.hash(newPassword)
         // Two statements: the second sees the sessions that were opened while the first waited for them.
         yield* Effect.gen(function* () {

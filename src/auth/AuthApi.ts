@@ -17,7 +17,7 @@ import {
   Unauthorized,
   UsernameTaken
 } from "./Account.ts"
-import { DatabaseUnavailable, Forbidden, NotFound } from "../Problem.ts"
+import { DatabaseUnavailable, Forbidden, NotFound, RateLimited } from "../Problem.ts"
 import type { CurrentSession } from "./Session.ts"
 import { Session, SessionId, SignedIn } from "./Session.ts"
 
@@ -41,7 +41,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
     HttpApiEndpoint.post("login", "/login", {
       payload: Login,
       success: SignedIn,
-      error: Unauthorized
+      error: [Unauthorized, RateLimited]
     }).annotate(OpenApi.Description, "Opens a session, by username or e-mail address."),
     HttpApiEndpoint.post("logout", "/logout", { success: HttpApiSchema.NoContent })
       .middleware(Authorization)
@@ -52,7 +52,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
     HttpApiEndpoint.patch("update", "/me", {
       payload: AccountChange,
       success: Account.json,
-      error: [UsernameTaken, EmailTaken, Forbidden]
+      error: [UsernameTaken, EmailTaken, Forbidden, RateLimited]
     })
       .middleware(Authorization)
       .annotate(
@@ -62,7 +62,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
     HttpApiEndpoint.put("changePassword", "/password", {
       payload: PasswordChange,
       success: HttpApiSchema.NoContent,
-      error: Forbidden
+      error: [Forbidden, RateLimited]
     })
       .middleware(Authorization)
       .annotate(OpenApi.Description, "Changes the password, and ends all sessions but this one."),

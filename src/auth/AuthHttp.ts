@@ -8,6 +8,8 @@ import { Authorization } from "./AuthApi.ts"
 import { CurrentSession, SignedIn } from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
 
+const addressOf = ({ remoteAddress }: HttpServerRequest.HttpServerRequest) => Option.getOrUndefined(remoteAddress)
+
 /** Reads the bearer token, asks the database whose it is, and hands the session on. */
 export const AuthorizationLive = Layer.effect(
   Authorization,
@@ -16,7 +18,7 @@ export const AuthorizationLive = Layer.effect(
     return Authorization.of({
       bearer: Effect.fnUntraced(function* (handler, { credential }) {
         const request = yield* HttpServerRequest.HttpServerRequest
-        const session = yield* sessions.authenticate(credential, Option.getOrUndefined(request.remoteAddress))
+        const session = yield* sessions.authenticate(credential, addressOf(request))
         return yield* Effect.provideService(handler, CurrentSession, session)
       })
     })
@@ -36,8 +38,8 @@ export const AuthHttp = HttpApiBuilder.group(
       request: HttpServerRequest.HttpServerRequest,
       proof?: Redacted.Redacted
     ) {
-      const address = Option.getOrUndefined(request.remoteAddress)
-      return new SignedIn({ user, ...(yield* sessions.open(user.id, { name: deviceName, address }, proof)) })
+      const device = { name: deviceName, address: addressOf(request) }
+      return new SignedIn({ user, ...(yield* sessions.open(user.id, device, proof)) })
     })
 
     return handlers.handleAll({
@@ -47,14 +49,15 @@ export const AuthHttp = HttpApiBuilder.group(
           signIn(account, payload.deviceName, request).pipe(Effect.catchTag("Unauthorized", Effect.die))
         ),
       login: ({ payload, request }) =>
-        Effect.flatMap(accounts.verify(payload), ({ account, proof }) =>
+        Effect.flatMap(accounts.verify(payload, addressOf(request)), ({ account, proof }) =>
           signIn(account, payload.deviceName, request, proof)
         ),
       logout: () => Effect.flatMap(CurrentSession, ({ id }) => sessions.end(id)),
       me: () => Effect.flatMap(CurrentSession, ({ userId }) => accounts.get(userId)),
-      update: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload)),
-      changePassword: ({ payload }) =>
-        Effect.flatMap(CurrentSession, (current) => accounts.changePassword(current, payload)),
+      update: ({ payload, request }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload, addressOf(request))),
+      changePassword: ({ payload, request }) =>
+        Effect.flatMap(CurrentSession, (current) => accounts.changePassword(current, payload, addressOf(request))),
       sessions: () =>
         Effect.flatMap(CurrentSession, (current) => Effect.map(sessions.list(current), (sessions) => ({ sessions }))),
       endSession: ({ params }) => Effect.flatMap(CurrentSession, (current) => sessions.revoke(current, params.id)),

@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import { Accounts } from "../../src/auth/Accounts.ts"
+import { LoginAttempts } from "../../src/auth/LoginAttempts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
@@ -11,7 +12,7 @@ import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts
 
 const services = Accounts.layer.pipe(
   Layer.provideMerge(Sessions.layer),
-  Layer.provide([Passwords.layer, ChangeBus.layerMemory]),
+  Layer.provide([Passwords.layer, LoginAttempts.layer, ChangeBus.layerMemory]),
   Layer.provideMerge(TestDatabase.layer)
 )
 

@@ -67,6 +67,21 @@ conformance("Accounts", (server) => {
     }
   })
 
+  it("after five wrong passwords one has to wait, whether the account is there or not, and is told for how long", async () => {
+    const { user } = await Person.signUp(server)
+    const refusals = []
+    for (const login of [user.username, uniqueName()]) {
+      const attempt = () => new Client(server).post("/api/auth/login", { login, password: "not the password" })
+      for (let n = 0; n < 5; n++) assert.strictEqual((await attempt()).status, 401)
+      const answer = await attempt()
+      assert.strictEqual(answer.status, 429)
+      assert.strictEqual(answer.body.type, "RateLimited")
+      assert.strictEqual(answer.headers.get("retry-after"), "1")
+      refusals.push(answer.text)
+    }
+    assert.strictEqual(refusals[0], refusals[1])
+  })
+
   it("a password is told apart to its last character, whatever its script", async () => {
     const username = uniqueName()
     const long = `${"pässwörd 🔑 ".repeat(20)}1`

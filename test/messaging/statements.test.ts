@@ -59,11 +59,11 @@ const endpoints: Record<
     2,
     ({ asNobody }) => asNobody.auth.signup({ payload: { username: "newcomer", email: "new@example.com", password } })
   ],
-  "auth.login": [3, ({ ada, asNobody }) => asNobody.auth.login({ payload: { login: ada.account.username, password } })],
+  "auth.login": [5, ({ ada, asNobody }) => asNobody.auth.login({ payload: { login: ada.account.username, password } })],
   "auth.logout": [2, ({ asEve }) => asEve.auth.logout()],
   "auth.me": [2, ({ asAda }) => asAda.auth.me()],
   "auth.changePassword": [
-    6,
+    8,
     ({ asAda }) => asAda.auth.changePassword({ payload: { currentPassword: password, newPassword: password } })
   ],
   "auth.sessions": [2, ({ asAda }) => asAda.auth.sessions()],

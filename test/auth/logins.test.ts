@@ -1,0 +1,223 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
+import { Accounts } from "../../src/auth/Accounts.ts"
+import { LoginAttempts } from "../../src/auth/LoginAttempts.ts"
+import { Passwords } from "../../src/auth/Passwords.ts"
+import { Sessions } from "../../src/auth/Sessions.ts"
+import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
+import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts"
+
+/** What was asked of the passwords since it was last emptied. */
+const work: Array<string> = []
+
+const CountedPasswords = Layer.effect(
+  Passwords,
+  Effect.map(Passwords, (passwords) =>
+    Passwords.of({
+      hash: (password) =>
+        Effect.andThen(
+          Effect.sync(() => work.push("hash")),
+          passwords.hash(password)
+        ),
+      verify: (password, stored) =>
+        Effect.andThen(
+          Effect.sync(() => work.push("verify")),
+          passwords.verify(password, stored)
+        )
+    })
+  )
+).pipe(Layer.provide(Passwords.layer))
+
+const services = Accounts.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Sessions.layer, LoginAttempts.layer)),
+  Layer.provide([CountedPasswords, ChangeBus.layerMemory]),
+  Layer.provideMerge(TestDatabase.layer)
+)
+
+const wrong = Redacted.make("not the password")
+const here = "192.0.2.1"
+const elsewhere = "192.0.2.2"
+
+/** What becomes of a login: "in", or the refusal with its delay. */
+const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.Redacted, address?: string) {
+  const accounts = yield* Accounts
+  return yield* accounts.verify({ login, password }, address).pipe(
+    Effect.match({
+      onSuccess: () => "in",
+      onFailure: (error) => (error._tag === "RateLimited" ? `wait ${error.retryAfter}` : error._tag)
+    })
+  )
+})
+
+/** Lets what is blocked be tried again, as if the time had passed. */
+const delaysPass = SqlClient.SqlClient.use((sql) => sql`UPDATE login_attempts SET blocked_until = now()`)
+
+layer(services)("A login", (it) => {
+  it.effect("costs and answers the same for nobody, for a wrong password and for an account without one", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const accounts = yield* Accounts
+      yield* signedIn("known")
+      const { id } = yield* signedIn("locked")
+      yield* sql`UPDATE users SET password_hash = '' WHERE id = ${id}`
+
+      const attempts = yield* Effect.forEach(
+        ["known", "known@example.com", "locked", "unknown", "un@example.com"],
+        (login) =>
+          Effect.gen(function* () {
+            work.length = 0
+            const error = yield* Effect.flip(accounts.verify({ login, password: wrong }))
+            return { work: [...work], error: { ...error } }
+          })
+      )
+      for (const attempt of attempts) {
+        assert.deepStrictEqual(attempt.work, ["verify"])
+        assert.deepStrictEqual(attempt, attempts[0])
+      }
+    })
+  )
+
+  it.effect("is free five times, and then takes twice as long each time, up to a quarter of an hour", () =>
+    Effect.gen(function* () {
+      for (const login of ["guessed", "nobody"]) {
+        if (login === "guessed") yield* signedIn(login)
+        const free = yield* Effect.forEach(Array.from({ length: 5 }), () => tryLogin(login, wrong, here))
+        assert.deepStrictEqual(
+          free,
+          Array.from({ length: 5 }, () => "Unauthorized")
+        )
+        const delays: Array<string> = []
+        for (let n = 0; n < 13; n++) {
+          delays.push(yield* tryLogin(login, wrong, here))
+          yield* delaysPass
+          assert.strictEqual(yield* tryLogin(login, wrong, here), "Unauthorized")
+        }
+        const seconds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
+        assert.deepStrictEqual(
+          delays,
+          seconds.map((delay) => `wait ${delay}`)
+        )
+      }
+    })
+  )
+
+  it.effect("that has to wait is not looked at, and does not make the delay longer", () =>
+    Effect.gen(function* () {
+      yield* signedIn("patient")
+      yield* Effect.forEach(Array.from({ length: 5 }), () => tryLogin("patient", wrong, here))
+      work.length = 0
+      for (let n = 0; n < 10; n++) assert.strictEqual(yield* tryLogin("patient", testPassword, here), "wait 1")
+      assert.deepStrictEqual(work, [])
+      yield* delaysPass
+      assert.strictEqual(yield* tryLogin("patient", testPassword, here), "in")
+    })
+  )
+
+  it.effect("from elsewhere does not wait for what others try", () =>
+    Effect.gen(function* () {
+      yield* signedIn("victim")
+      yield* Effect.forEach(Array.from({ length: 20 }), () => tryLogin("victim", wrong, here))
+      assert.strictEqual(yield* tryLogin("victim", testPassword, here), "wait 1")
+      assert.strictEqual(yield* tryLogin("victim", testPassword, elsewhere), "in")
+      assert.strictEqual(yield* tryLogin("victim", testPassword, "2001:db8::1"), "in")
+      assert.strictEqual(yield* tryLogin("victim", testPassword), "in")
+    })
+  )
+
+  it.effect("waits whatever the case of its letters, and from all of a network of IPv6", () =>
+    Effect.gen(function* () {
+      const logins = ["Same", "SAME", "same", "sAmE", "samE"]
+      for (const [index, login] of logins.entries()) {
+        assert.strictEqual(yield* tryLogin(login, wrong, `2001:db8::${index}`), "Unauthorized")
+      }
+      assert.strictEqual(yield* tryLogin("same", wrong, "2001:db8::ffff:1"), "wait 1")
+      assert.strictEqual(yield* tryLogin("same", wrong, "2001:db8:0:1::1"), "Unauthorized")
+    })
+  )
+
+  it.effect("that succeeds makes all forgotten", () =>
+    Effect.gen(function* () {
+      yield* signedIn("returning")
+      for (let n = 0; n < 3; n++) {
+        const outcomes = yield* Effect.forEach([wrong, wrong, wrong, wrong, testPassword], (password) =>
+          tryLogin("returning", password, here)
+        )
+        assert.strictEqual(outcomes.at(-1), "in")
+      }
+    })
+  )
+
+  it.effect("an hour later is a first one again", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* Effect.forEach(Array.from({ length: 5 }), () => tryLogin("later", wrong, here))
+      assert.strictEqual(yield* tryLogin("later", wrong, here), "wait 1")
+      yield* sql`UPDATE login_attempts SET blocked_until = blocked_until - interval '1 hour', forgotten_at = forgotten_at - interval '1 hour'`
+      for (let n = 0; n < 5; n++) assert.strictEqual(yield* tryLogin("later", wrong, here), "Unauthorized")
+      assert.strictEqual(yield* tryLogin("later", wrong, here), "wait 1")
+    })
+  )
+
+  it.effect("of fifty at once is looked at five times", () =>
+    Effect.gen(function* () {
+      yield* signedIn("stormed")
+      work.length = 0
+      const outcomes = yield* Effect.all(
+        Array.from({ length: 50 }, () => tryLogin("stormed", wrong, here)),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(outcomes.filter((outcome) => outcome === "Unauthorized").length, 5)
+      assert.strictEqual(outcomes.filter((outcome) => outcome === "wait 1").length, 45)
+      assert.lengthOf(work, 5)
+    })
+  )
+
+  it.effect("leaves nothing that names the account or the address", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* tryLogin("traceless", wrong, "203.0.113.77")
+      const rows = yield* sql<{ row: string }>`SELECT login_attempts::text AS row FROM login_attempts`
+      assert.isNotEmpty(rows)
+      for (const { row } of rows) {
+        assert.notInclude(row, "traceless")
+        assert.notInclude(row, "203.0.113.77")
+        assert.notInclude(row, Buffer.from("traceless").toString("hex"))
+      }
+    })
+  )
+})
+
+layer(services)("The current password", (it) => {
+  it.effect("is not to be guessed by who has stolen a session", () =>
+    Effect.gen(function* () {
+      const accounts = yield* Accounts
+      const { account, id } = yield* signedIn("robbed")
+      const change = (currentPassword: Redacted.Redacted, address: string) =>
+        accounts
+          .update(id, { email: "thief@example.com", currentPassword }, address)
+          .pipe(Effect.match({ onSuccess: ({ email }) => email, onFailure: ({ _tag }) => _tag }))
+      for (let n = 0; n < 5; n++) assert.strictEqual(yield* change(wrong, here), "Forbidden")
+      assert.strictEqual(yield* change(testPassword, here), "RateLimited")
+      assert.strictEqual((yield* accounts.get(id)).email, account.email)
+      // Their owner is not kept from anything.
+      assert.strictEqual(yield* tryLogin("robbed", testPassword, here), "in")
+      assert.strictEqual(yield* change(testPassword, elsewhere), "thief@example.com")
+    })
+  )
+})
+
+layer(services)("Attempts that are forgotten", (it) => {
+  it.effect("are swept away, and no others", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`
+        INSERT INTO login_attempts (key, failures, blocked_until, forgotten_at)
+        SELECT sha256(n::text::bytea), 1, now(), now() + n * interval '1 minute' FROM generate_series(-3, 2) n`
+      yield* TestClock.adjust("10 minutes")
+      const left = sql`SELECT FROM login_attempts`
+      assert.lengthOf(yield* Effect.repeat(left, { until: (rows) => rows.length < 6 }), 2)
+    })
+  )
+})
