@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuthApi } from "./auth/AuthApi.ts"
+import { FriendsApi } from "./friends/FriendsApi.ts"
 import { InboxApi } from "./inbox/InboxApi.ts"
 import { ConversationsApi } from "./messaging/ConversationsApi.ts"
 import { MessagesApi } from "./messaging/MessagesApi.ts"
@@ -9,6 +10,7 @@ import { Problems } from "./ProblemsApi.ts"
 /** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
 export class Api extends HttpApi.make("xfchat")
   .add(AuthApi)
+  .add(FriendsApi)
   .add(ConversationsApi)
   .add(MessagesApi)
   .add(InboxApi)

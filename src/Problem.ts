@@ -18,6 +18,7 @@ const problems = {
   ValidationFailed: { status: 422, title: "The request is well-formed but not valid" },
   StaleVersion: { status: 422, title: "The message has changed since" },
   ParticipantLimitReached: { status: 422, title: "The conversation has as many participants as it may have" },
+  RequestLimitReached: { status: 422, title: "There are as many open requests as there may be" },
   MessageIdReused: { status: 422, title: "This message id was used for another message" },
   VersionNotFound: { status: 432, title: "This version is not known" },
   RateLimited: { status: 429, title: "Too many at once" },

@@ -7,6 +7,9 @@ import { AuthHttp, AuthorizationLive } from "./auth/AuthHttp.ts"
 import { LoginAttempts } from "./auth/LoginAttempts.ts"
 import { Passwords } from "./auth/Passwords.ts"
 import { Sessions } from "./auth/Sessions.ts"
+import { Blocks } from "./friends/Blocks.ts"
+import { FriendsHttp } from "./friends/FriendsHttp.ts"
+import { Pairs } from "./friends/Pairs.ts"
 import { Inbox } from "./inbox/Inbox.ts"
 import { InboxHttp } from "./inbox/InboxHttp.ts"
 import { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
@@ -37,7 +40,8 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
   Layer.provideMerge(
     Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
   ),
-  Layer.provideMerge(SystemMessages.layer),
+  Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer)),
+  Layer.provideMerge(Pairs.layer),
   Layer.provideMerge(Accounts.layer),
   Layer.provideMerge(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer))
 )
@@ -49,7 +53,7 @@ export const RoutesLive = Layer.mergeAll(
   // Within what shows the client: the first that is built is the outermost.
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
-  Layer.provide([AuthHttp, ConversationsHttp, MessagesHttp, InboxHttp, OperationsHttp]),
+  Layer.provide([AuthHttp, FriendsHttp, ConversationsHttp, MessagesHttp, InboxHttp, OperationsHttp]),
   Layer.provide([AuthorizationLive, ProblemsLive])
 )
 

@@ -8,6 +8,9 @@ export { Authorization } from "./auth/AuthApi.ts"
 export { Passwords } from "./auth/Passwords.ts"
 export { Sessions } from "./auth/Sessions.ts"
 
+export * from "./friends/Friend.ts"
+export { Blocks } from "./friends/Blocks.ts"
+
 export * from "./inbox/InboxItem.ts"
 export { Inbox } from "./inbox/Inbox.ts"
 export { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"

@@ -1,6 +1,7 @@
 import { Layer } from "effect"
 import { Accounts } from "../auth/Accounts.ts"
 import { Sessions } from "../auth/Sessions.ts"
+import { Blocks } from "../friends/Blocks.ts"
 import { Inbox } from "../inbox/Inbox.ts"
 import { InboxSubscriptions } from "../inbox/InboxSubscriptions.ts"
 import { Conversations } from "../messaging/Conversations.ts"
@@ -15,6 +16,7 @@ import { Subscriptions } from "../streaming/Subscriptions.ts"
 export const unusedServices = Layer.mergeAll(
   Layer.mock(Accounts, {}),
   Layer.mock(Sessions, {}),
+  Layer.mock(Blocks, {}),
   Layer.mock(Conversations, {}),
   Layer.mock(Participants, {}),
   Layer.mock(Messages, {}),

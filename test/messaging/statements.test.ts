@@ -73,6 +73,9 @@ const endpoints: Record<
   ],
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
   "auth.update": [2, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
+  "friends.blocks": [2, ({ asAda }) => asAda.friends.blocks({ query: {} })],
+  "friends.block": [7, ({ asAda, eve }) => asAda.friends.block({ params: { userId: eve.id } })],
+  "friends.unblock": [4, ({ asAda, grace }) => asAda.friends.unblock({ params: { userId: grace.id } })],
   "conversations.direct": [4, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
     6,
@@ -127,6 +130,7 @@ const server = Layer.effect(People, makePeople).pipe(Layer.provideMerge(TestServ
 
 /** What only reads: of one thing, or of all there are. */
 const reads = [
+  "friends.blocks",
   "conversations.list",
   "conversations.get",
   "conversations.participants",

@@ -86,6 +86,7 @@ describe("the schema", () => {
         friend_requests_pair_key: `INSERT INTO friend_requests (from_user_id, to_user_id) VALUES ('${b}', '${a}')`,
         friend_requests_self_check: `INSERT INTO friend_requests (from_user_id, to_user_id) VALUES ('${a}', '${a}')`,
         friend_requests_status_check: `INSERT INTO friend_requests (from_user_id, to_user_id, status) VALUES ('${a}', '${c}', '')`,
+        blocks_self_check: `INSERT INTO blocks VALUES ('${a}', '${a}')`,
         conversations_direct_pair_key: `INSERT INTO conversations (is_direct_message, direct_low, direct_high) VALUES (TRUE, '${a}', '${b}')`,
         conversations_direct_order_check: `INSERT INTO conversations (is_direct_message, direct_low, direct_high) VALUES (TRUE, '${c}', '${a}')`,
         conversations_direct_check: `INSERT INTO conversations (direct_low, direct_high) VALUES ('${a}', '${c}')`,

@@ -1,0 +1,93 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../auth/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { pageOf, type Page, type Place } from "../Paging.ts"
+import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../Problem.ts"
+import { Block } from "./Friend.ts"
+import * as Pair from "./Pair.ts"
+import { Pairs } from "./Pairs.ts"
+
+/** Whom a person wants nothing to do with. Only they see it: who is blocked is answered as ever, and reaches nobody. */
+export class Blocks extends Context.Service<
+  Blocks,
+  {
+    /** Blocks a person. Ends the friendship and the requests between the two. */
+    readonly block: (
+      caller: UserId,
+      other: UserId
+    ) => Effect.Effect<void, NotFound | ValidationFailed | DatabaseUnavailable>
+    /** Lets a person come near again. What was ended stays ended. */
+    readonly unblock: (caller: UserId, other: UserId) => Effect.Effect<void, DatabaseUnavailable>
+    /** Those whom a person blocks, the last first. */
+    readonly list: (
+      caller: UserId,
+      limit: number,
+      after: Place | undefined
+    ) => Effect.Effect<Page<Block>, DatabaseUnavailable>
+    /** All those whom a person blocks. */
+    readonly blockedBy: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, DatabaseUnavailable>
+  }
+>()("xfchat/friends/Blocks") {
+  static readonly layer = Layer.effect(
+    Blocks,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const pairs = yield* Pairs
+
+      const block = Effect.fn("Blocks.block")(function* (caller: UserId, other: UserId) {
+        if (caller === other) {
+          return yield* new ValidationFailed({
+            errors: [{ path: ["params", "userId"], message: "must be somebody else's id" }]
+          })
+        }
+        yield* Effect.gen(function* () {
+          const pair = yield* pairs.lock(caller, other)
+          if (pair.blocks) return
+          yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
+          yield* pairs.move(pair, Pair.block(pair))
+          yield* pairs.changed([caller], [caller, other])
+        }).pipe(sql.withTransaction)
+      }, catchDatabaseErrors)
+
+      const unblock = Effect.fn("Blocks.unblock")(function* (caller: UserId, other: UserId) {
+        yield* Effect.gen(function* () {
+          // By the primary key.
+          const ended = yield* sql`
+            DELETE FROM blocks WHERE blocker_id = ${caller} AND blocked_id = ${other} RETURNING blocked_id`
+          if (ended.length > 0) yield* pairs.changed([caller], [caller, other])
+        }).pipe(sql.withTransaction)
+      }, catchDatabaseErrors)
+
+      // By the primary key.
+      const find = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          limit: Schema.Int,
+          before: Schema.NullOr(Schema.DateTimeUtcFromDate),
+          id: Schema.NullOr(Schema.String)
+        }),
+        Result: Block,
+        execute: ({ before, caller, id, limit }) => sql`
+          SELECT u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl", b.created_at AS since
+          FROM blocks b JOIN users u ON u.id = b.blocked_id AND u.deleted_at IS NULL
+          WHERE b.blocker_id = ${caller}
+            AND (${before}::timestamptz IS NULL OR (b.created_at, u.id) < (${before}::timestamptz, ${id}::uuid))
+          ORDER BY b.created_at DESC, u.id DESC LIMIT ${limit}`
+      })
+
+      const list = Effect.fn("Blocks.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
+        const found = yield* find({ caller, limit: limit + 1, before: after?.before ?? null, id: after?.id ?? null })
+        return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
+      }, catchDatabaseErrors)
+
+      // By the primary key.
+      const blockedBy = Effect.fn("Blocks.blockedBy")(function* (user: UserId) {
+        const rows = yield* sql<{ id: UserId }>`SELECT blocked_id AS id FROM blocks WHERE blocker_id = ${user}`
+        return rows.map(({ id }) => id)
+      }, catchDatabaseErrors)
+
+      return Blocks.of({ block, unblock, list, blockedBy })
+    })
+  )
+}
