@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Runtime } from "effect"
 import { Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
+import { migrate } from "./commands/Migrate.ts"
 import { development } from "./operations/Development.ts"
 import { runMain, ServerProcess } from "./operations/ServerProcess.ts"
 import { showConfiguration } from "./operations/ShowConfiguration.ts"
@@ -21,7 +22,15 @@ const config = Command.make("config", {}, () => showConfiguration).pipe(
 
 const xfchat = Command.make("xfchat").pipe(
   Command.withDescription("A chat backend on PostgreSQL"),
-  Command.withSubcommands([serve, dev, config])
+  Command.withSubcommands([serve, dev, config, migrate])
 )
 
-runMain(Command.run(xfchat, { version: packageJson.version }).pipe(Effect.provide(NodeServices.layer)))
+runMain(
+  Command.run(xfchat, { version: packageJson.version }).pipe(
+    // What is wrong has been shown, and how it is right.
+    Effect.tapErrorTag("ShowHelp", (error) =>
+      Effect.sync(() => Object.assign(error, { [Runtime.errorExitCode]: error.errors.length === 0 ? 0 : 2 }))
+    ),
+    Effect.provide(NodeServices.layer)
+  )
+)

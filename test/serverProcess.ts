@@ -23,6 +23,8 @@ export class ProcessEnded extends Data.TaggedError("ProcessEnded")<{ readonly me
 export interface ServerProcess {
   /** All that it has written so far, standard output and error together. */
   readonly output: () => string
+  /** What it has written so far to standard output alone. */
+  readonly standardOutput: () => string
   /** What it has written so far to standard error alone. */
   readonly errorOutput: () => string
   /** Waits for a line that matches; fails when the process ends without one. */
@@ -32,14 +34,19 @@ export interface ServerProcess {
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>
 }
 
-/** Starts a command in the project's folder, with nothing in its environment but what is given and PATH and HOME. */
+/**
+ * Starts a command in the project's folder, with nothing in its environment but what is given and PATH and HOME, and with
+ * `input` as the whole of its standard input where there is one.
+ */
 export const startProcess = Effect.fn("startProcess")(function* (
   [command, ...args]: Command,
-  env: Record<string, string>
+  env: Record<string, string>,
+  input?: string
 ): Effect.fn.Return<ServerProcess, never, Scope.Scope> {
   const { HOME = "", PATH = "" } = process.env
   const exit = yield* Deferred.make<number | NodeJS.Signals>()
   let output = ""
+  let standardOutput = ""
   let errorOutput = ""
   let watchers: Array<() => void> = []
   const changed = () => watchers.forEach((watch) => watch())
@@ -52,10 +59,13 @@ export const startProcess = Effect.fn("startProcess")(function* (
         Deferred.await(exit)
       )
   )
+  // Who ends before it has read all is not to be written to.
+  if (input !== undefined) child.stdin.on("error", () => {}).end(input)
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text
       if (stream === child.stderr) errorOutput += text
+      else standardOutput += text
       changed()
     })
   }
@@ -80,6 +90,7 @@ export const startProcess = Effect.fn("startProcess")(function* (
 
   return {
     output: () => output,
+    standardOutput: () => standardOutput,
     errorOutput: () => errorOutput,
     line,
     exit: Deferred.await(exit),

@@ -190,34 +190,49 @@ const verify = Effect.gen(function* () {
 
 const report = (check: string) => Console.error(`[STARTUP] ${check}`)
 
+/** The database that the environment names, connected to, and checked before the layer stands. */
+const required = (
+  check: Effect.Effect<void, StartupError | Migrator.MigrationError | SqlError.SqlError, SqlClient.SqlClient>,
+  report: (check: string) => Effect.Effect<void>
+) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const given = yield* Configuration.databaseUrl
+      if (Option.isNone(given)) return yield* new DatabaseUrlMissing()
+      const url = given.value
+      const startupTimeout = yield* Configuration.databaseStartupTimeout
+      const maxConnections = yield* Configuration.databaseMaxConnections
+      const target = yield* parseTarget(url)
+      yield* report("DATABASE_URL is set")
+
+      const checks = Effect.gen(function* () {
+        yield* connect(target, startupTimeout)
+        yield* report("Database connection successful")
+        yield* check
+      })
+      return Layer.effectDiscard(checks).pipe(
+        Layer.provideMerge(layerUnchecked({ url, maxConnections })),
+        Layer.catchTag("SqlError", (error) =>
+          Layer.effectContext(Effect.fail(toStartupError(error, target, startupTimeout)))
+        )
+      )
+    })
+  )
+
 /**
  * The required database: connected, migrated and verified when this layer stands. Its construction fails the program
  * with a `StartupError` or a `MigrationError`, each of which says in one line what to do. Each check that passes is
  * reported on standard error, in the order in which they happen.
  */
-export const layer = Layer.unwrap(
+export const layer = required(
   Effect.gen(function* () {
-    const given = yield* Configuration.databaseUrl
-    if (Option.isNone(given)) return yield* new DatabaseUrlMissing()
-    const url = given.value
-    const startupTimeout = yield* Configuration.databaseStartupTimeout
-    const maxConnections = yield* Configuration.databaseMaxConnections
-    const target = yield* parseTarget(url)
-    yield* report("DATABASE_URL is set")
-
-    const checks = Effect.gen(function* () {
-      yield* connect(target, startupTimeout)
-      yield* report("Database connection successful")
-      yield* Migrator.migrate
-      yield* report("Migrations completed")
-      const users = yield* verify
-      yield* report(`Database tables verified: ${users} users`)
-    })
-    return Layer.effectDiscard(checks).pipe(
-      Layer.provideMerge(layerUnchecked({ url, maxConnections })),
-      Layer.catchTag("SqlError", (error) =>
-        Layer.effectContext(Effect.fail(toStartupError(error, target, startupTimeout)))
-      )
-    )
-  })
+    yield* Migrator.migrate
+    yield* report("Migrations completed")
+    const users = yield* verify
+    yield* report(`Database tables verified: ${users} users`)
+  }),
+  report
 )
+
+/** Connected to, and nothing else: for commands, which take the database as they find it. Fails as {@link layer} does. */
+export const layerConnected = required(Effect.void, () => Effect.void)

@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { References, Cause, Console, Data, Effect, Exit, Layer } from "effect"
+import { References, Cause, Console, Data, Effect, Exit, Layer, Runtime } from "effect"
 import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import * as Configuration from "../Configuration.ts"
@@ -64,16 +64,25 @@ export const ServerProcess = ServerLive.pipe(
   Layer.provide(Layer.succeed(References.TracerEnabled, false))
 )
 
-/** Runs a program as this process: a failure is one plain line on standard error, and exit code 1. */
+/**
+ * Runs a program as this process: a failure is one plain line on standard error, and exit code 1, unless it has been
+ * reported, and has a code of its own.
+ */
 export const runMain = <A, E>(program: Effect.Effect<A, E>) =>
   program.pipe(
     Effect.tapCause((cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.void
-      return Console.error(failureLine(Cause.squash(cause)))
+      const error = Cause.squash(cause)
+      return Runtime.getErrorReported(error) ? Console.error(failureLine(error)) : Effect.void
     }),
     NodeRuntime.runMain({
       disableErrorReporting: true,
       // To be stopped by a signal is how a server ends well.
-      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+      teardown: (exit, onExit) =>
+        onExit(
+          Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
+            ? 0
+            : Runtime.getErrorExitCode(Cause.squash(exit.cause))
+        )
     })
   )

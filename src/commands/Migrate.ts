@@ -1,0 +1,116 @@
+import { Console, Data, Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { load, type Migration, title } from "../database/MigrationFile.ts"
+import * as Migrator from "../database/Migrator.ts"
+import * as CommandDatabase from "./CommandDatabase.ts"
+
+const summary = (what: string, runs: ReadonlyArray<Migrator.MigrationRun>) =>
+  runs.length === 0
+    ? `Nothing to do.`
+    : [...runs.map((run) => `${title(run)}  ${run.durationMs} ms`), `Migrations ${what}: ${runs.length}.`].join("\n")
+
+const up = Command.make("up", {}, () =>
+  Effect.flatMap(Migrator.migrate, (runs) => Console.log(summary("applied", runs)))
+).pipe(
+  Command.withDescription(
+    "Apply what is pending. A server does the same when it starts. Each migration is a transaction of its own."
+  )
+)
+
+/** The migration to go back to is none that is applied here. */
+export class UnknownTarget extends Data.TaggedError("UnknownTarget")<{ readonly id: string }> {
+  override get message() {
+    return `No migration ${this.id} is applied here: see \`xfchat migrate status\` for those that are. Nothing was done.`
+  }
+}
+
+/** What would be lost has been shown, and nobody has agreed. */
+export class NotConfirmed extends Data.TaggedError("NotConfirmed") {
+  override readonly message = "Nothing was done: take a backup, and add --yes."
+}
+
+/** The first comment of a down file: what it takes back, and what of the data cannot come back. */
+const loss = ({ down }: Migration) => {
+  const lines = down.split("\n")
+  const end = lines.findIndex((line) => !line.startsWith("--"))
+  return lines.slice(0, end === -1 ? undefined : end).map((line) => line.replace(/^-- ?/, "    ").trimEnd())
+}
+
+/** The migrations above `to`, or the newest one, as they will be taken back. */
+const toTakeBack = Effect.fnUntraced(function* (to: bigint | undefined) {
+  const applied = (yield* Migrator.status).filter(({ state }) => state !== "pending").toReversed()
+  if (to === undefined) return applied.slice(0, 1)
+  if (to !== 0n && !applied.some(({ id }) => id === to)) return yield* new UnknownTarget({ id: String(to) })
+  return applied.filter(({ id }) => id > to)
+})
+
+const to = Flag.String("to").pipe(
+  Flag.withSchema(Schema.BigIntFromString.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: 99_999_999_999_999n }))),
+  Flag.withMetavar("ID"),
+  Flag.withDescription("Take back all above this migration, which stays; 0 takes back all. Without it: the newest one"),
+  Flag.optional
+)
+
+const yes = Flag.Boolean("yes").pipe(
+  Flag.withDescription("Do it. Without it, the command says what would be lost, and does nothing"),
+  Flag.withDefault(false)
+)
+
+const down = Command.make("down", { to, yes }, ({ to, yes }) =>
+  Effect.gen(function* () {
+    const target = Option.getOrUndefined(to)
+    const files = yield* Effect.flatMap(Effect.service(Migrator.MigrationsFolder), load)
+    const taken = yield* toTakeBack(target)
+    if (taken.length === 0) return yield* Console.log("Nothing to do.")
+    for (const migration of taken) {
+      const file = files.find(({ id }) => id === migration.id)
+      yield* Console.log([title(migration), ...(file === undefined ? [] : loss(file)), ""].join("\n"))
+    }
+    if (!yes) return yield* new NotConfirmed()
+    yield* Console.log(summary("taken back", yield* Migrator.rollback({ to: target })))
+  })
+).pipe(
+  Command.withDescription(
+    "Take migrations back, the newest first, and say what that loses. Stop the servers before: one that starts applies them again."
+  ),
+  Command.withExamples([
+    { command: "xfchat migrate down", description: "Say what taking back the newest migration would lose" },
+    { command: "xfchat migrate down --yes", description: "Take back the newest migration" },
+    { command: "xfchat migrate down --to 20240107000000 --yes", description: "Take back all that came after it" }
+  ])
+)
+
+/** A migration is applied here that this XFChat does not know, or knows otherwise. */
+export class HistoryDisagrees extends Data.TaggedError("HistoryDisagrees") {
+  override readonly message =
+    "A migration is unknown, or was changed after it ran: start the XFChat that made it, or restore its file. A server would not start here."
+}
+
+const said: Record<Migrator.MigrationStatus["state"], string> = {
+  applied: "applied",
+  pending: "pending",
+  changed: "CHANGED: its file is not what it was when it ran",
+  unknown: "UNKNOWN: this XFChat has no such file"
+}
+
+const status = Command.make("status", {}, () =>
+  Effect.gen(function* () {
+    const migrations = yield* Migrator.status
+    const width = Math.max(...migrations.map((migration) => title(migration).length))
+    for (const migration of migrations) {
+      const applied = migration.appliedAt?.toISOString() ?? ""
+      yield* Console.log(`${title(migration).padEnd(width)}  ${applied.padEnd(24)}  ${said[migration.state]}`)
+    }
+    if (migrations.some(({ state }) => state === "changed" || state === "unknown")) return yield* new HistoryDisagrees()
+  })
+).pipe(
+  Command.withDescription(
+    "List each migration, and when it was applied. Exit code 1 when one is unknown, or changed since it ran."
+  )
+)
+
+export const migrate = Command.make("migrate").pipe(
+  Command.withDescription("The schema of the database: bring it up to date, take it back, see where it is"),
+  Command.withSubcommands([up, down, status]),
+  Command.provide(CommandDatabase.layerAsItIs)
+)

@@ -1,0 +1,32 @@
+import { Effect, Redacted } from "effect"
+import { fileURLToPath } from "node:url"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { startProcess } from "../serverProcess.ts"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+
+const runtimes = {
+  node: [`${root}node_modules/.bin/node`],
+  deno: [`${root}node_modules/.bin/deno`, "run", "-A"]
+} as const
+
+/** What a command was told besides its arguments. */
+export interface Given {
+  readonly env?: Record<string, string>
+  /** All of its standard input; empty without it. */
+  readonly input?: string
+  readonly runtime?: keyof typeof runtimes
+}
+
+/** Runs `xfchat` as a process of its own, to its end, on the database of the test. */
+export const xfchat = Effect.fn("xfchat")(function* (args: ReadonlyArray<string>, given: Given = {}) {
+  const { url } = yield* TestDatabase
+  const [program, ...before] = runtimes[given.runtime ?? "node"]
+  const command = yield* startProcess(
+    [program, ...before, "src/cli.ts", ...args],
+    { DATABASE_URL: Redacted.value(url), ...given.env },
+    given.input ?? ""
+  )
+  const exit = yield* command.exit
+  return { exit, output: command.standardOutput(), errorOutput: command.errorOutput() }
+}, Effect.scoped)

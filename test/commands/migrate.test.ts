@@ -1,0 +1,130 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { readdir } from "node:fs/promises"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { emptied, having } from "../operations/database.ts"
+import { xfchat } from "./command.ts"
+
+const files = Effect.promise(() => readdir(new URL("../../migrations", import.meta.url)))
+const migrations = Effect.map(files, (names) => names.flatMap((name) => /^(.*)\.up\.sql$/.exec(name)?.[1] ?? []).sort())
+
+const applied = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ title: string }>`SELECT id || '_' || name AS title FROM schema_migrations ORDER BY id`
+  return rows.map(({ title }) => title)
+})
+
+describe("xfchat migrate", () => {
+  for (const runtime of ["node", "deno"] as const) {
+    it.live(`up applies what is pending, then has nothing to do, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        yield* emptied
+        const all = yield* migrations
+        const first = yield* xfchat(["migrate", "up"], { runtime })
+        assert.strictEqual(first.exit, 0, first.errorOutput)
+        assert.deepStrictEqual(
+          [...first.output.matchAll(/^(\d{14}_\w+)/gm)].map(([, name]) => name),
+          all
+        )
+        assert.deepStrictEqual(yield* applied, all)
+        const second = yield* xfchat(["migrate", "up"], { runtime })
+        assert.deepStrictEqual([second.exit, second.output], [0, "Nothing to do.\n"])
+      }).pipe(Effect.provide(TestDatabase.layer))
+    )
+  }
+
+  it.live("down says what would be lost, and does nothing without --yes", () =>
+    Effect.gen(function* () {
+      const all = yield* migrations
+      const { errorOutput, exit, output } = yield* xfchat(["migrate", "down", "--to", "20240106000000"])
+      assert.strictEqual(exit, 1)
+      assert.match(output, /Reactions, mentions, earlier contents of edited messages/)
+      assert.isBelow(output.indexOf("20240108000000_people"), output.indexOf("20240107000000_groups"))
+      assert.notInclude(output, "20240106000000")
+      assert.strictEqual(errorOutput, "Nothing was done: take a backup, and add --yes.\n")
+      assert.deepStrictEqual(yield* applied, all)
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("down --yes takes back the newest, down --to what came after one, and up brings all of it again", () =>
+    Effect.gen(function* () {
+      const all = yield* migrations
+      assert.strictEqual((yield* xfchat(["migrate", "down", "--yes"])).exit, 0)
+      assert.deepStrictEqual(yield* applied, all.slice(0, -1))
+      assert.strictEqual((yield* xfchat(["migrate", "down", "--to", "20240106000000", "--yes"])).exit, 0)
+      assert.match((yield* applied).at(-1) ?? "", /^20240106000000_/)
+      const nothing = yield* xfchat(["migrate", "down", "--to", "20240106000000", "--yes"])
+      assert.deepStrictEqual([nothing.exit, nothing.output], [0, "Nothing to do.\n"])
+      assert.strictEqual((yield* xfchat(["migrate", "up"])).exit, 0)
+      assert.deepStrictEqual(yield* applied, all)
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("down to a migration that is not applied does nothing and says so", () =>
+    Effect.gen(function* () {
+      const all = yield* migrations
+      const { errorOutput, exit } = yield* xfchat(["migrate", "down", "--to", "20240102000000", "--yes"])
+      assert.strictEqual(exit, 1)
+      assert.match(errorOutput, /^No migration 20240102000000 is applied here: .* Nothing was done\.\n$/)
+      assert.deepStrictEqual(yield* applied, all)
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("status tells what is applied and when, what is pending, changed, and unknown", () =>
+    Effect.gen(function* () {
+      const healthy = yield* xfchat(["migrate", "status"])
+      assert.strictEqual(healthy.exit, 0)
+      const lines = healthy.output.trimEnd().split("\n")
+      assert.deepStrictEqual(
+        lines.map((line) => line.split(" ")[0]),
+        yield* migrations
+      )
+      for (const line of lines) assert.match(line, / 20\d\d-\d\d-\d\dT\S+Z  applied$/)
+
+      yield* having("DELETE FROM schema_migrations WHERE id = 20240109000000")
+      const pending = yield* xfchat(["migrate", "status"])
+      assert.strictEqual(pending.exit, 0)
+      assert.match(pending.output, /^20240109000000_\w+ +pending$/m)
+
+      yield* having(
+        "UPDATE schema_migrations SET checksum = 'x' WHERE id = 20240101000000",
+        "INSERT INTO schema_migrations VALUES (29990101000000, 'later', 'x', 0)"
+      )
+      const wrong = yield* xfchat(["migrate", "status"])
+      assert.strictEqual(wrong.exit, 1)
+      assert.match(wrong.output, /^20240101000000_\w+ .* CHANGED/m)
+      assert.match(wrong.output, /^29990101000000_later .* UNKNOWN/m)
+      assert.match(wrong.errorOutput, /^A migration is unknown, or was changed after it ran: .*\n$/)
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+})
+
+describe("xfchat", () => {
+  it.live("shows how it is used when it is used wrongly, and exits with 2", () =>
+    Effect.gen(function* () {
+      for (const args of [["nonsense"], ["migrate", "nonsense"], ["migrate", "down", "--to", "canary"]]) {
+        const { errorOutput, exit, output } = yield* xfchat(args)
+        assert.strictEqual(exit, 2, args.join(" "))
+        assert.include(output, "USAGE")
+        assert.notInclude(errorOutput, "Help requested")
+      }
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("shows each command, with examples, on --help, and exits with 0", () =>
+    Effect.gen(function* () {
+      const { exit, output } = yield* xfchat(["migrate", "down", "--help"])
+      assert.strictEqual(exit, 0)
+      assert.include(output, "xfchat migrate down --to 20240107000000 --yes")
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("says in one line what is wrong with the database, and exits with 1", () =>
+    Effect.gen(function* () {
+      const { errorOutput, exit, output } = yield* xfchat(["migrate", "status"], { env: { DATABASE_URL: "" } })
+      assert.deepStrictEqual([exit, output], [1, ""])
+      assert.match(errorOutput, /^DATABASE_URL is not set: .*\n$/)
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+})
