@@ -1,7 +1,11 @@
 import { Effect, Redacted } from "effect"
 import { fileURLToPath } from "node:url"
+import { vi } from "vitest"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { startProcess } from "../serverProcess.ts"
+
+// Each command is a process, and a test starts several.
+vi.setConfig({ testTimeout: 180_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
