@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config"
+import { unlimited } from "./test/unlimited.ts"
 
 export default defineConfig({
   test: {
@@ -6,6 +7,7 @@ export default defineConfig({
     globalSetup: ["src/testing/globalSetup.ts"],
     // Processes, not threads: a test may read and change what belongs to the process, such as its signal handlers.
     pool: "forks",
+    env: unlimited,
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -2,6 +2,7 @@ import { HttpApi, OpenApi } from "effect/http-api"
 import { AuthApi } from "./auth/AuthApi.ts"
 import { FriendsApi } from "./friends/FriendsApi.ts"
 import { InboxApi } from "./inbox/InboxApi.ts"
+import { Limits } from "./limits/LimitsApi.ts"
 import { ConversationsApi } from "./messaging/ConversationsApi.ts"
 import { MessagesApi } from "./messaging/MessagesApi.ts"
 import { OperationsApi } from "./operations/OperationsApi.ts"
@@ -14,6 +15,8 @@ export class Api extends HttpApi.make("xfchat")
   .add(ConversationsApi)
   .add(MessagesApi)
   .add(InboxApi)
+  .middleware(Limits)
+  // Who watches over the server asks as often as they want.
   .add(OperationsApi)
   .middleware(Problems)
   // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.

@@ -100,6 +100,14 @@ const networks: Kind<ReadonlyArray<IpNetwork.IpNetwork>> = {
   )
 }
 
+const rate: Kind<number | "none"> = {
+  takes: `a whole number of requests a minute from 1 to 1000000, or "none"`,
+  schema: Schema.Union([
+    Schema.Literal("none"),
+    Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
+  ])
+}
+
 export const databaseUrl = optional(
   "DATABASE_URL",
   secret("postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
@@ -121,7 +129,7 @@ export const databaseStartupTimeout = setting(
 export const redisUrl = optional(
   "REDIS_URL",
   secret("redis://USER:PASSWORD@HOST:6379"),
-  "processes wake each other through this Redis, not through PostgreSQL"
+  "processes wake each other through this Redis, not through PostgreSQL, and share their rate limits in it"
 )
 
 export const serverHost = setting(
@@ -151,6 +159,21 @@ export const streamMaxAge = setting(
   "1 hour",
   "how long a stream lives at most, give or take a tenth; its client resumes"
 )
+
+/** Requests a minute: of a user, but for `authentication`, of an address. */
+export const rateLimits = {
+  authentication: setting(
+    "RATE_LIMIT_AUTHENTICATION",
+    rate,
+    "30",
+    "signing up and signing in, a minute and address; `none` for no limit"
+  ),
+  reading: setting("RATE_LIMIT_READING", rate, "600", "other requests that read, a minute and user"),
+  writing: setting("RATE_LIMIT_WRITING", rate, "300", "other requests that write, a minute and user"),
+  sending: setting("RATE_LIMIT_SENDING", rate, "300", "messages sent, a minute and user"),
+  streaming: setting("RATE_LIMIT_STREAMING", rate, "120", "streams opened and long polls, a minute and user"),
+  searching: setting("RATE_LIMIT_SEARCHING", rate, "60", "searches for people, a minute and user")
+}
 
 /** Fails when any variable is malformed: asked before all else, so that no mistake shows up late. */
 export const check: Effect.Effect<void, Config.ConfigError> = Effect.suspend(() =>

@@ -14,6 +14,8 @@ import { Inbox } from "./inbox/Inbox.ts"
 import { InboxHttp } from "./inbox/InboxHttp.ts"
 import { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
 import { ClientAddressLive } from "./limits/ClientAddressHttp.ts"
+import { LimitsLive } from "./limits/LimitsHttp.ts"
+import { RateLimits } from "./limits/RateLimits.ts"
 import { Conversations } from "./messaging/Conversations.ts"
 import { ConversationsHttp } from "./messaging/ConversationsHttp.ts"
 import { MessageChanges } from "./messaging/MessageChanges.ts"
@@ -43,7 +45,9 @@ export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptio
   Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer)),
   Layer.provideMerge(Pairs.layer),
   Layer.provideMerge(Accounts.layer),
-  Layer.provideMerge(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer))
+  Layer.provideMerge(
+    Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer, RateLimits.layer)
+  )
 )
 
 /** Every route, on the services. */
@@ -54,7 +58,7 @@ export const RoutesLive = Layer.mergeAll(
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
   Layer.provide([AuthHttp, FriendsHttp, ConversationsHttp, MessagesHttp, InboxHttp, OperationsHttp]),
-  Layer.provide([AuthorizationLive, ProblemsLive])
+  Layer.provide([AuthorizationLive, LimitsLive, ProblemsLive])
 )
 
 /** How long open answers may take to go out when the server stops: a client that does not read would hold it for ever. */

@@ -15,6 +15,10 @@ export * from "./inbox/InboxItem.ts"
 export { Inbox } from "./inbox/Inbox.ts"
 export { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
 
+export { Limits } from "./limits/LimitsApi.ts"
+export { RateLimits, type Allowance } from "./limits/RateLimits.ts"
+export { Limited, routeClasses, type RouteClass } from "./limits/RouteClass.ts"
+
 export * from "./messaging/Conversation.ts"
 export * from "./messaging/Message.ts"
 export { Conversations } from "./messaging/Conversations.ts"

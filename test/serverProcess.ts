@@ -1,6 +1,7 @@
 import { Data, Deferred, Effect, Redacted, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { unlimited } from "./unlimited.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
 const binary = (name: string) => `${root}/node_modules/.bin/${name}`
@@ -105,6 +106,7 @@ export const startServer = Effect.fn("startServer")(function* (
   env: Record<string, string> = {}
 ) {
   const environment = {
+    ...unlimited,
     DATABASE_URL: Redacted.value(databaseUrl),
     SERVER_HOST: "127.0.0.1",
     SERVER_PORT: "0",

@@ -17,6 +17,7 @@ import {
   Unauthorized,
   UsernameTaken
 } from "./Account.ts"
+import { Limited } from "../limits/RouteClass.ts"
 import { DatabaseUnavailable, Forbidden, NotFound, RateLimited } from "../Problem.ts"
 import type { CurrentSession } from "./Session.ts"
 import { Session, SessionId, SignedIn } from "./Session.ts"
@@ -27,7 +28,7 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   {
     requiredForClient: true,
     security: { bearer: HttpApiSecurity.bearer },
-    error: [Unauthorized, DatabaseUnavailable]
+    error: [Unauthorized, RateLimited, DatabaseUnavailable]
   }
 ) {}
 
@@ -37,12 +38,16 @@ export class AuthApi extends HttpApiGroup.make("auth")
       payload: Signup,
       success: SignedIn.pipe(HttpApiSchema.status(201)),
       error: [UsernameTaken, EmailTaken]
-    }).annotate(OpenApi.Description, "Makes an account and signs it in."),
+    })
+      .annotate(Limited, "authentication")
+      .annotate(OpenApi.Description, "Makes an account and signs it in."),
     HttpApiEndpoint.post("login", "/login", {
       payload: Login,
       success: SignedIn,
       error: [Unauthorized, RateLimited]
-    }).annotate(OpenApi.Description, "Opens a session, by username or e-mail address."),
+    })
+      .annotate(Limited, "authentication")
+      .annotate(OpenApi.Description, "Opens a session, by username or e-mail address."),
     HttpApiEndpoint.post("logout", "/logout", { success: HttpApiSchema.NoContent })
       .middleware(Authorization)
       .annotate(OpenApi.Description, "Ends the session that the token belongs to."),

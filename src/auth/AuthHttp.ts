@@ -2,6 +2,8 @@ import { Effect, Layer, Option, type Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
+import { takeOfUser } from "../limits/LimitsHttp.ts"
+import { RateLimits } from "../limits/RateLimits.ts"
 import type { Account } from "./Account.ts"
 import { Accounts } from "./Accounts.ts"
 import { Authorization } from "./AuthApi.ts"
@@ -10,15 +12,17 @@ import { Sessions } from "./Sessions.ts"
 
 const addressOf = ({ remoteAddress }: HttpServerRequest.HttpServerRequest) => Option.getOrUndefined(remoteAddress)
 
-/** Reads the bearer token, asks the database whose it is, and hands the session on. */
+/** Reads the bearer token, asks the database whose it is, and hands the session on: within what its user may ask for. */
 export const AuthorizationLive = Layer.effect(
   Authorization,
   Effect.gen(function* () {
     const sessions = yield* Sessions
+    const rateLimits = yield* RateLimits
     return Authorization.of({
-      bearer: Effect.fnUntraced(function* (handler, { credential }) {
+      bearer: Effect.fnUntraced(function* (handler, { credential, ...route }) {
         const request = yield* HttpServerRequest.HttpServerRequest
         const session = yield* sessions.authenticate(credential, addressOf(request))
+        yield* takeOfUser(rateLimits, route, session.userId)
         return yield* Effect.provideService(handler, CurrentSession, session)
       })
     })

@@ -1,7 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "../auth/AuthApi.ts"
-import { RateLimited } from "../Problem.ts"
 import { Wait } from "../streaming/StreamApi.ts"
 import { InboxPage } from "./InboxItem.ts"
 
@@ -9,8 +8,7 @@ export class InboxApi extends HttpApiGroup.make("inbox")
   .add(
     HttpApiEndpoint.get("inbox", "/inbox", {
       query: { wait: Schema.optionalKey(Wait), after: Schema.optionalKey(Schema.String) },
-      success: HttpApiSchema.WithHeaders(InboxPage, Schema.Struct({ version: Schema.String })),
-      error: RateLimited
+      success: HttpApiSchema.WithHeaders(InboxPage, Schema.Struct({ version: Schema.String }))
     }).annotate(
       OpenApi.Description,
       "The user's whole picture: conversations with last message and unread count. Or the stream of it, one for a whole " +

@@ -1,7 +1,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "../auth/AuthApi.ts"
-import { Forbidden, NotFound, Problem, RateLimited } from "../Problem.ts"
+import { Limited } from "../limits/RouteClass.ts"
+import { Forbidden, NotFound, Problem } from "../Problem.ts"
 import { Wait } from "../streaming/StreamApi.ts"
 import { Text } from "../Text.ts"
 import { ConversationId, Position } from "./Conversation.ts"
@@ -40,7 +41,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
         wait: Schema.optionalKey(Wait)
       },
       success: HttpApiSchema.WithHeaders(MessagePage, Version),
-      error: [NotFound, VersionNotFound, RateLimited]
+      error: [NotFound, VersionNotFound]
     }).annotate(
       OpenApi.Description,
       "A page of messages, the newest unless `before`, `after` or `around` says otherwise. Or the stream of them, in one of " +
@@ -53,11 +54,13 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       payload: Draft,
       success: [Message.json, Message.json.pipe(HttpApiSchema.status(201))],
       error: [NotFound, Forbidden, MessageIdReused, StaleVersion]
-    }).annotate(
-      OpenApi.Description,
-      "Sends a message under an id that the sender chose: 201 the first time, 200 and the stored message ever after. With " +
-        "`Parents`, the message's current version: an edit."
-    ),
+    })
+      .annotate(Limited, "sending")
+      .annotate(
+        OpenApi.Description,
+        "Sends a message under an id that the sender chose: 201 the first time, 200 and the stored message ever after. With " +
+          "`Parents`, the message's current version: an edit."
+      ),
     HttpApiEndpoint.get("get", "/conversations/:id/messages/:messageId", {
       params: message,
       success: HttpApiSchema.WithHeaders(Message.json, Version),

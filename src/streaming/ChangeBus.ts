@@ -4,11 +4,12 @@ import type { Redacted, Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Configuration from "../Configuration.ts"
 import * as Metrics from "../Metrics.ts"
+import { parseRedisUrl } from "../redis/RedisConnection.ts"
 import { decodeChanges, encodeChanges, encodeProbe, GatheredChanges, type Change } from "./Change.ts"
 import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
 import { makeEchoes } from "./Echoes.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
-import { connectRedis, parseRedisUrl } from "./RedisChannel.ts"
+import { connectRedis } from "./RedisChannel.ts"
 
 export { Change } from "./Change.ts"
 

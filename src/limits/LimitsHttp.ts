@@ -1,0 +1,102 @@
+import { Context, Duration, Effect, Layer, Option } from "effect"
+import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { IpNetwork, NetAddress } from "effect/net"
+import type { UserId } from "../auth/Account.ts"
+import { RateLimited } from "../Problem.ts"
+import { Limits } from "./LimitsApi.ts"
+import { RateLimits, window, type Allowance } from "./RateLimits.ts"
+import { Limited, type RouteClass } from "./RouteClass.ts"
+
+interface Route {
+  readonly endpoint: HttpApiEndpoint.Top
+  readonly group: HttpApiGroup.Top
+}
+
+const classes = new WeakMap<HttpApiEndpoint.Top, RouteClass>()
+
+/** The class of a route: as it is annotated, or by its method. */
+export const classOf = ({ endpoint, group }: Route): RouteClass => {
+  let routeClass = classes.get(endpoint)
+  if (routeClass === undefined) {
+    routeClass = Option.getOrElse(
+      Context.getOption(Context.merge(group.annotations, endpoint.annotations), Limited),
+      () => (endpoint.method === "GET" || endpoint.method === "HEAD" ? "reading" : "writing")
+    )
+    classes.set(endpoint, routeClass)
+  }
+  return routeClass
+}
+
+/** A stream in any of its encodings, or a long poll. */
+const asksForStream = ({ headers, url }: HttpServerRequest.HttpServerRequest) =>
+  "subscribe" in headers ||
+  /\btext\/event-stream\b|\bapplication\/x-ndjson\b/.test(headers["accept"] ?? "") ||
+  /[?&]wait=/.test(url)
+
+const windowSeconds = Duration.toSeconds(window)
+
+const setHeaders = (
+  response: HttpServerResponse.HttpServerResponse,
+  routeClass: RouteClass,
+  { limit, remaining, resetAfter }: Allowance
+) =>
+  HttpServerResponse.setHeaders(response, {
+    "ratelimit-limit": `${limit}`,
+    "ratelimit-remaining": `${remaining}`,
+    "ratelimit-reset": `${resetAfter}`,
+    "ratelimit-policy": `"${routeClass}";q=${limit};w=${windowSeconds}`,
+    ratelimit: `"${routeClass}";r=${remaining};t=${resetAfter}`
+  })
+
+/** Takes a request from what a user or an address may ask for. The answer, whatever it is, tells what is left. */
+const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: string) =>
+  Effect.flatMap(rateLimits.take(routeClass, key), (allowance) =>
+    allowance === undefined
+      ? Effect.void
+      : HttpEffect.withPreResponseHandler(
+          allowance.isAllowed
+            ? Effect.void
+            : new RateLimited({
+                detail: `At most ${allowance.limit} requests of this kind (${routeClass}) a minute.`,
+                retryAfter: allowance.retryAfter
+              }),
+          (_, response) => Effect.succeed(setHeaders(response, routeClass, allowance))
+        )
+  )
+
+/** Takes a user's request from what they may ask for: of every class but `authentication`. */
+export const takeOfUser = (rateLimits: RateLimits["Service"], route: Route, userId: UserId) => {
+  const routeClass = classOf(route)
+  if (routeClass === "authentication") return Effect.void
+  if (routeClass !== "reading") return take(rateLimits, routeClass, userId)
+  return HttpServerRequest.HttpServerRequest.use((request) =>
+    take(rateLimits, asksForStream(request) ? "streaming" : routeClass, userId)
+  )
+}
+
+/** Whoever has one address of IPv6 has a network of them. */
+const sourceOf = (address: string) =>
+  Option.match(Option.getSuccess(NetAddress.ipFromString(address)), {
+    onNone: () => address,
+    onSome: (ip) => (NetAddress.isIpv6Address(ip) ? IpNetwork.format(IpNetwork.fromAddressUnsafe(ip, 64)) : address)
+  })
+
+/** Takes a request of the class `authentication` from what its address may ask for; not where addresses are not known. */
+const takeOfAddress = (rateLimits: RateLimits["Service"]) =>
+  HttpServerRequest.HttpServerRequest.use(({ remoteAddress }) =>
+    Option.match(remoteAddress, {
+      onNone: () => Effect.void,
+      onSome: (address) => take(rateLimits, "authentication", sourceOf(address))
+    })
+  )
+
+/** The limits by address. Those by user are `Authorization`'s to ask for, once it knows whose request it is. */
+export const LimitsLive = Layer.effect(
+  Limits,
+  Effect.map(RateLimits, (rateLimits) =>
+    Limits.of((handler, route) =>
+      classOf(route) === "authentication" ? Effect.andThen(takeOfAddress(rateLimits), handler) : handler
+    )
+  )
+)
