@@ -246,55 +246,59 @@ layer(TestServer.layerSocket, { excludeTestServices: true })("Limits of none", (
   )
 })
 
-describe.skipIf(!hasRedis)("Two processes with a Redis (needs redis-server in PATH, or REDIS_URL)", () => {
-  const twoProcesses = Effect.fnUntraced(function* (redisUrl: Redacted.Redacted, limit: number) {
-    const { url } = yield* TestDatabase
-    const environment = { REDIS_URL: Redacted.value(redisUrl), ...limitsOf({ reading: limit }) }
-    const [one, other] = yield* Effect.all(
-      [startServer("node", url, environment), startServer("deno", url, environment)],
-      {
-        concurrency: 2
-      }
+describe.skipIf(!hasRedis)(
+  "Two processes with a Redis (needs redis-server in PATH, or REDIS_URL)",
+  { timeout: 60_000 },
+  () => {
+    const twoProcesses = Effect.fnUntraced(function* (redisUrl: Redacted.Redacted, limit: number) {
+      const { url } = yield* TestDatabase
+      const environment = { REDIS_URL: Redacted.value(redisUrl), ...limitsOf({ reading: limit }) }
+      const [one, other] = yield* Effect.all(
+        [startServer("node", url, environment), startServer("deno", url, environment)],
+        {
+          concurrency: 2
+        }
+      )
+      const ada = yield* Effect.promise(() => Person.signUp({ url: one.baseUrl }))
+      const askAt = ({ baseUrl }: { readonly baseUrl: string }) =>
+        Effect.promise(() => fetch(`${baseUrl}/api/auth/me`, { headers: { authorization: `Bearer ${ada.token}` } }))
+      return { one, other, askAt }
+    })
+
+    it.live("share what is left", () =>
+      Effect.gen(function* () {
+        const { askAt, one, other } = yield* twoProcesses(yield* startRedis, 4)
+        const answers = yield* Effect.forEach([one, other, one, other, one, other], askAt)
+        assert.deepStrictEqual(statuses(answers), [200, 200, 200, 200, 429, 429])
+        assert.deepStrictEqual(
+          answers.map((answer) => limitIn(answer)?.remaining),
+          [3, 2, 1, 0, 0, 0]
+        )
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
-    const ada = yield* Effect.promise(() => Person.signUp({ url: one.baseUrl }))
-    const askAt = ({ baseUrl }: { readonly baseUrl: string }) =>
-      Effect.promise(() => fetch(`${baseUrl}/api/auth/me`, { headers: { authorization: `Bearer ${ada.token}` } }))
-    return { one, other, askAt }
-  })
 
-  it.live("share what is left", () =>
-    Effect.gen(function* () {
-      const { askAt, one, other } = yield* twoProcesses(yield* startRedis, 4)
-      const answers = yield* Effect.forEach([one, other, one, other, one, other], askAt)
-      assert.deepStrictEqual(statuses(answers), [200, 200, 200, 200, 429, 429])
-      assert.deepStrictEqual(
-        answers.map((answer) => limitIn(answer)?.remaining),
-        [3, 2, 1, 0, 0, 0]
-      )
-    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
-  )
-
-  it.live("limit each by itself while it is away, say so once, and share again when it is back", () =>
-    Effect.gen(function* () {
-      const redis = yield* Effect.flatMap(startRedis, proxy)
-      const { askAt, one, other } = yield* twoProcesses(redis.url, 4)
-      assert.deepStrictEqual(statuses(yield* Effect.forEach([one, other], askAt)), [200, 200])
-      yield* redis.breakDown
-      for (const server of [one, other]) {
-        const answers = yield* Effect.replicateEffect(askAt(server), 5)
-        assert.deepStrictEqual(statuses(answers), [200, 200, 200, 200, 429])
-        yield* server.line(/each process limits rates by itself: Redis is away/i)
-      }
-      yield* redis.triedInVain
-      yield* redis.recover
-      const isShared = Effect.map(Effect.forEach([one, other], askAt), () =>
-        [one, other].every(({ output }) => output().includes("shared between processes again"))
-      )
-      yield* Effect.repeat(isShared, { until: (isShared) => isShared, schedule: Schedule.spaced("50 millis") })
-      for (const { output } of [one, other]) {
-        assert.strictEqual(output().match(/Redis is away/g)?.length, 1, output())
-        assert.notMatch(output(), /^\s+at .*node_modules/m)
-      }
-    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
-  )
-})
+    it.live("limit each by itself while it is away, say so once, and share again when it is back", () =>
+      Effect.gen(function* () {
+        const redis = yield* Effect.flatMap(startRedis, proxy)
+        const { askAt, one, other } = yield* twoProcesses(redis.url, 4)
+        assert.deepStrictEqual(statuses(yield* Effect.forEach([one, other], askAt)), [200, 200])
+        yield* redis.breakDown
+        for (const server of [one, other]) {
+          const answers = yield* Effect.replicateEffect(askAt(server), 5)
+          assert.deepStrictEqual(statuses(answers), [200, 200, 200, 200, 429])
+          yield* server.line(/each process limits rates by itself: Redis is away/i)
+        }
+        yield* redis.triedInVain
+        yield* redis.recover
+        const isShared = Effect.map(Effect.forEach([one, other], askAt), () =>
+          [one, other].every(({ output }) => output().includes("shared between processes again"))
+        )
+        yield* Effect.repeat(isShared, { until: (isShared) => isShared, schedule: Schedule.spaced("50 millis") })
+        for (const { output } of [one, other]) {
+          assert.strictEqual(output().match(/Redis is away/g)?.length, 1, output())
+          assert.notMatch(output(), /^\s+at .*node_modules/m)
+        }
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+  }
+)
