@@ -6,6 +6,7 @@ import { Limits } from "./limits/LimitsApi.ts"
 import { ConversationsApi } from "./messaging/ConversationsApi.ts"
 import { MessagesApi } from "./messaging/MessagesApi.ts"
 import { OperationsApi } from "./operations/OperationsApi.ts"
+import { PresenceApi } from "./presence/PresenceApi.ts"
 import { Problems } from "./ProblemsApi.ts"
 
 /** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
@@ -18,6 +19,7 @@ export class Api extends HttpApi.make("xfchat")
   .middleware(Limits)
   // Who watches over the server asks as often as they want.
   .add(OperationsApi)
+  .add(PresenceApi)
   .middleware(Problems)
   // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })

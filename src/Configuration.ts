@@ -1,5 +1,5 @@
-import type { Duration, Option, Redacted } from "effect"
-import { Config, Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import type { Option, Redacted } from "effect"
+import { Config, Duration, Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { IpNetwork, NetAddress } from "effect/net"
 
 /**
@@ -158,6 +158,18 @@ export const streamMaxAge = setting(
   duration,
   "1 hour",
   "how long a stream lives at most, give or take a tenth; its client resumes"
+)
+
+export const presenceLease = setting(
+  "PRESENCE_LEASE",
+  {
+    takes: `a duration from "1 second" to "1 day"`,
+    schema: duration.schema.check(
+      Schema.makeFilter((lease) => Duration.between(lease, { minimum: Duration.seconds(1), maximum: Duration.days(1) }))
+    )
+  },
+  "50 seconds",
+  "how long people show as here after the process that they were connected to died"
 )
 
 /** Requests a minute: of a user, but for `authentication`, of an address. */

@@ -27,6 +27,10 @@ import { Receipts } from "./messaging/Receipts.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
 import { Health } from "./operations/Health.ts"
 import { OperationsHttp } from "./operations/OperationsHttp.ts"
+import { Circles } from "./presence/Circles.ts"
+import { Presence } from "./presence/Presence.ts"
+import { PresenceHttp } from "./presence/PresenceHttp.ts"
+import { PresenceSubscriptions } from "./presence/PresenceSubscriptions.ts"
 import { ProblemsLive } from "./ProblemsHttp.ts"
 import { RequestsLive } from "./RequestsHttp.ts"
 import { ChangeBus } from "./streaming/ChangeBus.ts"
@@ -36,8 +40,14 @@ import { LiveStreams } from "./streaming/LiveStreams.ts"
 import { Subscriptions } from "./streaming/Subscriptions.ts"
 
 /** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. */
-export const ServicesLive = Layer.mergeAll(Subscriptions.layer, InboxSubscriptions.layer, Health.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer)),
+export const ServicesLive = Layer.mergeAll(
+  Subscriptions.layer,
+  InboxSubscriptions.layer,
+  PresenceSubscriptions.layer,
+  Health.layer
+).pipe(
+  Layer.provideMerge(Presence.layer),
+  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(
     Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
@@ -57,7 +67,7 @@ export const RoutesLive = Layer.mergeAll(
   // Within what shows the client: the first that is built is the outermost.
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
-  Layer.provide([AuthHttp, FriendsHttp, ConversationsHttp, MessagesHttp, InboxHttp, OperationsHttp]),
+  Layer.provide([AuthHttp, FriendsHttp, ConversationsHttp, MessagesHttp, InboxHttp, PresenceHttp, OperationsHttp]),
   Layer.provide([AuthorizationLive, LimitsLive, ProblemsLive])
 )
 

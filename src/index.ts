@@ -30,6 +30,11 @@ export { Participants } from "./messaging/Participants.ts"
 export { Receipts } from "./messaging/Receipts.ts"
 export { SystemMessages } from "./messaging/SystemMessages.ts"
 
+export * from "./presence/PresencePage.ts"
+export { Circles } from "./presence/Circles.ts"
+export { Presence } from "./presence/Presence.ts"
+export { PresenceSubscriptions } from "./presence/PresenceSubscriptions.ts"
+
 export { Change, ChangeBus } from "./streaming/ChangeBus.ts"
 export { Draining } from "./streaming/Draining.ts"
 export { Hub } from "./streaming/Hub.ts"

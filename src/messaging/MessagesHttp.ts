@@ -4,6 +4,7 @@ import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
+import { Presence } from "../presence/Presence.ts"
 import { UnsupportedMediaType } from "../Problem.ts"
 import { readAsk, readBraid } from "../streaming/StreamHttp.ts"
 import { positionOf, subscribe, versionAt } from "../streaming/SubscriptionHttp.ts"
@@ -51,6 +52,7 @@ export const MessagesHttp = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const messages = yield* Messages
     const changes = yield* MessageChanges
+    const presence = yield* Presence
     const subscriptions = yield* Subscriptions
 
     return handlers.handleAll({
@@ -84,6 +86,7 @@ export const MessagesHttp = HttpApiBuilder.group(
               const target = { conversationId: params.id, id: params.messageId }
               return { message: yield* changes.edit(userId, target, payload.content, expected), created: false }
             })
+        if (created) yield* presence.stopTyping(userId, params.id)
         return HttpServerResponse.jsonUnsafe(encodeMessage(message), {
           status: created ? 201 : 200,
           headers: { version: versionAt(message.version) }

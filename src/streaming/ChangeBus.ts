@@ -156,6 +156,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   return ChangeBus.of({
     publish: (published) =>
       Effect.suspend(() => {
+        if (published.length === 0) return Effect.void
         gather(published)
         return PubSub.publishAll(changes, published)
       }),

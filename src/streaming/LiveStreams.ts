@@ -1,4 +1,17 @@
-import { Clock, Context, DateTime, Duration, Effect, Layer, Random, Schedule, Schema, type Scope } from "effect"
+import {
+  Clock,
+  Context,
+  DateTime,
+  Duration,
+  Effect,
+  Layer,
+  PubSub,
+  Random,
+  Schedule,
+  Schema,
+  Stream,
+  type Scope
+} from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { SessionId, type CurrentSession } from "../auth/Session.ts"
@@ -39,6 +52,10 @@ export class LiveStreams extends Context.Service<
       session: CurrentSession["Service"],
       conversationId: ConversationId | undefined
     ) => Effect.Effect<LiveStream, RateLimited, Scope.Scope>
+    /** Whether somebody has a stream here. */
+    readonly isHere: (userId: UserId) => boolean
+    /** Everybody whose first stream opens from now on, or whose last one closes. */
+    readonly turnover: Stream.Stream<UserId>
   }
 >()("xfchat/streaming/LiveStreams") {
   static readonly layer = Layer.effect(
@@ -53,10 +70,13 @@ export class LiveStreams extends Context.Service<
       const counts = new Map<SessionId | UserId, number>()
       let isDraining = false
 
-      const count = (id: SessionId | UserId, more: number) => {
+      const turnover = yield* PubSub.unbounded<UserId>()
+
+      const count = (id: SessionId | UserId, more: number): number => {
         const sum = (counts.get(id) ?? 0) + more
         if (sum === 0) counts.delete(id)
         else counts.set(id, sum)
+        return sum
       }
 
       // By the primary keys of sessions and conversation_participants.
@@ -124,19 +144,23 @@ export class LiveStreams extends Context.Service<
             if (isDraining) stream.end()
             streams.add(stream)
             count(session.id, 1)
-            count(session.userId, 1)
+            if (count(session.userId, 1) === 1) PubSub.publishUnsafe(turnover, session.userId)
             return stream
           }),
           (stream) =>
             Effect.sync(() => {
               streams.delete(stream)
               count(session.id, -1)
-              count(session.userId, -1)
+              if (count(session.userId, -1) === 0) PubSub.publishUnsafe(turnover, session.userId)
             })
         )
       })
 
-      return LiveStreams.of({ admit })
+      return LiveStreams.of({
+        admit,
+        isHere: (userId) => counts.has(userId),
+        turnover: Stream.fromPubSub(turnover)
+      })
     })
   )
 }

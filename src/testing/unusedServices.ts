@@ -11,6 +11,8 @@ import { Messages } from "../messaging/Messages.ts"
 import { Participants } from "../messaging/Participants.ts"
 import { Receipts } from "../messaging/Receipts.ts"
 import { Health } from "../operations/Health.ts"
+import { Presence } from "../presence/Presence.ts"
+import { PresenceSubscriptions } from "../presence/PresenceSubscriptions.ts"
 import { Subscriptions } from "../streaming/Subscriptions.ts"
 
 /**
@@ -30,5 +32,7 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(Subscriptions, {}),
   Layer.mock(Inbox, {}),
   Layer.mock(InboxSubscriptions, {}),
-  Layer.mock(Health, {})
+  Layer.mock(Health, {}),
+  Layer.mock(Presence, {}),
+  Layer.mock(PresenceSubscriptions, {})
 )

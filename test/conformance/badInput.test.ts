@@ -172,6 +172,19 @@ conformance("Bad input", (server) => {
     assert.deepStrictEqual(membersOf(answer.body), ["payload.messageType"])
   })
 
+  it.each(["true", 1, null, [], {}])("typing is a yes or a no: %j is 422", async (isTyping) => {
+    const { ada, conversation } = pair
+    const answer = await ada.post(`${conversation}/typing`, { isTyping })
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), ["payload.isTyping"])
+  })
+
+  it.each(["wait=0s", "wait=61s", "wait=20", "wait="])("presence cannot be waited for so: 422: %s", async (query) => {
+    const answer = await pair.ada.get(`/api/presence?${query}`)
+    assert.strictEqual(answer.status, 422)
+    assert.deepStrictEqual(membersOf(answer.body), ["query.wait"])
+  })
+
   it("a login that nobody can have is refused, whatever is in it", async () => {
     for (const login of ["' OR 1=1 --", "x".repeat(254), "%", "😀"]) {
       assert.strictEqual((await new Client(server).post("/api/auth/login", { login, password })).status, 401)
@@ -200,6 +213,7 @@ conformance("Bad input", (server) => {
         [ada.get(`/api/conversations/${id}`), "params.id"],
         [ada.get(`/api/conversations/${id}/messages`, { subscribe: "true" }), "params.id"],
         [ada.get(`${messages}/${id}`), "params.messageId"],
+        [ada.post(`/api/conversations/${id}/typing`, {}), "params.id"],
         [ada.put(`${conversation}/messages/${id}`, { content: "Hello" }), "params.messageId"]
       ]
       for (const [answer, member] of asked) {

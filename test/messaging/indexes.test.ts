@@ -6,6 +6,7 @@ import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages, type View } from "../../src/messaging/Messages.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
+import { Circles } from "../../src/presence/Circles.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { groupOf, people } from "./group.ts"
 
@@ -53,6 +54,12 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
       yield* sql`
         INSERT INTO message_versions (conversation_id, message_id, version, content, written_at)
         SELECT conversation_id, id, seq, 'before', now() FROM chat_messages WHERE seq < 2000`
+      yield* sql`
+        INSERT INTO friend_requests (from_user_id, to_user_id, status)
+        SELECT a.id, b.id, 'accepted' FROM generate_series(1, 2999) n
+        JOIN users a ON a.username = 'filler_' || n JOIN users b ON b.username = 'filler_' || n + 1`
+      yield* sql`
+        INSERT INTO blocks (blocker_id, blocked_id) SELECT to_user_id, from_user_id FROM friend_requests`
       yield* sql`ANALYZE`
       return { ada, id, view: yield* (yield* Messages).view(ada.id, id) }
     })
@@ -112,7 +119,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       readonly indexes: ReadonlyArray<string>
       readonly run: (
         filled: Filled
-      ) => Effect.Effect<unknown, unknown, Messages | Conversations | MessageChanges | Receipts>
+      ) => Effect.Effect<unknown, unknown, Messages | Conversations | MessageChanges | Receipts | Circles>
     }
   > = {
     "the newest page": {
@@ -165,6 +172,20 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
         if (message === undefined) return assert.fail("the conversation is empty")
         yield* (yield* MessageChanges).history(ada.id, { conversationId: id, id: message.id })
       })
+    },
+    "who may see whom": {
+      indexes: [
+        "users_pkey",
+        "conversation_participants_user_id_idx",
+        "friend_requests_from_user_id_idx",
+        "friend_requests_to_user_id_idx",
+        "blocks_pkey"
+      ],
+      run: ({ ada }) => Circles.use((circles) => circles.of([ada.id]))
+    },
+    "who of some takes part": {
+      indexes: [],
+      run: ({ ada, id }) => Circles.use((circles) => circles.participants([id], [ada.id]))
     },
     words: {
       indexes: ["chat_messages_search_idx"],

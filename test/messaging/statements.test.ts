@@ -117,7 +117,9 @@ const endpoints: Record<
   "inbox.inbox": [2, ({ asAda }) => asAda.inbox.inbox({ query: {} })],
   "operations.livez": [0, ({ asNobody }) => asNobody.operations.livez()],
   "operations.readyz": [3, ({ asNobody }) => asNobody.operations.readyz()],
-  "operations.metrics": [0, ({ asNobody }) => asNobody.operations.metrics()]
+  "operations.metrics": [0, ({ asNobody }) => asNobody.operations.metrics()],
+  "presence.presence": [2, ({ asAda }) => asAda.presence.presence({ query: {} })],
+  "presence.typing": [2, ({ asAda, id }) => asAda.presence.typing({ params: { id }, payload: {} })]
 }
 
 const statementsOf = Effect.fnUntraced(function* <E>(call: Effect.Effect<unknown, E>) {
@@ -138,7 +140,8 @@ const reads = [
   "messages.get",
   "messages.history",
   "messages.search",
-  "inbox.inbox"
+  "inbox.inbox",
+  "presence.presence"
 ] as const
 
 layer(server)("The number of SQL statements", (it) => {

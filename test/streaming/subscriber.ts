@@ -79,7 +79,7 @@ async function* readBraid(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told>
 }
 
 /** Pieces of a text, each of which ends with `end`. */
-async function* readPieces(body: AsyncIterable<Uint8Array>, end: string): AsyncGenerator<string> {
+export async function* readPieces(body: AsyncIterable<Uint8Array>, end: string): AsyncGenerator<string> {
   const text = new TextDecoder("utf-8", { fatal: true })
   let rest = ""
   for await (const chunk of body) {

@@ -1,0 +1,59 @@
+import { Effect, Schema } from "effect"
+import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
+import { Api } from "../Api.ts"
+import { CurrentSession } from "../auth/Session.ts"
+import { formatVersion } from "../braid/Version.ts"
+import { braidEncoding, type Encoding } from "../streaming/Encoding.ts"
+import { answerFeed, readAsk, readBraid } from "../streaming/StreamHttp.ts"
+import { Presence } from "./Presence.ts"
+import { PresencePage } from "./PresencePage.ts"
+import { PresenceSubscriptions, type PresenceUpdate } from "./PresenceSubscriptions.ts"
+
+const encodePage = Schema.encodeSync(Schema.fromJsonString(PresencePage))
+
+/** Nobody is here: who subscribes from the root is given this to add to. */
+const root = braidEncoding.snapshot("0", encodePage({ people: {}, typing: {} }))
+
+const patchesOf = (member: keyof PresencePage, values: Readonly<Record<string, unknown>>) =>
+  Object.entries(values).map(([id, value]) => ({
+    contentRange: `json .${member}["${id}"]`,
+    body: JSON.stringify(value)
+  }))
+
+const encode = ({ isChange, page, previous, version }: PresenceUpdate, encoding: Encoding): Uint8Array => {
+  const body = encodePage(page)
+  if (!isChange) return encoding.snapshot(version, body)
+  const patches = [...patchesOf("people", page.people), ...patchesOf("typing", page.typing)]
+  return encoding.item({ name: "change", version, body, patches })(previous)
+}
+
+export const PresenceHttp = HttpApiBuilder.group(
+  Api,
+  "presence",
+  Effect.fn(function* (handlers) {
+    const presence = yield* Presence
+    const subscriptions = yield* PresenceSubscriptions
+
+    return handlers.handleAll({
+      typing: ({ params, payload }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) => presence.type(userId, params.id, payload.isTyping ?? true)),
+
+      presence: Effect.fnUntraced(function* ({ query, request }) {
+        const session = yield* CurrentSession
+        const ask = readAsk(request, yield* readBraid(request), query)
+        if (ask === undefined) {
+          const { page, version } = yield* subscriptions.read(session)
+          return HttpApiSchema.withHeaders({ body: page, headers: { version: formatVersion([version]) } })
+        }
+        const { feed, version } = yield* subscriptions.open(session, ask.from?.at(-1), ask.heartbeat)
+        return yield* answerFeed(ask, {
+          currentVersion: version,
+          feed,
+          root,
+          versionOf: (update) => update.version,
+          encode
+        })
+      })
+    })
+  })
+)

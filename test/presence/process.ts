@@ -1,0 +1,123 @@
+import { Context, Duration, Effect, Exit, Layer, PubSub, Scope, Stream } from "effect"
+import { randomUUID } from "node:crypto"
+import { UserId } from "../../src/auth/Account.ts"
+import { ConversationId, Position } from "../../src/messaging/Conversation.ts"
+import { Messages } from "../../src/messaging/Messages.ts"
+import { Circles } from "../../src/presence/Circles.ts"
+import { Presence } from "../../src/presence/Presence.ts"
+import type { Circle } from "../../src/presence/PresencePage.ts"
+import { DatabaseUnavailable, NotFound } from "../../src/Problem.ts"
+import { ChangeBus, type Change } from "../../src/streaming/ChangeBus.ts"
+import { LiveStreams } from "../../src/streaming/LiveStreams.ts"
+
+export const aPerson = () => UserId.make(randomUUID())
+export const conversation = ConversationId.make(randomUUID())
+
+/** A database and a bus for any number of processes, in memory, and all that was asked of them. */
+export const makeWorld = () => {
+  const processes = new Set<PubSub.PubSub<Change>>()
+  const circles = new Map<UserId, Circle>()
+  const world = {
+    processes,
+    circles,
+    /** Those whose circles were read, statement by statement. */
+    reads: [] as Array<ReadonlyArray<UserId>>,
+    rights: 0,
+    published: [] as Array<Change>,
+    isAway: false,
+    /** Everybody sees everybody, and all take part in the one conversation. */
+    acquaint: (...users: ReadonlyArray<UserId>) => {
+      for (const user of users) {
+        circles.set(user, {
+          people: new Set(users.filter((other) => other !== user)),
+          conversations: new Set([conversation])
+        })
+      }
+    }
+  }
+  return world
+}
+export type World = ReturnType<typeof makeWorld>
+
+/** A process of its own. */
+export const startProcess = Effect.fnUntraced(function* (world: World) {
+  const heard = yield* PubSub.unbounded<Change>()
+  const missed = yield* PubSub.unbounded<void>()
+  const turnover = yield* PubSub.unbounded<UserId>()
+  const open = new Map<UserId, number>()
+  world.processes.add(heard)
+
+  const bus = ChangeBus.of({
+    publish: Effect.fnUntraced(function* (changes) {
+      world.published.push(...changes)
+      const targets = world.processes.has(heard) ? world.processes : [heard]
+      for (const target of targets) yield* PubSub.publishAll(target, changes)
+    }),
+    changes: Stream.fromPubSub(heard),
+    delay: Effect.succeed(Duration.zero),
+    missed: Stream.fromPubSub(missed)
+  })
+  const circles = Circles.of({
+    of: Effect.fnUntraced(function* (users) {
+      if (world.isAway) return yield* new DatabaseUnavailable()
+      world.reads.push(users)
+      const nobody: Circle = { people: new Set(), conversations: new Set() }
+      return new Map(users.map((user) => [user, world.circles.get(user) ?? nobody]))
+    }),
+    participants: (conversations, among) =>
+      Effect.succeed(
+        among.filter((user) => conversations.some((id) => world.circles.get(user)?.conversations.has(id) === true))
+      )
+  })
+  const liveStreams = LiveStreams.of({
+    admit: () => Effect.die("not asked here"),
+    isHere: (user) => open.has(user),
+    turnover: Stream.fromPubSub(turnover)
+  })
+  const messages = Layer.mock(Messages, {
+    view: Effect.fnUntraced(function* (user, id) {
+      world.rights++
+      if (world.circles.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
+      return { head: Position.make(0), visibleAfter: Position.make(0) }
+    })
+  })
+
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const context = yield* Layer.buildWithScope(
+    Layer.fresh(Presence.layer).pipe(
+      Layer.provide(messages),
+      Layer.provide(Layer.succeed(ChangeBus, bus)),
+      Layer.provide(Layer.succeed(Circles, circles)),
+      Layer.provide(Layer.succeed(LiveStreams, liveStreams))
+    ),
+    scope
+  )
+  const presence = Context.get(context, Presence)
+
+  const count = Effect.fnUntraced(function* (user: UserId, more: number) {
+    const sum = (open.get(user) ?? 0) + more
+    if (sum === 0) open.delete(user)
+    else open.set(user, sum)
+    if (sum === 0 || (sum === 1 && more === 1)) yield* PubSub.publish(turnover, user)
+  })
+  /** Looks on for somebody: gives what is told since this was asked last. */
+  const watch = Effect.fnUntraced(function* (user: UserId) {
+    const onlooker = yield* presence.follow(user, { wake: () => {} })
+    return { whole: Effect.sync(onlooker.whole), told: Effect.sync(onlooker.changes) }
+  })
+
+  return {
+    presence,
+    watch,
+    open: (user: UserId) => count(user, 1),
+    close: (user: UserId) => count(user, -1),
+    publish: (change: Change) => bus.publish([change]),
+    /** Hears nothing of the others any more, nor they of it. */
+    cutOff: Effect.sync(() => world.processes.delete(heard)),
+    comeBack: Effect.andThen(
+      Effect.sync(() => world.processes.add(heard)),
+      PubSub.publish(missed, undefined)
+    ),
+    stop: Scope.close(scope, Exit.void)
+  }
+})
