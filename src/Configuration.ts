@@ -72,6 +72,11 @@ const duration: Kind<Duration.Duration> = {
 
 const text = (takes: string): Kind<string> => ({ takes, schema: Schema.String })
 
+const oneOf = <const Values extends ReadonlyArray<string>>(...values: Values): Kind<Values[number]> => ({
+  takes: `one of ${values.join(", ")}`,
+  schema: Schema.Literals(values)
+})
+
 const secret = (takes: string): Kind<Redacted.Redacted> => ({
   takes,
   schema: Schema.RedactedFromValue(Schema.String),
@@ -118,6 +123,47 @@ export const databaseMaxConnections = setting(
   integer(1, 1_000),
   "10",
   "most connections of this process, beside one that listens"
+)
+export const databaseConnectTimeout = setting(
+  "DATABASE_CONNECT_TIMEOUT",
+  duration,
+  "5 seconds",
+  "how long making a connection may take"
+)
+export const databaseAcquireTimeout = setting(
+  "DATABASE_ACQUIRE_TIMEOUT",
+  duration,
+  "5 seconds",
+  "how long a statement waits for a connection when all are busy"
+)
+export const databaseStatementTimeout = setting(
+  "DATABASE_STATEMENT_TIMEOUT",
+  duration,
+  "15 seconds",
+  "how long a statement may take; migrations take as long as they take"
+)
+export const databaseIdleTimeout = setting(
+  "DATABASE_IDLE_TIMEOUT",
+  duration,
+  "1 minute",
+  "a connection that is not used for so long is closed"
+)
+export const databaseLifetime = setting(
+  "DATABASE_LIFETIME",
+  duration,
+  "30 minutes",
+  "a connection is replaced at this age, give or take a tenth"
+)
+export const databasePooler = setting(
+  "DATABASE_POOLER",
+  oneOf("none", "transaction"),
+  "none",
+  "`transaction` behind a pooler of transactions, such as PgBouncer: no prepared statements, and the role sets the statement timeout"
+)
+export const databaseCaFile = optional(
+  "DATABASE_CA_FILE",
+  text("the path of a file"),
+  "the authorities to trust, in PEM, for `sslmode=verify-full` in `DATABASE_URL`; without it, those of the system"
 )
 export const databaseStartupTimeout = setting(
   "DATABASE_STARTUP_TIMEOUT",

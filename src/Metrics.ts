@@ -40,6 +40,20 @@ export const sendsWaiting = Metric.gauge("xfchat_outbox_waiting", {
   description: "Messages that wait for the transaction before theirs"
 })
 
+export const statementTime = Metric.histogram("xfchat_database_statement_seconds", {
+  description: "Of a statement on its connection",
+  boundaries: seconds
+})
+export const databaseConnections = Metric.gauge("xfchat_database_connections", {
+  description: "Connections that are open, beside the one that listens"
+})
+export const databaseRunning = Metric.gauge("xfchat_database_statements_running", {
+  description: "Statements that PostgreSQL has been given and has not answered"
+})
+export const databaseWaiting = Metric.gauge("xfchat_database_waiting", {
+  description: "Statements and transactions that wait for a connection"
+})
+
 export const openStreams = Metric.gauge("xfchat_streams_open", { description: "Subscriptions, long polls included" })
 export const followedConversations = Metric.gauge("xfchat_conversations_followed", {
   description: "Conversations whose logs this process follows for its subscribers"

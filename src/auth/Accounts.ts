@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Redacted, Schema, type Option } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import type { AccountChange, Login, PasswordChange } from "./Account.ts"
@@ -193,7 +194,7 @@ export class Accounts extends Context.Service<
             WHERE id = ${current.userId} AND password_hash = ${proven} RETURNING id`
           if (changed.length === 0) return yield* wrongPassword
           yield* sessions.endOthers(current)
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
       const findById = SqlSchema.findAll({

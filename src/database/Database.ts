@@ -1,28 +1,22 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
-import { Console, Duration, Effect, Layer, Option, Predicate, Redacted, Result, Schedule } from "effect"
+import { Console, Duration, Effect, Layer, Option, Predicate, Result, Schedule, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import * as Configuration from "../Configuration.ts"
 import { sqlState } from "./DatabaseErrors.ts"
+import { parseDatabaseUrl, targetOf, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
 import * as Migrator from "./Migrator.ts"
+import { makePostgresClient } from "./PostgresClient.ts"
 import {
   DatabaseAccessDenied,
+  DatabaseCertificateRefused,
   DatabaseMissing,
   DatabaseTableMissing,
   DatabaseTooOld,
   DatabaseUnreachable,
-  DatabaseUrlMalformed,
   DatabaseUrlMissing,
   type StartupError
 } from "./StartupError.ts"
-
-/** How connections are made. */
-export interface DatabaseOptions {
-  /** `postgresql://user:password@host:port/database`, with libpq's query parameters. */
-  readonly url: Redacted.Redacted
-  /** Most connections that this process opens; 10 by default. */
-  readonly maxConnections?: number | undefined
-}
 
 /**
  * The tables that XFChat cannot do without. Looked for at start-up because `schema_migrations` alone does not say that
@@ -49,75 +43,94 @@ types.register<number | bigint>(
   { arrayOid: PgTypes.OID.int8Array }
 )
 
+/** How connections are made, and how long what may take. Without a statement timeout, a statement may take for ever. */
+export interface DatabaseOptions {
+  /** `postgresql://user:password@host:port/database`, with libpq's query parameters. */
+  readonly url: Redacted.Redacted
+  /** Most connections that this process opens; 10 by default. */
+  readonly maxConnections?: number
+  readonly connectTimeout?: Duration.Duration
+  readonly idleTimeout?: Duration.Duration
+  readonly lifetime?: Duration.Duration
+  readonly acquireTimeout?: Duration.Duration
+  readonly statementTimeout?: Duration.Duration | undefined
+  /** `transaction`: between us and PostgreSQL is a pooler, and nothing that is said to a session holds for the next transaction. */
+  readonly pooler?: "none" | "transaction"
+  /** Certificates of the authorities to trust, in PEM. */
+  readonly certificateFile?: string | undefined
+}
+
+/** Beyond the time in which PostgreSQL ends a statement: for the way there and back. */
+const grace = Duration.seconds(5)
+
+/** The timeouts of PostgreSQL itself. A process that hangs in a transaction does not keep its locks, either. */
+const timeoutParameters = (timeout: Duration.Duration) => {
+  const milliseconds = String(Duration.toMillis(timeout))
+  return { statement_timeout: milliseconds, idle_in_transaction_session_timeout: milliseconds }
+}
+
 /**
  * A pool of connections to a database that is taken as it is: no check, no migration, the first connection is made when
  * it is first needed. For what lies under {@link layer}, and for tests on a database made from a migrated template.
  */
-export const layerUnchecked = (
-  options: DatabaseOptions
-): Layer.Layer<SqlClient.SqlClient | PgClient.PgClient, SqlError.SqlError> =>
-  PgClient.layer({
-    url: options.url,
-    maxConnections: options.maxConnections ?? 10,
-    // Statements of many fibers share a connection. Not on Deno, whose order of microtasks lets the driver's
-    // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it: its BEGIN would wait
-    // for ever.
-    multiplex: !("Deno" in globalThis),
-    applicationName: "xfchat",
-    connectTimeout: Duration.seconds(5),
-    types,
-    startupParameters: { timezone: "UTC" }
-  })
+export const layerUnchecked = (options: DatabaseOptions) =>
+  PgClient.layerFrom(
+    Effect.gen(function* () {
+      const parsed = yield* parseDatabaseUrl(options.url)
+      const ssl = yield* tlsOf(parsed, options.certificateFile)
+      const { pooler = "none", statementTimeout } = options
+      return yield* makePostgresClient({
+        connection: {
+          url: options.url,
+          ...(ssl === undefined ? {} : { ssl }),
+          // Statements of many fibers share a connection. Not on Deno, whose order of microtasks lets the driver's
+          // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it: its BEGIN
+          // would wait for ever.
+          multiplex: !("Deno" in globalThis),
+          prepare: pooler === "none",
+          applicationName: "xfchat",
+          connectTimeout: options.connectTimeout ?? Duration.seconds(5),
+          types,
+          startupParameters: {
+            timezone: "UTC",
+            // A pooler refuses those: they are set for the role.
+            ...(statementTimeout === undefined || pooler !== "none" ? {} : timeoutParameters(statementTimeout))
+          }
+        },
+        target: targetOf(parsed),
+        maxConnections: options.maxConnections ?? 10,
+        idleTimeout: options.idleTimeout ?? Duration.minutes(1),
+        lifetime: options.lifetime ?? Duration.minutes(30),
+        acquireTimeout: options.acquireTimeout ?? Duration.seconds(5),
+        patience: statementTimeout === undefined ? undefined : Duration.sum(statementTimeout, grace)
+      })
+    })
+  )
 
-/** What a URL says of its target, without the password: for messages. */
-interface Target {
-  readonly address: string
-  readonly username: string
-  readonly database: string
-}
-
-const parseTarget = Effect.fnUntraced(function* (
-  url: Redacted.Redacted
-): Effect.fn.Return<Target, DatabaseUrlMalformed> {
-  const malformed = (reason: string) => new DatabaseUrlMalformed({ reason })
-  const text = Redacted.value(url)
-  if (!/^postgres(ql)?:\/\//.test(text)) return yield* malformed("it does not start with postgresql://")
-  // A URL ends its host at these: a part of the password would be taken for the host, and shown.
-  if (/#|[/?].*@/s.test(text.slice(text.indexOf("//") + 2))) {
-    return yield* malformed("a / ? or # in it is not percent-encoded")
-  }
-  const parsed = yield* Effect.try({ try: () => new URL(text), catch: () => malformed("it is no URL") })
-  const parameter = (name: string) => parsed.searchParams.get(name)
-  const target = yield* Effect.try({
-    try: () => {
-      decodeURIComponent(parsed.password)
-      const username = parameter("user") ?? decodeURIComponent(parsed.username)
-      return {
-        host: parameter("host") ?? decodeURIComponent(parsed.hostname),
-        port: parameter("port") ?? (parsed.port || "5432"),
-        username,
-        database: parameter("dbname") ?? (decodeURIComponent(parsed.pathname.slice(1)) || username)
-      }
-    },
-    catch: () => malformed("it has a broken percent-encoding")
-  })
-  if (!target.host) return yield* malformed("it names no host")
-  if (!target.username) return yield* malformed("it names no user")
-  if (!/^\d{1,5}$/.test(target.port) || Number(target.port) < 1 || Number(target.port) > 65_535) {
-    return yield* malformed("its port is not from 1 to 65535")
-  }
-  if (!/^(disable|allow|prefer|require|verify-ca|verify-full)$/.test(parameter("sslmode") ?? "prefer")) {
-    return yield* malformed("its sslmode is none of disable, allow, prefer, require, verify-ca, verify-full")
-  }
-  if (!/^\d+$/.test(parameter("connect_timeout") ?? "0")) {
-    return yield* malformed("its connect_timeout is not a whole number of seconds")
-  }
-  return { address: `${target.host}:${target.port}`, username: target.username, database: target.database }
+/** What the environment says of it: the variables that begin with `DATABASE_`. */
+export const configuredOptions = Effect.gen(function* () {
+  const url = yield* Configuration.databaseUrl
+  return {
+    url: Option.isSome(url) ? url.value : yield* new DatabaseUrlMissing(),
+    maxConnections: yield* Configuration.databaseMaxConnections,
+    connectTimeout: yield* Configuration.databaseConnectTimeout,
+    idleTimeout: yield* Configuration.databaseIdleTimeout,
+    lifetime: yield* Configuration.databaseLifetime,
+    acquireTimeout: yield* Configuration.databaseAcquireTimeout,
+    statementTimeout: yield* Configuration.databaseStatementTimeout,
+    pooler: yield* Configuration.databasePooler,
+    certificateFile: Option.getOrUndefined(yield* Configuration.databaseCaFile)
+  } satisfies DatabaseOptions
 })
+
+/** What TLS has against a server's certificate, in the words of the runtime. */
+const certificateProblem = (cause: unknown): string | undefined =>
+  cause instanceof Error && /certificate/i.test(cause.message) ? cause.message : undefined
 
 /** Worth another attempt: nothing answers yet, or PostgreSQL says that it is starting up (57P03) or full (53300). */
 const mayPass = ({ reason }: SqlError.SqlError): boolean =>
-  reason._tag === "ConnectionError" || /^(57P|53)/.test(sqlState(reason.cause) ?? "")
+  (reason._tag === "ConnectionError" && certificateProblem(reason.cause) === undefined) ||
+  /^(57P|53)/.test(sqlState(reason.cause) ?? "")
 
 /** By the code, or else the message, of what the system or the driver reports. */
 const plainWords: Readonly<Record<string, string>> = {
@@ -142,9 +155,13 @@ const explain = (cause: unknown): string => {
 }
 
 /** What a failure of the checks means to whoever starts the program. */
-const toStartupError = (error: SqlError.SqlError, target: Target, timeout: Duration.Duration): StartupError => {
+const toStartupError = (error: SqlError.SqlError, target: DatabaseUrl, timeout: Duration.Duration): StartupError => {
   const { cause } = error.reason
   if (sqlState(cause) === "3D000") return new DatabaseMissing(target)
+  const certificate = certificateProblem(cause)
+  if (certificate !== undefined) {
+    return new DatabaseCertificateRefused({ address: target.address, reason: certificate })
+  }
   if (mayPass(error)) {
     return new DatabaseUnreachable({
       address: target.address,
@@ -156,7 +173,7 @@ const toStartupError = (error: SqlError.SqlError, target: Target, timeout: Durat
 }
 
 /** Makes the first connection, with backoff from 100 ms to 3 s between attempts, within `timeout` in all. */
-const connect = Effect.fnUntraced(function* ({ address }: Target, timeout: Duration.Duration) {
+const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: Duration.Duration) {
   const sql = yield* SqlClient.SqlClient
   let reason = "no answer"
   const [row] = yield* sql<{ version: string; number: number }>`
@@ -193,28 +210,28 @@ const report = (check: string) => Console.error(`[STARTUP] ${check}`)
 /** The database that the environment names, connected to, and checked before the layer stands. */
 const required = (
   check: Effect.Effect<void, StartupError | Migrator.MigrationError | SqlError.SqlError, SqlClient.SqlClient>,
-  report: (check: string) => Effect.Effect<void>
+  { isTimed, report }: { readonly isTimed: boolean; readonly report: (check: string) => Effect.Effect<void> }
 ) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const given = yield* Configuration.databaseUrl
-      if (Option.isNone(given)) return yield* new DatabaseUrlMissing()
-      const url = given.value
+      const options = yield* configuredOptions
+      const untimed = { ...options, statementTimeout: undefined }
       const startupTimeout = yield* Configuration.databaseStartupTimeout
-      const maxConnections = yield* Configuration.databaseMaxConnections
-      const target = yield* parseTarget(url)
+      const target = yield* parseDatabaseUrl(options.url)
       yield* report("DATABASE_URL is set")
+      const explained = (error: SqlError.SqlError) => Effect.fail(toStartupError(error, target, startupTimeout))
 
-      const checks = Effect.gen(function* () {
+      yield* Effect.gen(function* () {
         yield* connect(target, startupTimeout)
         yield* report("Database connection successful")
         yield* check
-      })
-      return Layer.effectDiscard(checks).pipe(
-        Layer.provideMerge(layerUnchecked({ url, maxConnections })),
-        Layer.catchTag("SqlError", (error) =>
-          Layer.effectContext(Effect.fail(toStartupError(error, target, startupTimeout)))
-        )
+      }).pipe(
+        // A migration takes as long as it takes.
+        Effect.provide(layerUnchecked({ ...untimed, maxConnections: 1 })),
+        Effect.catchTag("SqlError", explained)
+      )
+      return layerUnchecked(isTimed ? options : untimed).pipe(
+        Layer.catchTag("SqlError", (error) => Layer.effectContext(explained(error)))
       )
     })
   )
@@ -231,8 +248,11 @@ export const layer = required(
     const users = yield* verify
     yield* report(`Database tables verified: ${users} users`)
   }),
-  report
+  { isTimed: true, report }
 )
 
-/** Connected to, and nothing else: for commands, which take the database as they find it. Fails as {@link layer} does. */
-export const layerConnected = required(Effect.void, () => Effect.void)
+/**
+ * Connected to, and nothing else: for commands, which take the database as they find it, and whose statements take as long
+ * as they take. Fails as {@link layer} does.
+ */
+export const layerConnected = required(Effect.void, { isTimed: false, report: () => Effect.void })

@@ -4,9 +4,13 @@ import { DatabaseUnavailable } from "../Problem.ts"
 
 /**
  * SQLSTATE classes and codes with which PostgreSQL says "not now", beyond those that the driver classifies:
- * 25006 read-only (a failover), 53 insufficient resources (disk full included), 57P shutting down, 58 system error.
+ * 25006 read-only (a failover), 25P03 and 25P04 a transaction that took too long, 53 insufficient resources (disk full
+ * included), 57P shutting down, 58 system error.
  */
-const notNow = /^(25006|53|57P|58)/
+const notNow = /^(25006|25P03|25P04|53|57P|58)/
+
+/** SQLSTATEs with which PostgreSQL says goodbye. */
+const goodbye = /^(25P03|25P04|57P)/
 
 const isUnavailable = ({ reason }: SqlError.SqlError): boolean => {
   switch (reason._tag) {
@@ -25,6 +29,10 @@ const isUnavailable = ({ reason }: SqlError.SqlError): boolean => {
 /** The SQLSTATE of a failure that the server reported. */
 export const sqlState = (cause: unknown): string | undefined =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+
+/** The connection is gone, and what it had not committed is rolled back. */
+export const isConnectionLost = ({ reason }: SqlError.SqlError): boolean =>
+  reason._tag === "ConnectionError" || goodbye.test(sqlState(reason.cause) ?? "")
 
 /** What a statement can fail with before it means anything to a caller. */
 type DatabaseError = SqlError.SqlError | Schema.SchemaError | Cause.NoSuchElementError

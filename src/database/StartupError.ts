@@ -11,6 +11,8 @@ export type StartupError =
   | DatabaseAccessDenied
   | DatabaseMissing
   | DatabaseTooOld
+  | CertificateFileUnusable
+  | DatabaseCertificateRefused
   | DatabaseTableMissing
 
 /** DATABASE_URL is not in the environment. */
@@ -24,6 +26,26 @@ export class DatabaseUrlMissing extends Data.TaggedError("DatabaseUrlMissing") {
 export class DatabaseUrlMalformed extends Data.TaggedError("DatabaseUrlMalformed")<{ readonly reason: string }> {
   override get message() {
     return `DATABASE_URL is malformed: ${this.reason}. It must look like postgresql://USER:PASSWORD@HOST:5432/DATABASE, with special characters in the password percent-encoded.`
+  }
+}
+
+/** There are no certificates where the file with them should be. */
+export class CertificateFileUnusable extends Data.TaggedError("CertificateFileUnusable")<{
+  readonly file: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `The certificates of DATABASE_CA_FILE, ${this.file}, cannot be used (${this.reason}): it must be a file in PEM that XFChat may read.`
+  }
+}
+
+/** The server is not who it should be, as far as its certificate tells. */
+export class DatabaseCertificateRefused extends Data.TaggedError("DatabaseCertificateRefused")<{
+  readonly address: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `PostgreSQL at ${this.address} has a certificate that cannot be trusted (${this.reason}): set DATABASE_CA_FILE to the certificate of its authority, and the host in DATABASE_URL to the name in its certificate.`
   }
 }
 

@@ -2,6 +2,7 @@ import { Cause, Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
 import {
   Conversation,
@@ -148,7 +149,7 @@ export class Conversations extends Context.Service<
             })
           }
           return { id, head: yield* systemMessages.append(id, [{ event: "created", by: caller }]) }
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
         yield* systemMessages.announce(id, head)
         const [conversation] = yield* find({ caller, id })
         return conversation ?? (yield* new Cause.NoSuchElementError())
@@ -199,7 +200,7 @@ export class Conversations extends Context.Service<
           yield* sql`
             UPDATE conversations SET name = ${name}, description = ${description}, history = ${history} WHERE id = ${id}`
           return yield* systemMessages.append(id, said)
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
         if (head !== undefined) yield* systemMessages.announce(id, head)
         return yield* get(caller, id)
       }, catchDatabaseErrors)
@@ -210,7 +211,7 @@ export class Conversations extends Context.Service<
             return yield* new Forbidden({ detail: "Only the owner deletes a group." })
           }
           yield* sql`DELETE FROM conversations WHERE id = ${id}`
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
         yield* systemMessages.announce(id, Position.make(0))
       }, catchDatabaseErrors)
 

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { ConversationId, Position, Role } from "./Conversation.ts"
@@ -112,7 +113,7 @@ export class MessageChanges extends Context.Service<
             )
             UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
           return next
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
         if (head !== undefined) yield* bus.publish([Change.Log({ conversationId, head })])
       }, catchDatabaseErrors)
 

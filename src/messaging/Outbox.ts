@@ -2,6 +2,7 @@ import { Array as Arrays, Context, Data, Deferred, Effect, Exit, Layer, Queue, S
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import * as Metrics from "../Metrics.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
@@ -182,7 +183,7 @@ export class Outbox extends Context.Service<
         lock(sends).pipe(
           Effect.andThen(write(sends)),
           Effect.flatMap((rows) => outcomes(sends, rows)),
-          sql.withTransaction,
+          inTransaction(sql),
           Effect.retry({ while: (error) => error._tag === "IdCollision", times: 3 }),
           Effect.catchTag("IdCollision", () => new DatabaseUnavailable({ detail: "Try again in a moment." }))
         )

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { ConversationId, History, maxParticipants, ParticipantLimitReached, Position, Role } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
@@ -84,7 +85,7 @@ export class Participants extends Context.Service<
           }
           const said = yield* write({ ...conversation, roles, role })
           return said.length === 0 ? undefined : yield* systemMessages.append(conversationId, said)
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
         if (head !== undefined) yield* systemMessages.announce(conversationId, head)
       }, catchDatabaseErrors)
 

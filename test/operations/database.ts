@@ -4,7 +4,7 @@ import { Reactivity } from "effect/reactivity"
 import { TestDatabase } from "../../src/testing/index.ts"
 
 /** A connection of its own to the database of the test: not one of XFChat's. */
-const connection = Effect.gen(function* () {
+export const connection = Effect.gen(function* () {
   const { url } = yield* TestDatabase
   return yield* PgClient.makeClient({ url, applicationName: "test" })
 }).pipe(Effect.provide(Reactivity.layer))

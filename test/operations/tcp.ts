@@ -1,5 +1,6 @@
 import { Deferred, Effect, Redacted, Schedule, type Scope } from "effect"
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 
 /** Listens on a free port of 127.0.0.1 until the scope ends, and gives the port. */
 export const listen = (server: Server) =>
@@ -63,26 +64,29 @@ export interface Proxy {
   readonly breakDown: Effect.Effect<void>
   /** Waits until somebody has tried in vain since the last {@link breakDown}. */
   readonly triedInVain: Effect.Effect<void>
+  /** The database is there no more, and nobody says so: what is sent from now on is swallowed, in both directions. */
+  readonly fallSilent: Effect.Effect<void>
   /** The database is back. */
   readonly recover: Effect.Effect<void>
+  /** Breaks a connection as soon as the database has been given this on it: its answer is lost. */
+  readonly loseAnswerTo: (statement: string) => Effect.Effect<void>
 }
 
-/** A TCP proxy in front of a database. */
+/** A TCP proxy in front of a database; with a certificate, it is the server's end of TLS. */
 export const proxy = Effect.fn("proxy")(function* (
-  database: Redacted.Redacted
+  database: Redacted.Redacted,
+  tls?: { readonly certificate: string; readonly key: string | Buffer }
 ): Effect.fn.Return<Proxy, never, Scope.Scope> {
   const target = new URL(Redacted.value(database))
   const pairs = new Set<Socket>()
   let broken = false
+  let silent = false
+  let lost: string | undefined
   let tried = Deferred.makeUnsafe<void>()
 
-  const port = yield* listenWith((socket) => {
-    if (broken) {
-      socket.destroy()
-      Deferred.doneUnsafe(tried, Effect.void)
-      return
-    }
+  const join = (socket: Socket) => {
     const upstream = connect(Number(target.port || 5432), target.hostname)
+    let isLost = false
     for (const end of [socket, upstream]) {
       pairs.add(end)
       end
@@ -93,8 +97,32 @@ export const proxy = Effect.fn("proxy")(function* (
           pairs.delete(end)
         })
     }
-    socket.pipe(upstream)
-    upstream.pipe(socket)
+    socket.on("data", (bytes: Buffer) => {
+      if (silent) return
+      upstream.write(bytes)
+      if (lost === undefined || !bytes.includes(lost)) return
+      lost = undefined
+      isLost = true
+    })
+    upstream.on("data", (bytes: Buffer) => {
+      if (isLost) socket.destroy()
+      else if (!silent) socket.write(bytes)
+    })
+  }
+
+  const port = yield* listenWith((socket) => {
+    if (broken) {
+      socket.destroy()
+      Deferred.doneUnsafe(tried, Effect.void)
+    } else if (tls === undefined) {
+      join(socket)
+    } else {
+      // PostgreSQL's SSLRequest, and "yes".
+      socket.once("data", () => {
+        socket.write("S")
+        join(new TLSSocket(socket, { isServer: true, cert: tls.certificate, key: tls.key }))
+      })
+    }
   })
   const url = new URL(target)
   url.hostname = "127.0.0.1"
@@ -107,6 +135,11 @@ export const proxy = Effect.fn("proxy")(function* (
       pairs.forEach((end) => end.destroy())
     }),
     triedInVain: Effect.suspend(() => Deferred.await(tried)),
-    recover: Effect.sync(() => void (broken = false))
+    fallSilent: Effect.sync(() => void (silent = true)),
+    recover: Effect.sync(() => {
+      broken = false
+      silent = false
+    }),
+    loseAnswerTo: (statement) => Effect.sync(() => void (lost = statement))
   }
 })

@@ -1,0 +1,194 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import type { PgConnection } from "@effect/sql-pg/PgConnection"
+import * as PgPool from "@effect/sql-pg/PgPool"
+import { Duration, Effect, identity, Predicate, Schedule, type Scope } from "effect"
+import type { Reactivity } from "effect/reactivity"
+import { SqlClient, SqlError, Statement, type SqlConnection } from "effect/sql"
+import type { NetConnectOpts } from "node:net"
+import * as Metrics from "../Metrics.ts"
+import { isConnectionLost } from "./DatabaseErrors.ts"
+import { makeSockets } from "./Sockets.ts"
+
+export interface PostgresClientOptions {
+  readonly connection: PgClient.PgClientConfig
+  /** Where its URL points to. */
+  readonly target: NetConnectOpts
+  readonly maxConnections: number
+  readonly idleTimeout: Duration.Duration
+  readonly lifetime: Duration.Duration
+  /** How long a statement waits for a connection when all are busy. */
+  readonly acquireTimeout: Duration.Duration
+  /** A statement that takes longer is on a dead connection: PostgreSQL would have ended it. `undefined` for never. */
+  readonly patience: Duration.Duration | undefined
+}
+
+/** Statements that share a connection where the driver may let them: its own default. */
+const statementsOfConnection = 32
+
+/** Runs a statement, and knows of it meanwhile. */
+type Watch = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+const endsPart = /^(ROLLBACK|RELEASE)\b/
+
+/** A connection as the SQL client takes it. Rows are as PostgreSQL names them: nothing transforms them. */
+class Connection implements SqlConnection.Connection {
+  private readonly connection: PgConnection
+  private readonly watch: Watch
+
+  constructor(connection: PgConnection, watch: Watch) {
+    this.connection = connection
+    this.watch = watch
+  }
+
+  execute(sql: string, params: ReadonlyArray<unknown>) {
+    const rows = Effect.map(this.executeRaw(sql, params), ({ rows }) => rows)
+    // What is lost with its connection is rolled back; what comes after fails.
+    return endsPart.test(sql) ? Effect.catchIf(rows, isConnectionLost, () => Effect.succeed([])) : rows
+  }
+  executeUnprepared(sql: string, params: ReadonlyArray<unknown>) {
+    return Effect.map(this.watch(this.connection.query(sql, params, false)), ({ rows }) => rows)
+  }
+  executeRaw(sql: string, params: ReadonlyArray<unknown>) {
+    return this.watch(this.connection.query(sql, params))
+  }
+  executeValues(sql: string, params: ReadonlyArray<unknown>) {
+    return this.watch(this.connection.queryValues(sql, params))
+  }
+  executeValuesUnprepared(sql: string, params: ReadonlyArray<unknown>) {
+    return this.watch(this.connection.queryValues(sql, params, false))
+  }
+  executeStream(sql: string, params: ReadonlyArray<unknown>) {
+    return this.connection.stream(sql, params)
+  }
+}
+
+const lost = (operation: "acquire" | "commit", message: string, cause: unknown) =>
+  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation }) })
+
+/** PostgreSQL answers ROLLBACK where a statement has failed before: then nothing was kept. */
+const commit = (connection: SqlConnection.Connection) =>
+  Effect.matchEffect(connection.executeRaw("COMMIT", []), {
+    onFailure: (error) =>
+      Effect.fail(
+        isConnectionLost(error) ? lost("commit", "The connection was lost during COMMIT", error.reason.cause) : error
+      ),
+    onSuccess: (result) =>
+      Predicate.hasProperty(result, "command") && result.command === "ROLLBACK"
+        ? Effect.die(new Error("A transaction was committed in which a statement had failed"))
+        : Effect.void
+  })
+
+/** As the driver's compiler knows it. */
+const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
+
+/**
+ * The driver's client with what it lacks: a bound on the wait for a connection, connections that are given up when they
+ * have gone silent or grown old, and gauges. While all is well, each costs next to nothing.
+ */
+export const makePostgresClient = Effect.fnUntraced(function* (
+  options: PostgresClientOptions
+): Effect.fn.Return<PgClient.PgClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
+  const { acquireTimeout, connection: config, idleTimeout, lifetime, maxConnections, patience, target } = options
+  const sockets = makeSockets(target)
+  const pool = yield* PgPool.make({ ...config, stream: sockets.open, maxConnections, idleTimeout })
+
+  // In the order in which they began.
+  const running = new Set<{ readonly since: number }>()
+  const recordTime = yield* Metrics.recorder(Metrics.statementTime)
+  const watch: Watch = (statement) =>
+    Effect.suspend(() => {
+      const entry = { since: performance.now() }
+      running.add(entry)
+      return Effect.onExitPrimitive(statement, () => {
+        running.delete(entry)
+        recordTime((performance.now() - entry.since) / 1_000)
+        return undefined
+      })
+    })
+
+  const known = new Map<PgConnection, { readonly connection: Connection; readonly until: number }>()
+  const know = (connection: PgConnection) => {
+    let entry = known.get(connection)
+    if (entry === undefined) {
+      // Those that were opened together do not end together.
+      const age = Duration.toMillis(lifetime) * (0.9 + 0.2 * Math.random())
+      // What is borrowed for one statement is watched as a whole.
+      entry = { connection: new Connection(connection, identity), until: performance.now() + age }
+      known.set(connection, entry)
+    }
+    return entry.connection
+  }
+
+  // How many connections are taken as a whole, or in part; a statement that runs takes a part. Only when there may not be
+  // enough for all is a wait timed, since that costs as much as a small statement.
+  const share = config.multiplex === true ? 1 / statementsOfConnection : 1
+  let taken = 0
+  let waiting = 0
+  const mayWait = () => taken + (running.size + 1) * share > maxConnections
+  const wait = <A>(acquire: Effect.Effect<A, SqlError.SqlError, Scope.Scope>) =>
+    Effect.suspend(() => {
+      waiting += 1
+      return acquire.pipe(
+        Effect.timeoutOrElse({
+          duration: acquireTimeout,
+          orElse: () => Effect.fail(lost("acquire", "No connection was free in time", new Error("No free connection")))
+        }),
+        Effect.onExit(() => Effect.sync(() => void (waiting -= 1)))
+      )
+    })
+  const lease = (acquire: Effect.Effect<PgConnection, SqlError.SqlError, Scope.Scope>, part: number) =>
+    Effect.acquireRelease(
+      Effect.sync(() => void (taken += part)),
+      () => Effect.sync(() => void (taken -= part))
+    ).pipe(
+      Effect.andThen(Effect.suspend(() => (mayWait() ? wait(acquire) : acquire))),
+      Effect.map((connection) => new Connection(connection, watch))
+    )
+  const reserve = Effect.flatMap(pool.get, (connection) => {
+    know(connection)
+    return connection.pin
+  })
+
+  const sql = yield* SqlClient.make({
+    acquirer: lease(pool.get, share),
+    borrower: (use) =>
+      Effect.suspend(() =>
+        mayWait()
+          ? Effect.scoped(Effect.flatMap(lease(pool.get, share), use))
+          : watch(pool.use((connection) => use(know(connection))))
+      ),
+    transactionAcquirer: lease(reserve, 1),
+    compiler: PgClient.makeCompiler(),
+    driver: "pg",
+    prepareTransactionControls: true,
+    commit,
+    releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
+    spanAttributes: [["db.system.name", "postgresql"]]
+  })
+
+  yield* Metrics.observe(Metrics.databaseConnections, sockets.size)
+  yield* Metrics.observe(Metrics.databaseRunning, () => running.size)
+  yield* Metrics.observe(Metrics.databaseWaiting, () => waiting)
+
+  const look = Effect.suspend(() => {
+    sockets.look()
+    const [oldest] = running
+    if (patience !== undefined && oldest !== undefined) {
+      const silence = Duration.toMillis(patience)
+      if (performance.now() - oldest.since >= silence) sockets.destroySilent(silence)
+    }
+    const old = [...known].flatMap(([connection, { until }]) => (until < performance.now() ? [connection] : []))
+    for (const connection of old) known.delete(connection)
+    // It closes when those who use it are done.
+    return Effect.forEach(old, pool.invalidate, { discard: true })
+  })
+  yield* look.pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
+
+  return Object.assign(sql, {
+    [PgClient.TypeId]: PgClient.TypeId,
+    config,
+    json: (value: unknown) => Statement.fragment([json(value, undefined, undefined)]),
+    listen: (channel: string) => Effect.flatMap(reserve, (connection) => connection.listen(channel)),
+    notify: (channel: string, payload: string) => Effect.asVoid(sql`SELECT pg_notify(${channel}, ${payload})`)
+  })
+})

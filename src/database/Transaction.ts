@@ -1,0 +1,39 @@
+import { Effect, Option, Schedule } from "effect"
+import { SqlError, type SqlClient } from "effect/sql"
+import { isConnectionLost } from "./DatabaseErrors.ts"
+
+/** Between attempts: 20 to 160 ms, and up to a quarter more or less, so that those who met do not meet again. */
+const backoff = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 4 }))
+
+/** Who waits for an answer does not wait for long for a database that is away. */
+const mostTime = 1_000
+
+/** Nothing was kept, and the next attempt may fare better. */
+const mayPass = (error: SqlError.SqlError, begun: number): boolean => {
+  switch (error.reason._tag) {
+    case "DeadlockError":
+    case "SerializationError":
+      return true
+    default:
+      // What was lost during COMMIT may have been kept.
+      return isConnectionLost(error) && error.reason.operation !== "commit" && performance.now() - begun < mostTime
+  }
+}
+
+/**
+ * Runs statements as one transaction. Where it fails before its COMMIT for a reason that passes (a deadlock, a conflict, a
+ * lost connection), PostgreSQL has kept nothing of it, and it is run again, a few times within a second. The statements
+ * must leave no trace outside of the database. Within another transaction only that one is run again.
+ */
+export const inTransaction =
+  (sql: SqlClient.SqlClient) =>
+  <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+    Effect.flatMap(Effect.serviceOption(sql.transactionService), (outer) => {
+      const transaction = sql.withTransaction(statements)
+      if (Option.isSome(outer)) return transaction
+      const begun = performance.now()
+      return Effect.retry(transaction, {
+        while: (error) => SqlError.isSqlError(error) && mayPass(error, begun),
+        schedule: backoff
+      })
+    })
