@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import { pageOf, type Page, type Place } from "../Paging.ts"
 import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../Problem.ts"
 import { Block } from "./Friend.ts"
@@ -47,7 +48,7 @@ export class Blocks extends Context.Service<
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
           yield* pairs.move(pair, Pair.block(pair))
           yield* pairs.changed([caller], [caller, other])
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
       const unblock = Effect.fn("Blocks.unblock")(function* (caller: UserId, other: UserId) {
@@ -56,7 +57,7 @@ export class Blocks extends Context.Service<
           const ended = yield* sql`
             DELETE FROM blocks WHERE blocker_id = ${caller} AND blocked_id = ${other} RETURNING blocked_id`
           if (ended.length > 0) yield* pairs.changed([caller], [caller, other])
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
       // By the primary key.
