@@ -23,6 +23,7 @@ import { Messages } from "./messaging/Messages.ts"
 import { MessagesHttp } from "./messaging/MessagesHttp.ts"
 import { Outbox } from "./messaging/Outbox.ts"
 import { Participants } from "./messaging/Participants.ts"
+import { Visibility } from "./messaging/Visibility.ts"
 import { Receipts } from "./messaging/Receipts.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
 import { Health } from "./operations/Health.ts"
@@ -50,7 +51,14 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(
-    Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
+    Layer.mergeAll(
+      Outbox.layer,
+      Conversations.layer,
+      Participants.layer,
+      Receipts.layer,
+      Visibility.layer,
+      Draining.layer
+    )
   ),
   Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer)),
   Layer.provideMerge(Pairs.layer),

@@ -28,6 +28,7 @@ export { Outbox } from "./messaging/Outbox.ts"
 
 export { Participants } from "./messaging/Participants.ts"
 export { Receipts } from "./messaging/Receipts.ts"
+export { Visibility } from "./messaging/Visibility.ts"
 export { SystemMessages } from "./messaging/SystemMessages.ts"
 
 export * from "./presence/PresencePage.ts"

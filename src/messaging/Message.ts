@@ -106,8 +106,9 @@ export class Message extends Model.Class<Message>("Message")({
   version: Position,
   /** `null` when the server said it, or the sender's account is gone. */
   senderId: Schema.NullOr(UserId),
-  messageType: Schema.Literals(["text", "image", "file", "system"]),
-  /** By `messageType`; `null` once it is deleted. Messages from before contents had types are strings. */
+  /** `hidden` is what somebody wrote whom the caller has blocked. */
+  messageType: Schema.Literals(["text", "image", "file", "system", "hidden"]),
+  /** By `messageType`; `null` once it is deleted, and where it is hidden. Messages from before contents had types are strings. */
   content: Schema.NullOr(Schema.Union([Schema.String, FileContent, ImageContent, SystemContent])),
   replyTo: Schema.NullOr(MessageId),
   /** Participants whom the text names as `@username`. */
@@ -126,6 +127,26 @@ export class Message extends Model.Class<Message>("Message")({
   isDelivered: Schema.Boolean,
   isRead: Schema.Boolean
 }) {}
+
+/** What is left of a message for who has blocked its author: its place and its id. */
+export const hide = ({ conversationId, createdAt, id, seq, version }: Message): Message =>
+  new Message({
+    id,
+    conversationId,
+    seq,
+    version,
+    senderId: null,
+    messageType: "hidden",
+    content: null,
+    replyTo: null,
+    mentions: [],
+    reactions: [],
+    createdAt,
+    editedAt: null,
+    deletedAt: null,
+    isDelivered: false,
+    isRead: false
+  })
 
 /** Messages, ascending by `seq`. `before` and `after` lead on, and are `null` where there is no more. */
 export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({

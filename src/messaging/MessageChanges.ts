@@ -210,7 +210,8 @@ export class MessageChanges extends Context.Service<
       })
 
       const history = Effect.fn("MessageChanges.history")(function* (caller: UserId, { conversationId, id }: Target) {
-        yield* messages.get(caller, conversationId, id)
+        const { messageType } = yield* messages.get(caller, conversationId, id)
+        if (messageType === "hidden") return []
         return yield* findVersions({ caller, conversationId, id })
       }, catchDatabaseErrors)
 

@@ -9,6 +9,14 @@ const ownColumns = `
   CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN to_jsonb(m.content)
     ELSE m.content::jsonb END AS content`
 
+// No receipt passes between two of whom one has blocked the other. By the primary key of blocks and blocks_blocked_id_idx,
+// once for a message.
+const receivers = `conversation_participants p
+    WHERE p.conversation_id = m.conversation_id AND p.user_id IS DISTINCT FROM m.sender_id
+      AND p.user_id <> ALL (ARRAY(
+        SELECT blocked_id FROM blocks WHERE blocker_id = m.sender_id
+        UNION ALL SELECT blocker_id FROM blocks WHERE blocked_id = m.sender_id))`
+
 /**
  * Of any message. Reactions by the primary key of message_reactions; the two flags, whether the cursors of all
  * participants but the sender have come this far, by the primary key of conversation_participants.
@@ -21,10 +29,11 @@ export const messageColumns = `${ownColumns},
       FROM message_reactions WHERE conversation_id = m.conversation_id AND message_id = m.id GROUP BY emoji
     ) r
   ), '[]') AS reactions,
-  coalesce((SELECT min(p.last_delivered_seq) >= m.seq FROM conversation_participants p
-    WHERE p.conversation_id = m.conversation_id AND p.user_id IS DISTINCT FROM m.sender_id), false) AS "isDelivered",
-  coalesce((SELECT min(p.last_read_seq) >= m.seq FROM conversation_participants p
-    WHERE p.conversation_id = m.conversation_id AND p.user_id IS DISTINCT FROM m.sender_id), false) AS "isRead"`
+  coalesce((SELECT min(p.last_delivered_seq) >= m.seq FROM ${receivers}), false) AS "isDelivered",
+  coalesce((SELECT min(p.last_read_seq) >= m.seq FROM ${receivers}), false) AS "isRead"`
+
+/** Whether the author of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`: by the primary key. */
+export const isHidden = `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = m.sender_id)`
 
 /** How a content is stored: text as it is, every other kind as JSON. */
 export const storedContent = (content: unknown): string =>

@@ -4,8 +4,8 @@ import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
 import { ConversationId, Position } from "./Conversation.ts"
-import { Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
-import { messageColumns } from "./MessageRow.ts"
+import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
+import { isHidden, messageColumns } from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
 
 /** What a participant may see of a conversation's log. */
@@ -14,6 +14,12 @@ export interface View {
   readonly head: Position
   /** Only messages posted after this. */
   readonly visibleAfter: Position
+  /** Only the places of what these wrote: the participant has blocked them. */
+  readonly hiddenSenders: ReadonlySet<UserId>
+  /** A copy of the log that reaches no further was made when the participant saw it differently. */
+  readonly rewrittenAt: Position
+  /** How often any participant's view of what is there already has changed. */
+  readonly epoch: number
 }
 
 /** Which part of a conversation to show: the newest messages, or those next to a position. */
@@ -30,6 +36,16 @@ export interface PageRequest {
 export interface Change {
   readonly position: Position
   readonly message: Message
+  /** As in {@link View}: the positions above that of a view's change have its epoch, or a later one. */
+  readonly epoch: number
+}
+
+/** How far a conversation's log goes. */
+export interface Head {
+  readonly id: ConversationId
+  readonly head: Position
+  /** As in {@link View}. */
+  readonly epoch: number
 }
 
 export class Messages extends Context.Service<
@@ -60,9 +76,7 @@ export class Messages extends Context.Service<
       conversationId: ConversationId
     ) => Effect.Effect<View, NotFound | DatabaseUnavailable>
     /** The positions of the last changes of several conversations; those that are gone are left out. */
-    readonly heads: (
-      ids: ReadonlyArray<ConversationId>
-    ) => Effect.Effect<ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>, DatabaseUnavailable>
+    readonly heads: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<ReadonlyArray<Head>, DatabaseUnavailable>
     /** A page of what may be seen. */
     readonly page: (
       conversationId: ConversationId,
@@ -140,26 +154,39 @@ export class Messages extends Context.Service<
         return { message, created }
       })
 
-      // By the primary keys of conversations and conversation_participants.
+      // By the primary key.
+      const epochOf = (id: string) =>
+        sql.literal(`coalesce((SELECT epoch FROM visibility_epochs WHERE conversation_id = ${id}), 0)`)
+
+      // By the primary keys of conversations, conversation_participants and blocks.
       const findView = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
-        Result: Schema.Struct({ head: Position, visibleAfter: Position }),
+        Result: Schema.Struct({
+          head: Position,
+          visibleAfter: Position,
+          hiddenSenders: Schema.Array(UserId),
+          rewrittenAt: Position,
+          epoch: Schema.Int
+        }),
         execute: ({ caller, conversationId }) => sql`
-          SELECT c.head, p.visible_after AS "visibleAfter" FROM conversations c
+          SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${epochOf("c.id")} AS epoch,
+            ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders" FROM conversations c
           JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
           WHERE c.id = ${conversationId}`
       })
 
       const view = Effect.fn("Messages.view")(function* (caller: UserId, conversationId: ConversationId) {
         const [found] = yield* findView({ caller, conversationId })
-        return found ?? (yield* new NotFound({ detail: "There is no such conversation." }))
+        if (found === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
+        return { ...found, hiddenSenders: new Set(found.hiddenSenders) }
       }, catchDatabaseErrors)
 
       // By the primary key.
       const findHeads = SqlSchema.findAll({
         Request: Schema.Array(ConversationId),
-        Result: Schema.Struct({ id: ConversationId, head: Position }),
-        execute: (ids) => sql`SELECT id, head FROM conversations WHERE id = ANY(${ids}::uuid[])`
+        Result: Schema.Struct({ id: ConversationId, head: Position, epoch: Schema.Int }),
+        execute: (ids) => sql`
+          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch FROM conversations c WHERE c.id = ANY(${ids}::uuid[])`
       })
 
       const heads = Effect.fn("Messages.heads")(
@@ -208,7 +235,7 @@ export class Messages extends Context.Service<
 
       const page = Effect.fn("Messages.page")(function* (
         conversationId: ConversationId,
-        { head, visibleAfter }: View,
+        { head, hiddenSenders, visibleAfter }: View,
         { after, around, before, limit }: PageRequest
       ) {
         // No message counts that came after `head` was read.
@@ -226,7 +253,9 @@ export class Messages extends Context.Service<
         const laterLimit = middle === undefined ? (after === undefined ? 0 : limit) : limit - earlier.messages.length
         const later = yield* side(oldestFirst, conversationId, Math.max(low, middle ?? low), high, laterLimit)
 
-        const messages = [...earlier.messages, ...later.messages]
+        const messages = [...earlier.messages, ...later.messages].map((message) =>
+          message.senderId !== null && hiddenSenders.has(message.senderId) ? hide(message) : message
+        )
         const first = messages[0]?.seq
         const last = messages.at(-1)?.seq
         const hasBefore = first !== undefined && (earlierLimit > 0 ? earlier.more : first > visibleAfter + 1)
@@ -242,9 +271,9 @@ export class Messages extends Context.Service<
       // Two index ranges: chat_messages_seq_key, and chat_messages_changed_idx, which holds changed messages only.
       const findSince = SqlSchema.findAll({
         Request: Schema.Struct({ conversationId: ConversationId, position: Position, limit: Schema.Int }),
-        Result: Schema.Struct({ ...Message.fields, position: Position }),
+        Result: Schema.Struct({ ...Message.fields, position: Position, epoch: Schema.Int }),
         execute: ({ conversationId, limit, position }) => sql`
-          SELECT ${columns}, m.position FROM (
+          SELECT ${columns}, m.position, ${epochOf("m.conversation_id")} AS epoch FROM (
             (SELECT *, seq AS position FROM chat_messages
               WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
             UNION ALL
@@ -257,7 +286,7 @@ export class Messages extends Context.Service<
       const since = Effect.fn("Messages.since")(
         (conversationId: ConversationId, position: Position, limit: number) =>
           Effect.map(findSince({ conversationId, position, limit }), (rows) =>
-            rows.map(({ position, ...message }): Change => ({ position, message: new Message(message) }))
+            rows.map(({ epoch, position, ...message }): Change => ({ epoch, position, message: new Message(message) }))
           ),
         catchDatabaseErrors
       )
@@ -265,16 +294,18 @@ export class Messages extends Context.Service<
       // By the primary key.
       const find = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId, id: MessageId }),
-        Result: Message,
+        Result: Schema.Struct({ ...Message.fields, isHidden: Schema.Boolean }),
         execute: ({ caller, conversationId, id }) => sql`
-          SELECT ${columns} FROM chat_messages m
+          SELECT ${columns}, ${sql.literal(isHidden)} AS "isHidden" FROM chat_messages m
           JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
           WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`
       })
 
       const get = Effect.fn("Messages.get")(function* (caller: UserId, conversationId: ConversationId, id: MessageId) {
-        const [message] = yield* find({ caller, conversationId, id })
-        return message ?? (yield* new NotFound({ detail: "There is no such message." }))
+        const [found] = yield* find({ caller, conversationId, id })
+        if (found === undefined) return yield* new NotFound({ detail: "There is no such message." })
+        const { isHidden, ...message } = found
+        return isHidden ? hide(new Message(message)) : new Message(message)
       }, catchDatabaseErrors)
 
       // By chat_messages_search_idx, among the conversations of conversation_participants_user_id_idx.
@@ -291,6 +322,7 @@ export class Messages extends Context.Service<
           JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
           WHERE to_tsvector('simple', m.content) @@ plainto_tsquery('simple', ${query})
             AND m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
+            AND NOT ${sql.literal(isHidden)}
             AND (${conversationId}::uuid IS NULL OR m.conversation_id = ${conversationId}::uuid)
           ORDER BY m.created_at DESC, m.id LIMIT ${limit}`
       })

@@ -1,3 +1,4 @@
+import { isHidden } from "./MessageRow.ts"
 import { mostUnread, previewLength } from "./Conversation.ts"
 
 /**
@@ -15,9 +16,12 @@ export const summaryColumns = `
     SELECT FROM chat_messages m
     WHERE m.conversation_id = c.id AND m.seq > greatest(p.last_read_seq, p.visible_after)
       AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.sender_id IS DISTINCT FROM p.user_id
+      AND NOT ${isHidden}
     LIMIT ${mostUnread}) u) AS "unreadCount",
-  (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'senderId', m.sender_id, 'messageType', m.message_type,
-      'preview', CASE WHEN m.deleted_at IS NULL AND m.message_type = 'text' THEN left(m.content, ${previewLength}) END,
-      'createdAt', m.created_at)
-    FROM chat_messages m WHERE m.conversation_id = c.id AND m.seq > p.visible_after
-    ORDER BY m.seq DESC LIMIT 1) AS "lastMessage"`
+  (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'createdAt', m.created_at,
+      'senderId', CASE WHEN NOT m.is_hidden THEN m.sender_id END,
+      'messageType', CASE WHEN m.is_hidden THEN 'hidden' ELSE m.message_type END,
+      'preview', CASE WHEN NOT m.is_hidden AND m.deleted_at IS NULL AND m.message_type = 'text'
+        THEN left(m.content, ${previewLength}) END)
+    FROM (SELECT m.*, ${isHidden} AS is_hidden FROM chat_messages m
+      WHERE m.conversation_id = c.id AND m.seq > p.visible_after ORDER BY m.seq DESC LIMIT 1) m) AS "lastMessage"`

@@ -4,6 +4,7 @@ import { UserId } from "../auth/Account.ts"
 import { ConversationId, Position } from "../messaging/Conversation.ts"
 
 const Log = Schema.TaggedStruct("Log", { conversationId: ConversationId, head: Position })
+const Visibility = Schema.TaggedStruct("Visibility", { conversationId: ConversationId, epoch: Schema.Int })
 const Person = Schema.TaggedStruct("Person", { userId: UserId })
 const Participation = Schema.TaggedStruct("Participation", { conversationId: ConversationId })
 
@@ -17,6 +18,8 @@ const RollCall = Schema.TaggedStruct("RollCall", {})
 export type Change =
   /** A conversation's log now reaches `head`. */
   | typeof Log.Type
+  /** What some participant sees of a conversation's log that is there already. */
+  | typeof Visibility.Type
   /** What a person's own picture shows besides conversations: friends, requests, blocks, the account itself. */
   | typeof Person.Type
   /** Who takes part in a conversation. */
@@ -37,7 +40,7 @@ const Payload = Schema.fromJsonString(
     version: Schema.Literal(2),
     /** The process that made the changes. */
     sender: Schema.String,
-    changes: Schema.Array(Schema.Union([Log, Person, Participation, Presence, Typing, RollCall]))
+    changes: Schema.Array(Schema.Union([Log, Visibility, Person, Participation, Presence, Typing, RollCall]))
   })
 )
 
@@ -64,6 +67,8 @@ const subjectOf = (change: Change): string => {
   switch (change._tag) {
     case "Log":
       return change.conversationId
+    case "Visibility":
+      return `Visibility ${change.conversationId}`
     case "Person":
       return change.userId
     case "Participation":

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import type { Position } from "../messaging/Conversation.ts"
-import { Message } from "../messaging/Message.ts"
+import { hide, Message } from "../messaging/Message.ts"
 import type { Change } from "../messaging/Messages.ts"
 import type { EncodedItem, Encoding } from "./Encoding.ts"
 
@@ -12,12 +12,18 @@ const encodeMessage = Schema.encodeSync(Schema.fromJsonString(Message.json))
 export class Frame {
   readonly position: Position
   readonly message: Message
+  private hiddenFrame: Frame | undefined
   private body: string | undefined
   private readonly encoded = new Map<Encoding, EncodedItem>()
 
-  constructor({ message, position }: Change) {
+  constructor({ message, position }: Pick<Change, "message" | "position">) {
     this.position = position
     this.message = message
+  }
+
+  /** The same place for who has blocked the author. */
+  get hidden(): Frame {
+    return (this.hiddenFrame ??= new Frame({ message: hide(this.message), position: this.position }))
   }
 
   /**

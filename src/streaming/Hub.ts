@@ -55,17 +55,26 @@ export class Hub extends Context.Service<
         )
 
       yield* bus.changes.pipe(
-        Stream.runForEach((change) =>
-          change._tag === "Log" && followed.has(change.conversationId)
-            ? Effect.forkChild(readTo(change.conversationId, change.head))
-            : Effect.void
-        ),
+        Stream.runForEach((change) => {
+          if (change._tag === "Log" && followed.has(change.conversationId)) {
+            return Effect.forkChild(readTo(change.conversationId, change.head))
+          }
+          if (change._tag === "Visibility") followed.get(change.conversationId)?.enter(change.epoch)
+          return Effect.void
+        }),
         Effect.forkScoped({ startImmediately: true })
       )
 
       const sweep = Effect.suspend(() => messages.heads([...followed.keys()])).pipe(
         Effect.flatMap((heads) =>
-          Effect.forEach(heads, ({ id, head }) => readTo(id, head), { concurrency: 8, discard: true })
+          Effect.forEach(
+            heads,
+            ({ epoch, head, id }) => {
+              followed.get(id)?.enter(epoch)
+              return readTo(id, head)
+            },
+            { concurrency: 8, discard: true }
+          )
         ),
         Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of heads is delayed"))
       )

@@ -49,7 +49,7 @@ class LogReader {
   private readonly topic: Topic
   private readonly session: CurrentSession["Service"]
   private readonly conversationId: ConversationId
-  private readonly view: View
+  private view: View
   /** With what the subscriber came. */
   private readonly start: Position | undefined
   // What was read of the log, if anything, and what was told of it: they differ where a change is not the subscriber's
@@ -72,7 +72,8 @@ class LogReader {
     this.conversationId = conversationId
     this.view = view
     this.start = start
-    const resumes = start !== undefined && start <= view.head && view.head - start <= mostUpdates
+    const isCopyGood = start === 0 || (start !== undefined && start <= view.head && start > view.rewrittenAt)
+    const resumes = isCopyGood && view.head - start <= mostUpdates
     this.cursor = resumes ? start : undefined
     this.told = start ?? view.head
   }
@@ -81,7 +82,8 @@ class LogReader {
   read(): ReadonlyArray<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> | undefined {
     const { cursor } = this
     if (this.isEnded) return undefined
-    if (cursor === undefined) return this.readAnew()
+    if (cursor === undefined) return this.readAnew(this.view)
+    if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
     if (!this.topic.isPast(cursor)) return []
     const frames = this.topic.recall(cursor)
     if (frames !== undefined) {
@@ -92,17 +94,35 @@ class LogReader {
       return updates.length > 0 ? updates : this.read()
     }
     return Effect.flatMap(this.topic.after(cursor), (frames) => {
+      if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
       const reading = this.interpret(cursor, frames)
       return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
     })
   }
 
-  private readAnew(): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
-    const { head } = this.view
+  /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
+  private lookAnew(cursor: Position): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    return this.messages.view(this.session.userId, this.conversationId).pipe(
+      Effect.flatMap((view) =>
+        view.rewrittenAt > this.view.rewrittenAt ||
+        view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
+          ? this.readAnew(view)
+          : Effect.succeed(() => {
+              this.view = { ...this.view, epoch: view.epoch }
+              return []
+            })
+      ),
+      Effect.catchTag("NotFound", () => Effect.succeed(() => this.end([], cursor)))
+    )
+  }
+
+  private readAnew(view: View): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    const { head } = view
     return Effect.map(
-      this.messages.page(this.conversationId, this.view, { limit: snapshotSize }),
+      this.messages.page(this.conversationId, view, { limit: snapshotSize }),
       (page): Reading<Update> =>
         () => {
+          this.view = view
           this.cursor = head
           this.told = head
           return [{ _tag: "Snapshot", version: head, page }]
@@ -123,7 +143,7 @@ class LogReader {
       (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
     )?.position
     // Who left with a copy and came back may see another part of the log than what they have.
-    if (leaving !== undefined) return leaving <= head ? this.readAnew() : () => this.end(frames, leaving)
+    if (leaving !== undefined) return leaving <= head ? this.readAnew(this.view) : () => this.end(frames, leaving)
     if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.tell(frames, last)
     // A message changed later than all that is read: by then, it was perhaps not for the subscriber.
     return this.messages.view(this.session.userId, this.conversationId).pipe(
@@ -146,7 +166,9 @@ class LogReader {
     const updates: Array<Update> = []
     for (const frame of frames) {
       if (frame.message.seq <= this.view.visibleAfter) continue
-      updates.push({ _tag: "Change", frame, previous: this.told })
+      const { senderId } = frame.message
+      const isHidden = senderId !== null && this.view.hiddenSenders.has(senderId)
+      updates.push({ _tag: "Change", frame: isHidden ? frame.hidden : frame, previous: this.told })
       this.told = frame.position
     }
     this.cursor = cursor

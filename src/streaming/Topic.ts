@@ -1,6 +1,6 @@
 import { Effect, Semaphore } from "effect"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
-import type { Messages } from "../messaging/Messages.ts"
+import type { Change, Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { Frame } from "./Frame.ts"
 
@@ -25,6 +25,10 @@ export interface Topic {
    * all is where following begins.
    */
   readonly readTo: (target: Position) => Effect.Effect<void, DatabaseUnavailable>
+  /** Somebody's view of what is there already has changed: the listeners are woken, for the later of two epochs. */
+  readonly enter: (epoch: number) => void
+  /** The latest epoch that is known; at least that of all that was handed out. */
+  readonly epoch: () => number
   /** The log after a position, ascending, some or all, empty at its end. `undefined` where memory does not reach. */
   readonly recall: (position: Position) => ReadonlyArray<Frame> | undefined
   /** The same also for who is further behind: from the database. */
@@ -42,6 +46,18 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
   // is not there: positions can have gaps.
   let ring: ReadonlyArray<Frame> = []
   let floor: Position | undefined
+  let epoch = 0
+
+  const enter = (entered: number) => {
+    if (entered <= epoch) return
+    epoch = entered
+    for (const listener of listeners) listener.wake()
+  }
+
+  const framesOf = (changes: ReadonlyArray<Change>) => {
+    for (const change of changes) enter(change.epoch)
+    return changes.map((change) => new Frame(change))
+  }
 
   const move = (position: Position) => {
     head = position
@@ -54,7 +70,7 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
       return move(target)
     }
     while (head < target) {
-      const frames = (yield* messages.since(id, head, readSize)).map((change) => new Frame(change))
+      const frames = framesOf(yield* messages.since(id, head, readSize))
       const last = frames.at(-1)
       if (last === undefined) return
       const kept = [...ring, ...frames]
@@ -69,7 +85,7 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
     if (floor === undefined || floor <= position) return
     const start = floor
     const missed = yield* messages.since(id, position, start - position)
-    ring = [...missed.filter((change) => change.position <= start).map((change) => new Frame(change)), ...ring]
+    ring = [...framesOf(missed.filter((change) => change.position <= start)), ...ring]
     floor = position
   }, reading.withPermits(1))
 
@@ -85,8 +101,16 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
       if (recalled !== undefined) return Effect.succeed(recalled)
       return head !== undefined && head - position <= ringSize
         ? Effect.andThen(readBack(position), after(position))
-        : Effect.map(messages.since(id, position, batchSize), (changes) => changes.map((change) => new Frame(change)))
+        : Effect.map(messages.since(id, position, batchSize), framesOf)
     })
 
-  return { readTo, recall, after, isPast: (position) => head !== undefined && head > position, listeners }
+  return {
+    readTo,
+    enter,
+    epoch: () => epoch,
+    recall,
+    after,
+    isPast: (position) => head !== undefined && head > position,
+    listeners
+  }
 }

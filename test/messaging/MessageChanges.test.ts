@@ -45,7 +45,7 @@ layer(TestServices)("An edit", (it) => {
       assert.strictEqual(yield* headOf(ada, id), edited.version)
       assert.deepStrictEqual(yield* messages.get(ada.id, id, sent.id), edited)
       const [change] = yield* messages.since(id, Position.make(edited.version - 1), 10)
-      assert.deepStrictEqual(change, { position: edited.version, message: edited })
+      assert.deepStrictEqual(change, { position: edited.version, message: edited, epoch: 0 })
     })
   )
 

@@ -60,6 +60,7 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
         JOIN users a ON a.username = 'filler_' || n JOIN users b ON b.username = 'filler_' || n + 1`
       yield* sql`
         INSERT INTO blocks (blocker_id, blocked_id) SELECT to_user_id, from_user_id FROM friend_requests`
+      yield* sql`INSERT INTO visibility_epochs (conversation_id, epoch) SELECT id, 1 FROM conversations`
       yield* sql`ANALYZE`
       return { ada, id, view: yield* (yield* Messages).view(ada.id, id) }
     })

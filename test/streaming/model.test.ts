@@ -1,10 +1,15 @@
 import { assert, layer } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId, TextContent } from "../../src/messaging/Message.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
+import { Visibility } from "../../src/messaging/Visibility.ts"
+import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
+import type { UserId } from "../../src/auth/Account.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { Copy, encodings, get, Refused, told, type Encoding, type Source, type Told } from "./subscriber.ts"
@@ -33,6 +38,8 @@ const Act = Schema.Union([
   Schema.TaggedStruct("Unreact", { by: Person, which: FromEnd, emoji: Emoji }),
   // Who takes part leaves, or is removed; who does not, joins.
   Schema.TaggedStruct("Move", { who: Guest, removed: Schema.Boolean }),
+  // Who has not blocked the other blocks them, and who has no longer does.
+  Schema.TaggedStruct("Block", { by: Person, whom: Person }),
   Schema.TaggedStruct("SetHistory", { history: Schema.Literals(["whole", "since_joining"]) })
 ])
 type Act = typeof Act.Type
@@ -93,9 +100,14 @@ class Listener {
   }
 
   /** Waits until the copy has a version. */
-  async reach(version: number): Promise<Copy> {
-    const end = this.ended.then(() => assert.fail(`the subscription ended at ${this.copy.version}, not ${version}`))
-    while (Number(this.copy.version ?? -1) < version) {
+  reach(version: number): Promise<Copy> {
+    return this.until((copy) => Number(copy.version ?? -1) >= version)
+  }
+
+  /** Waits until the copy is as it should be. */
+  async until(isReached: (copy: Copy) => boolean): Promise<Copy> {
+    const end = this.ended.then(() => assert.fail(`the subscription ended at ${this.copy.version}`))
+    while (!isReached(this.copy)) {
       await Promise.race([end, new Promise<void>((resolve) => (this.changed = resolve))])
     }
     end.catch(() => {})
@@ -120,6 +132,20 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
         const messages = yield* Messages
         const changes = yield* MessageChanges
         const participants = yield* Participants
+        const visibility = yield* Visibility
+        const bus = yield* ChangeBus
+        const sql = yield* SqlClient.SqlClient
+        const setBlocked = Effect.fnUntraced(function* (by: UserId, whom: UserId, isBlocked: boolean) {
+          const rewritten = yield* sql.withTransaction(
+            Effect.andThen(
+              isBlocked
+                ? sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${by}, ${whom})`
+                : sql`DELETE FROM blocks WHERE blocker_id = ${by} AND blocked_id = ${whom}`,
+              visibility.rewrite(by)
+            )
+          )
+          yield* bus.publish(rewritten)
+        })
         const idOf = (person: number) => (people[person] ?? assert.fail()).id
         const { id: conversationId } = yield* conversations.create(idOf(owner), {
           participantIds: atFirst.map(idOf)
@@ -130,12 +156,15 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
           token: (people[person] ?? assert.fail()).token
         })
 
+        yield* sql`DELETE FROM blocks`
         // The model.
         const posted: Array<Known> = []
         let head = 1
         let sinceJoining = false
         /** Who takes part sees messages above this position. */
         const visibleAfter = new Map(atFirst.map((person) => [person, 0]))
+        /** Whom each has blocked. */
+        const blocked = new Map(people.map((_, person) => [person, new Set<number>()]))
         const seen = (person: number) => posted.filter(({ seq }) => seq > (visibleAfter.get(person) ?? Infinity))
 
         // The subscribers: one for each time that somebody takes part, in one encoding after the other.
@@ -220,6 +249,16 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
               assert.deepStrictEqual(listener.copy.log, last.log)
               return keep(act.who, listener.copies)
             }
+            case "Block": {
+              const whom = blocked.get(act.by) ?? assert.fail()
+              if (act.by === act.whom) return
+              yield* setBlocked(idOf(act.by), idOf(act.whom), !whom.has(act.whom))
+              if (!whom.delete(act.whom)) whom.add(act.whom)
+              const listener = listeners.get(act.by)
+              if (listener === undefined) return
+              const { log } = yield* Effect.promise(() => get(sourceOf(act.by)))
+              return void (yield* Effect.promise(() => listener.until((copy) => isDeepStrictEqual(copy.log, log))))
+            }
             case "SetHistory":
               if (sinceJoining !== (act.history === "since_joining")) head += 1
               sinceJoining = act.history === "since_joining"
@@ -257,17 +296,22 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
                 isDeleted: deletedAt !== null,
                 reactions
               })),
-            seen(person).map(({ by, id, reactions, seq, text }) => ({
-              id,
-              seq,
-              senderId: idOf(by),
-              content: text,
-              isDeleted: text === null,
-              reactions: [...Map.groupBy(reactions, ({ emoji }) => emoji)].map(([emoji, reactions]) => ({
-                emoji,
-                userIds: reactions.map(({ by }) => idOf(by))
-              }))
-            }))
+            seen(person).map(({ by, id, reactions, seq, text }) => {
+              if (blocked.get(person)?.has(by) === true) {
+                return { id, seq, senderId: null, content: null, isDeleted: false, reactions: [] }
+              }
+              return {
+                id,
+                seq,
+                senderId: idOf(by),
+                content: text,
+                isDeleted: text === null,
+                reactions: [...Map.groupBy(reactions, ({ emoji }) => emoji)].map(([emoji, reactions]) => ({
+                  emoji,
+                  userIds: reactions.map(({ by }) => idOf(by))
+                }))
+              }
+            })
           )
 
           const live = listeners.get(person)

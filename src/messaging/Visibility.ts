@@ -1,0 +1,54 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../auth/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import type { DatabaseUnavailable } from "../Problem.ts"
+import { Change } from "../streaming/ChangeBus.ts"
+import { ConversationId } from "./Conversation.ts"
+
+/** What participants see of logs that are there already. */
+export class Visibility extends Context.Service<
+  Visibility,
+  {
+    /**
+     * Whose messages are hidden from a participant has changed: every copy that they have of a log has to be made anew. To be
+     * part of the transaction that changes it; gives what to tell on the bus after the commit.
+     */
+    readonly rewrite: (viewer: UserId) => Effect.Effect<ReadonlyArray<Change>, DatabaseUnavailable>
+  }
+>()("xfchat/messaging/Visibility") {
+  static readonly layer = Layer.effect(
+    Visibility,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+
+      // By conversation_participants_user_id_idx and the primary keys. All their logs: who was blocked may join any of them.
+      // Under the locks of the conversations, in the order of their ids: what is posted later has a position above `head`,
+      // and whoever reads it sees the new epoch.
+      const rewriteLogs = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ conversationId: ConversationId, epoch: Schema.Int }),
+        execute: (viewer) => sql`
+          WITH log AS (
+            SELECT c.id, c.head FROM conversations c
+            JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${viewer}
+            ORDER BY c.id FOR NO KEY UPDATE OF c
+          ), rewritten AS (
+            UPDATE conversation_participants p SET rewritten_at = log.head
+            FROM log WHERE p.conversation_id = log.id AND p.user_id = ${viewer}
+          )
+          INSERT INTO visibility_epochs AS v (conversation_id, epoch) SELECT id, 1 FROM log ORDER BY id
+          ON CONFLICT (conversation_id) DO UPDATE SET epoch = v.epoch + 1
+          RETURNING conversation_id AS "conversationId", epoch`
+      })
+
+      const rewrite = Effect.fn("Visibility.rewrite")(
+        (viewer: UserId) =>
+          Effect.map(rewriteLogs(viewer), (logs) => logs.map((log): Change => Change.Visibility(log))),
+        catchDatabaseErrors
+      )
+
+      return Visibility.of({ rewrite })
+    })
+  )
+}
