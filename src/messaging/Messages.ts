@@ -196,23 +196,18 @@ export class Messages extends Context.Service<
 
       const Range = Schema.Struct({ conversationId: ConversationId, low: Position, high: Position, limit: Schema.Int })
 
-      // Both by chat_messages_seq_key, (conversation_id, seq).
-      const newestFirst = SqlSchema.findAll({
-        Request: Range,
-        Result: Message,
-        execute: ({ conversationId, low, high, limit }) => sql`
-          SELECT ${columns} FROM chat_messages m
-          WHERE m.conversation_id = ${conversationId} AND m.seq > ${low} AND m.seq < ${high}
-          ORDER BY m.seq DESC LIMIT ${limit}`
-      })
-      const oldestFirst = SqlSchema.findAll({
-        Request: Range,
-        Result: Message,
-        execute: ({ conversationId, low, high, limit }) => sql`
-          SELECT ${columns} FROM chat_messages m
-          WHERE m.conversation_id = ${conversationId} AND m.seq > ${low} AND m.seq < ${high}
-          ORDER BY m.seq LIMIT ${limit}`
-      })
+      // By chat_messages_seq_key, (conversation_id, seq).
+      const inOrder = (order: "ASC" | "DESC") =>
+        SqlSchema.findAll({
+          Request: Range,
+          Result: Message,
+          execute: ({ conversationId, low, high, limit }) => sql`
+            SELECT ${columns} FROM chat_messages m
+            WHERE m.conversation_id = ${conversationId} AND m.seq > ${low} AND m.seq < ${high}
+            ORDER BY m.seq ${sql.literal(order)} LIMIT ${limit}`
+        })
+      const oldestFirst = inOrder("ASC")
+      const newestFirst = inOrder("DESC")
 
       /** Up to `limit` messages on one side of a position, ascending, and whether there are more beyond. */
       const side = Effect.fnUntraced(function* (
