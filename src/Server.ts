@@ -51,17 +51,10 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(
-    Layer.mergeAll(
-      Outbox.layer,
-      Conversations.layer,
-      Participants.layer,
-      Receipts.layer,
-      Visibility.layer,
-      Draining.layer
-    )
+    Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
   ),
   Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer)),
-  Layer.provideMerge(Pairs.layer),
+  Layer.provideMerge(Layer.mergeAll(Pairs.layer, Visibility.layer)),
   Layer.provideMerge(Accounts.layer),
   Layer.provideMerge(
     Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer, RateLimits.layer)

@@ -3,6 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { Visibility } from "../messaging/Visibility.ts"
 import { pageOf, type Page, type Place } from "../Paging.ts"
 import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../Problem.ts"
 import { Block } from "./Friend.ts"
@@ -35,6 +36,7 @@ export class Blocks extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const pairs = yield* Pairs
+      const visibility = yield* Visibility
 
       const block = Effect.fn("Blocks.block")(function* (caller: UserId, other: UserId) {
         if (caller === other) {
@@ -46,6 +48,7 @@ export class Blocks extends Context.Service<
           const pair = yield* pairs.lock(caller, other)
           if (pair.blocks) return
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
+          yield* visibility.rewrite(caller)
           yield* pairs.move(pair, Pair.block(pair))
           yield* pairs.changed([caller], [caller, other])
         }).pipe(inTransaction(sql))
@@ -56,7 +59,9 @@ export class Blocks extends Context.Service<
           // By the primary key.
           const ended = yield* sql`
             DELETE FROM blocks WHERE blocker_id = ${caller} AND blocked_id = ${other} RETURNING blocked_id`
-          if (ended.length > 0) yield* pairs.changed([caller], [caller, other])
+          if (ended.length === 0) return
+          yield* visibility.rewrite(caller)
+          yield* pairs.changed([caller], [caller, other])
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 

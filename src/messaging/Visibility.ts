@@ -1,9 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
-import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import type { DatabaseUnavailable } from "../Problem.ts"
-import { Change } from "../streaming/ChangeBus.ts"
+import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { ConversationId } from "./Conversation.ts"
 
 /** What participants see of logs that are there already. */
@@ -12,15 +10,16 @@ export class Visibility extends Context.Service<
   {
     /**
      * Whose messages are hidden from a participant has changed: every copy that they have of a log has to be made anew. To be
-     * part of the transaction that changes it; gives what to tell on the bus after the commit.
+     * part of the transaction that changes it; streams are told after its commit.
      */
-    readonly rewrite: (viewer: UserId) => Effect.Effect<ReadonlyArray<Change>, DatabaseUnavailable>
+    readonly rewrite: (viewer: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
   }
 >()("xfchat/messaging/Visibility") {
   static readonly layer = Layer.effect(
     Visibility,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const bus = yield* ChangeBus
 
       // By conversation_participants_user_id_idx and the primary keys. All their logs: who was blocked may join any of them.
       // Under the locks of the conversations, in the order of their ids: what is posted later has a position above `head`,
@@ -42,11 +41,10 @@ export class Visibility extends Context.Service<
           RETURNING conversation_id AS "conversationId", epoch`
       })
 
-      const rewrite = Effect.fn("Visibility.rewrite")(
-        (viewer: UserId) =>
-          Effect.map(rewriteLogs(viewer), (logs) => logs.map((log): Change => Change.Visibility(log))),
-        catchDatabaseErrors
-      )
+      const rewrite = Effect.fn("Visibility.rewrite")(function* (viewer: UserId) {
+        const logs = yield* rewriteLogs(viewer)
+        yield* sql.afterCommit(bus.publish(logs.map((log) => Change.Visibility(log))))
+      })
 
       return Visibility.of({ rewrite })
     })

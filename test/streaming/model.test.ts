@@ -1,15 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Layer, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
+import { Blocks } from "../../src/friends/Blocks.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId, TextContent } from "../../src/messaging/Message.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
-import { Visibility } from "../../src/messaging/Visibility.ts"
-import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
-import type { UserId } from "../../src/auth/Account.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { Copy, encodings, get, Refused, told, type Encoding, type Source, type Told } from "./subscriber.ts"
@@ -132,20 +129,7 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
         const messages = yield* Messages
         const changes = yield* MessageChanges
         const participants = yield* Participants
-        const visibility = yield* Visibility
-        const bus = yield* ChangeBus
-        const sql = yield* SqlClient.SqlClient
-        const setBlocked = Effect.fnUntraced(function* (by: UserId, whom: UserId, isBlocked: boolean) {
-          const rewritten = yield* sql.withTransaction(
-            Effect.andThen(
-              isBlocked
-                ? sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${by}, ${whom})`
-                : sql`DELETE FROM blocks WHERE blocker_id = ${by} AND blocked_id = ${whom}`,
-              visibility.rewrite(by)
-            )
-          )
-          yield* bus.publish(rewritten)
-        })
+        const blocks = yield* Blocks
         const idOf = (person: number) => (people[person] ?? assert.fail()).id
         const { id: conversationId } = yield* conversations.create(idOf(owner), {
           participantIds: atFirst.map(idOf)
@@ -156,7 +140,8 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
           token: (people[person] ?? assert.fail()).token
         })
 
-        yield* sql`DELETE FROM blocks`
+        // The people are those of the history before.
+        for (const { id } of people) for (const other of people) yield* blocks.unblock(id, other.id)
         // The model.
         const posted: Array<Known> = []
         let head = 1
@@ -252,7 +237,7 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
             case "Block": {
               const whom = blocked.get(act.by) ?? assert.fail()
               if (act.by === act.whom) return
-              yield* setBlocked(idOf(act.by), idOf(act.whom), !whom.has(act.whom))
+              yield* (whom.has(act.whom) ? blocks.unblock : blocks.block)(idOf(act.by), idOf(act.whom))
               if (!whom.delete(act.whom)) whom.add(act.whom)
               const listener = listeners.get(act.by)
               if (listener === undefined) return
