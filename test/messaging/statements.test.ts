@@ -74,7 +74,7 @@ const endpoints: Record<
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
   "auth.update": [2, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "friends.blocks": [2, ({ asAda }) => asAda.friends.blocks({ query: {} })],
-  "friends.block": [7, ({ asAda, eve }) => asAda.friends.block({ params: { userId: eve.id } })],
+  "friends.block": [8, ({ asAda, eve }) => asAda.friends.block({ params: { userId: eve.id } })],
   "friends.unblock": [4, ({ asAda, grace }) => asAda.friends.unblock({ params: { userId: grace.id } })],
   "conversations.direct": [4, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
