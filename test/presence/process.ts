@@ -78,7 +78,8 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     view: Effect.fnUntraced(function* (user, id) {
       world.rights++
       if (world.circles.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
-      return { head: Position.make(0), visibleAfter: Position.make(0) }
+      const root = Position.make(0)
+      return { head: root, visibleAfter: root, hiddenSenders: new Set<UserId>(), rewrittenAt: root, epoch: 0 }
     })
   })
 
