@@ -4,6 +4,7 @@ import { Effect, Layer, Runtime } from "effect"
 import { Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
 import { migrate } from "./commands/Migrate.ts"
+import { user } from "./commands/User.ts"
 import { development } from "./operations/Development.ts"
 import { runMain, ServerProcess } from "./operations/ServerProcess.ts"
 import { showConfiguration } from "./operations/ShowConfiguration.ts"
@@ -22,7 +23,7 @@ const config = Command.make("config", {}, () => showConfiguration).pipe(
 
 const xfchat = Command.make("xfchat").pipe(
   Command.withDescription("A chat backend on PostgreSQL"),
-  Command.withSubcommands([serve, dev, config, migrate])
+  Command.withSubcommands([serve, dev, config, migrate, user])
 )
 
 runMain(

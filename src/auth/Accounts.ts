@@ -94,14 +94,15 @@ export class Accounts extends Context.Service<
         )
       }, catchDatabaseErrors)
 
-      // By users_username_key or users_email_key: a username has no @, an address always one.
+      // By users_username_key or users_email_key: a username has no @, an address always one. A disabled account answers
+      // like one that is not there.
       const findByLogin = SqlSchema.findAll({
         Request: Schema.String,
         Result: Secret,
         execute: (login) =>
           login.includes("@")
-            ? sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(email) = lower(${login})`
-            : sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower(${login})`
+            ? sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(email) = lower(${login}) AND disabled_at IS NULL`
+            : sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower(${login}) AND disabled_at IS NULL`
       })
 
       // By the primary key.

@@ -34,7 +34,7 @@ export class Sessions extends Context.Service<
     /**
      * Opens a session for an account whose owner has just proven who they are: with `proof`, the password hash by which
      * they did, only while it is the one in force. So none is opened by a password that is being changed, nor for an
-     * account that is being deleted.
+     * account that is being deleted, nor for one that is disabled.
      */
     readonly open: (
       userId: UserId,
@@ -92,7 +92,8 @@ export class Sessions extends Context.Service<
         execute: ({ address, expiresAt, name, now, proof, tokenHash, userId }) => sql`
           WITH owner AS (
             SELECT id FROM users
-            WHERE id = ${userId} AND deleted_at IS NULL AND (${proof}::text IS NULL OR password_hash = ${proof})
+            WHERE id = ${userId} AND deleted_at IS NULL AND disabled_at IS NULL
+              AND (${proof}::text IS NULL OR password_hash = ${proof})
             FOR SHARE
           ), ended AS (
             DELETE FROM sessions WHERE id IN (

@@ -1,5 +1,7 @@
-import { Data, Effect, Layer, Logger } from "effect"
+import { Data, Effect, Layer, Logger, Schema } from "effect"
+import { SqlError } from "effect/sql"
 import * as Database from "../database/Database.ts"
+import { sqlState } from "../database/DatabaseErrors.ts"
 import { title } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
 
@@ -20,3 +22,28 @@ export const layerAsItIs = Database.layerConnected.pipe(Layer.provideMerge(Layer
 
 /** The same, with the schema that this XFChat knows. */
 export const layer = Layer.effectDiscard(requireCurrent).pipe(Layer.provideMerge(layerAsItIs))
+
+/** A statement of a command failed. PostgreSQL's DETAIL is left out: it quotes rows. */
+export class StatementFailed extends Data.TaggedError("StatementFailed")<{ readonly error: SqlError.SqlError }> {
+  override get message() {
+    const { cause } = this.error.reason
+    const code = sqlState(cause)
+    return cause instanceof Error && code !== undefined && /^[0-9A-Z]{5}$/.test(code)
+      ? `PostgreSQL says "${cause.message}" (SQLSTATE ${code}).`
+      : "The connection to PostgreSQL was lost: try again."
+  }
+}
+
+/** Says in plain words what a command's own statements fail with. A row that is not as expected is a mistake of ours. */
+export const explainErrors = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StatementFailed, R> =>
+  Effect.catch(
+    self,
+    (error): Effect.Effect<never, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StatementFailed> =>
+      SqlError.isSqlError(error)
+        ? Effect.fail(new StatementFailed({ error }))
+        : Schema.isSchemaError(error)
+          ? Effect.die(error)
+          : Effect.fail(error as Exclude<E, SqlError.SqlError | Schema.SchemaError>)
+  )

@@ -12,6 +12,7 @@ const summary = (what: string, runs: ReadonlyArray<Migrator.MigrationRun>) =>
 const up = Command.make("up", {}, () =>
   Effect.flatMap(Migrator.migrate, (runs) => Console.log(summary("applied", runs)))
 ).pipe(
+  Command.provide(CommandDatabase.layerAsItIs),
   Command.withDescription(
     "Apply what is pending. A server does the same when it starts. Each migration is a transaction of its own."
   )
@@ -70,6 +71,7 @@ const down = Command.make("down", { to, yes }, ({ to, yes }) =>
     yield* Console.log(summary("taken back", yield* Migrator.rollback({ to: target })))
   })
 ).pipe(
+  Command.provide(CommandDatabase.layerAsItIs),
   Command.withDescription(
     "Take migrations back, the newest first, and say what that loses. Stop the servers before: one that starts applies them again."
   ),
@@ -104,6 +106,7 @@ const status = Command.make("status", {}, () =>
     if (migrations.some(({ state }) => state === "changed" || state === "unknown")) return yield* new HistoryDisagrees()
   })
 ).pipe(
+  Command.provide(CommandDatabase.layerAsItIs),
   Command.withDescription(
     "List each migration, and when it was applied. Exit code 1 when one is unknown, or changed since it ran."
   )
@@ -111,6 +114,5 @@ const status = Command.make("status", {}, () =>
 
 export const migrate = Command.make("migrate").pipe(
   Command.withDescription("The schema of the database: bring it up to date, take it back, see where it is"),
-  Command.withSubcommands([up, down, status]),
-  Command.provide(CommandDatabase.layerAsItIs)
+  Command.withSubcommands([up, down, status])
 )

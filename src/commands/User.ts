@@ -1,0 +1,136 @@
+import { Console, Data, DateTime, Effect, Layer, Redacted, Schema, Stdio, Stream } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { Base64Url } from "effect/encoding"
+import { randomBytes } from "node:crypto"
+import { Email, Password, Username } from "../auth/Account.ts"
+import { AccountControl } from "../auth/AccountControl.ts"
+import { Accounts } from "../auth/Accounts.ts"
+import { LoginAttempts } from "../auth/LoginAttempts.ts"
+import { Passwords } from "../auth/Passwords.ts"
+import { Sessions } from "../auth/Sessions.ts"
+import { ChangeBus } from "../streaming/ChangeBus.ts"
+import * as CommandDatabase from "./CommandDatabase.ts"
+
+const Services = Layer.mergeAll(Accounts.layer, AccountControl.layer).pipe(
+  Layer.provide(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer)),
+  Layer.provide(CommandDatabase.layer)
+)
+
+/** What came by standard input is none. It is not repeated. */
+export class PasswordRefused extends Data.TaggedError("PasswordRefused") {
+  override readonly message =
+    "The password on standard input is none: it must have at least 8 characters, and at most 1,024 bytes. Nothing was done."
+}
+
+/** The name or the address is another account's. */
+export class AccountExists extends Data.TaggedError("AccountExists")<{ readonly what: string }> {
+  override get message() {
+    return `${this.what} is taken by another account (also in other capitals). Nothing was done.`
+  }
+}
+
+const passwordStdin = Flag.Boolean("password-stdin").pipe(
+  Flag.withDescription("Take the password from standard input. Without it, one is generated, and printed this once"),
+  Flag.withDefault(false)
+)
+
+/** The password from standard input, without the line end, or a new one of 144 bits, with what to say of it. */
+const choosePassword = Effect.fnUntraced(function* (fromStdin: boolean) {
+  if (!fromStdin) {
+    const generated = Base64Url.encode(randomBytes(18))
+    return { password: Redacted.make(generated), said: `Password: ${generated}` }
+  }
+  const { stdin } = yield* Stdio.Stdio
+  const given = yield* Stream.mkString(Stream.decodeText(stdin))
+  const password = yield* Schema.decodeEffect(Password)(given.replace(/\r?\n$/, "")).pipe(
+    Effect.mapError(() => new PasswordRefused())
+  )
+  return { password, said: undefined }
+})
+
+const say = (...lines: ReadonlyArray<string | undefined>) =>
+  Console.log(lines.filter((line) => line !== undefined).join("\n"))
+
+const name = Argument.String("NAME").pipe(Argument.withDescription("The username"))
+
+const create = Command.make(
+  "create",
+  {
+    username: name.pipe(Argument.withSchema(Username)),
+    email: Argument.String("EMAIL").pipe(Argument.withDescription("The e-mail address"), Argument.withSchema(Email)),
+    passwordStdin
+  },
+  ({ email, passwordStdin, username }) =>
+    Effect.gen(function* () {
+      const accounts = yield* Accounts
+      const { password, said } = yield* choosePassword(passwordStdin)
+      const { id } = yield* accounts.create({ username, email, password }).pipe(
+        Effect.catchTags({
+          UsernameTaken: () => new AccountExists({ what: `The username "${username}"` }),
+          EmailTaken: () => new AccountExists({ what: `The e-mail address "${email}"` })
+        })
+      )
+      yield* say(`Account ${username} (${id}) created.`, said)
+    })
+).pipe(
+  Command.provide(Services),
+  Command.withDescription("Make an account."),
+  Command.withExamples([
+    { command: "xfchat user create ada ada@example.com", description: "With a generated password, printed once" },
+    { command: "xfchat user create ada ada@example.com --password-stdin < password.txt", description: "With that one" }
+  ])
+)
+
+const disable = Command.make("disable", { name }, ({ name }) =>
+  Effect.gen(function* () {
+    yield* (yield* AccountControl).disable(name)
+    yield* say(`Account ${name} is disabled: its sessions have ended.`)
+  })
+).pipe(
+  Command.provide(Services),
+  Command.withDescription(
+    "Close an account: its sessions end, and nobody signs in, until it is enabled. Its messages stay."
+  )
+)
+
+const enable = Command.make("enable", { name }, ({ name }) =>
+  Effect.gen(function* () {
+    yield* (yield* AccountControl).enable(name)
+    yield* say(`Account ${name} is enabled.`)
+  })
+).pipe(
+  Command.provide(Services),
+  Command.withDescription("Open a disabled account again: its owner signs in with the password as it was.")
+)
+
+const resetPassword = Command.make("reset-password", { name, passwordStdin }, ({ name, passwordStdin }) =>
+  Effect.gen(function* () {
+    const { password, said } = yield* choosePassword(passwordStdin)
+    yield* (yield* AccountControl).resetPassword(name, password)
+    yield* say(`Account ${name} has another password: its sessions have ended.`, said)
+  })
+).pipe(
+  Command.provide(Services),
+  Command.withDescription("Give an account another password, and end all its sessions."),
+  Command.withExamples([
+    { command: "xfchat user reset-password ada", description: "With a generated password, printed once" }
+  ])
+)
+
+const list = Command.make("list", {}, () =>
+  Effect.flatMap(AccountControl, ({ list }) =>
+    Stream.runForEach(list, ({ createdAt, disabledAt, email, username }) =>
+      say(
+        `${username.padEnd(30)}  ${disabledAt === null ? "active  " : "disabled"}  ${DateTime.formatIso(createdAt)}  ${email ?? ""}`
+      )
+    )
+  ).pipe(CommandDatabase.explainErrors)
+).pipe(
+  Command.provide(Services),
+  Command.withDescription("List the accounts: username, whether it is disabled, since when it is there, address.")
+)
+
+export const user = Command.make("user").pipe(
+  Command.withDescription("The accounts: make one, close and open it, give it another password, list them"),
+  Command.withSubcommands([create, disable, enable, resetPassword, list])
+)
