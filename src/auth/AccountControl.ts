@@ -1,6 +1,7 @@
 import { Context, Data, Effect, Layer, Schema, Stream, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../Problem.ts"
 import { UserId } from "./Account.ts"
 import { Passwords } from "./Passwords.ts"
@@ -61,7 +62,7 @@ export class AccountControl extends Context.Service<
             UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
           yield* endSessions((yield* one(username, rows)).id)
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
       const enable = Effect.fn("AccountControl.enable")(function* (username: string) {
@@ -81,7 +82,7 @@ export class AccountControl extends Context.Service<
             UPDATE users SET password_hash = ${hash}, updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
           yield* endSessions((yield* one(username, rows)).id)
-        }).pipe(sql.withTransaction)
+        }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
       // By users_username_key.

@@ -34,16 +34,16 @@ export class StatementFailed extends Data.TaggedError("StatementFailed")<{ reado
   }
 }
 
+type DatabaseError = SqlError.SqlError | Schema.SchemaError
+
+const isOther = <E>(error: E): error is Exclude<E, DatabaseError> =>
+  !SqlError.isSqlError(error) && !Schema.isSchemaError(error)
+
 /** Says in plain words what a command's own statements fail with. A row that is not as expected is a mistake of ours. */
 export const explainErrors = <A, E, R>(
   self: Effect.Effect<A, E, R>
-): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StatementFailed, R> =>
-  Effect.catch(
-    self,
-    (error): Effect.Effect<never, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StatementFailed> =>
-      SqlError.isSqlError(error)
-        ? Effect.fail(new StatementFailed({ error }))
-        : Schema.isSchemaError(error)
-          ? Effect.die(error)
-          : Effect.fail(error as Exclude<E, SqlError.SqlError | Schema.SchemaError>)
-  )
+): Effect.Effect<A, Exclude<E, DatabaseError> | StatementFailed, R> =>
+  Effect.catch(self, (error): Effect.Effect<never, Exclude<E, DatabaseError> | StatementFailed> => {
+    if (isOther(error)) return Effect.fail(error)
+    return SqlError.isSqlError(error) ? Effect.fail(new StatementFailed({ error })) : Effect.die(error)
+  })
