@@ -70,7 +70,7 @@ export class Board {
   /** What somebody with a circle sees. */
   picture(circle: Circle): PresencePage {
     const people = [...circle.people].filter((userId) => this.here.has(userId))
-    const conversations = [...this.typing.keys()].filter((id) => this.typersIn(id, circle).length > 0)
+    const conversations = [...circle.conversations].filter((id) => this.typersIn(id, circle).length > 0)
     return this.describe(circle, people, conversations)
   }
 
@@ -188,9 +188,8 @@ export class Board {
     else viewer.people.delete(userId)
     this.index(userId, viewer, isSeen)
     if (this.here.has(userId)) this.tell(viewer, ({ people }) => people.add(userId))
-    for (const [id, leases] of this.typing) {
-      if (leases.has(userId) && viewer.conversations.has(id))
-        this.tell(viewer, ({ conversations }) => conversations.add(id))
+    for (const id of viewer.conversations) {
+      if (this.typing.get(id)?.has(userId) === true) this.tell(viewer, ({ conversations }) => conversations.add(id))
     }
   }
 
@@ -199,10 +198,9 @@ export class Board {
     for (const userId of viewer.people.symmetricDifference(before.people)) {
       if (this.here.has(userId)) this.tell(viewer, ({ people }) => people.add(userId))
     }
-    for (const id of this.typing.keys()) {
-      if (this.typersIn(id, viewer).join() !== this.typersIn(id, before).join()) {
-        this.tell(viewer, ({ conversations }) => conversations.add(id))
-      }
+    for (const id of viewer.conversations.union(before.conversations)) {
+      const isSame = this.typersIn(id, viewer).join() === this.typersIn(id, before).join()
+      if (!isSame) this.tell(viewer, ({ conversations }) => conversations.add(id))
     }
   }
 

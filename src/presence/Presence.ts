@@ -58,6 +58,9 @@ interface Ask {
  *
  * Somebody is here while any process has a stream of theirs, which renews their lease, and for a grace time afterwards, so
  * that who reconnects does not flicker. A process that starts, or that has lost the bus, asks the others to renew theirs.
+ *
+ * What is shown is wrong at most until the next renewal (20 seconds) when it was not heard that somebody has come, for a
+ * lease (50 seconds) when it was not heard that they have gone, and for a minute when not that who sees whom has changed.
  */
 export class Presence extends Context.Service<
   Presence,
