@@ -2,6 +2,7 @@ import { Console, Duration, Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { Api } from "./Api.ts"
+import { AccountDeletion } from "./auth/AccountDeletion.ts"
 import { Accounts } from "./auth/Accounts.ts"
 import { AuthHttp, AuthorizationLive } from "./auth/AuthHttp.ts"
 import { LoginAttempts } from "./auth/LoginAttempts.ts"
@@ -18,6 +19,7 @@ import { LimitsLive } from "./limits/LimitsHttp.ts"
 import { RateLimits } from "./limits/RateLimits.ts"
 import { Conversations } from "./messaging/Conversations.ts"
 import { ConversationsHttp } from "./messaging/ConversationsHttp.ts"
+import { Departures } from "./messaging/Departures.ts"
 import { MessageChanges } from "./messaging/MessageChanges.ts"
 import { Messages } from "./messaging/Messages.ts"
 import { MessagesHttp } from "./messaging/MessagesHttp.ts"
@@ -45,13 +47,21 @@ export const ServicesLive = Layer.mergeAll(
   Subscriptions.layer,
   InboxSubscriptions.layer,
   PresenceSubscriptions.layer,
+  AccountDeletion.layer,
   Health.layer
 ).pipe(
   Layer.provideMerge(Presence.layer),
   Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(
-    Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
+    Layer.mergeAll(
+      Outbox.layer,
+      Conversations.layer,
+      Participants.layer,
+      Departures.layer,
+      Receipts.layer,
+      Draining.layer
+    )
   ),
   Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer)),
   Layer.provideMerge(Layer.mergeAll(Pairs.layer, Visibility.layer)),

@@ -141,6 +141,10 @@ export const PasswordChange = Schema.Struct({ currentPassword: GivenPassword, ne
 })
 export type PasswordChange = typeof PasswordChange.Type
 
+export const AccountDeletionRequest = Schema.Struct({ currentPassword: GivenPassword }).annotate({
+  identifier: "AccountDeletion"
+})
+
 /** The credentials are missing, wrong, expired or revoked. Never says which. */
 export class Unauthorized extends Problem<Unauthorized>()("Unauthorized") {}
 

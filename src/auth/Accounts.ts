@@ -13,7 +13,8 @@ import { Sessions } from "./Sessions.ts"
 
 const decodeAccounts = Schema.decodeUnknownEffect(Schema.Array(Account))
 
-const gone = "This account is gone."
+/** How others see who is gone. */
+const neutralName = "Deleted account"
 
 /** What a password is compared with. */
 const Secret = Schema.Struct({ id: UserId, passwordHash: Schema.String })
@@ -51,6 +52,17 @@ export class Accounts extends Context.Service<
       change: PasswordChange,
       address?: string
     ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
+    /** Proves again whose account it is; gives the password hash by which it was proven. */
+    readonly confirm: (
+      id: UserId,
+      currentPassword: Redacted.Redacted,
+      address?: string
+    ) => Effect.Effect<Redacted.Redacted, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
+    /**
+     * Takes from an account all that names its owner, and marks it as deleted. The row stays, and stays locked for the rest
+     * of the transaction that this is a part of.
+     */
+    readonly anonymise: (id: UserId, proof: Redacted.Redacted) => Effect.Effect<void, Forbidden | SqlError.SqlError>
     readonly get: (id: UserId) => Effect.Effect<Account, Unauthorized | DatabaseUnavailable>
     readonly findByUsername: (username: string) => Effect.Effect<Option.Option<Account>, DatabaseUnavailable>
   }
@@ -93,6 +105,13 @@ export class Accounts extends Context.Service<
           Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
         )
       }, catchDatabaseErrors)
+
+      // By the primary key.
+      const findById = SqlSchema.findAll({
+        Request: UserId,
+        Result: Account,
+        execute: (id) => sql`SELECT ${columns} FROM users WHERE id = ${id} AND deleted_at IS NULL`
+      })
 
       // By users_username_key or users_email_key: a username has no @, an address always one. A disabled account answers
       // like one that is not there.
@@ -138,23 +157,29 @@ export class Accounts extends Context.Service<
         yield* attempts.begin(attempt)
         const [found] = yield* findByLogin(login)
         const hash = yield* prove(found, password, attempt)
-        if (found === undefined || hash === undefined) {
+        const [account] = found === undefined || hash === undefined ? [] : yield* findById(found.id)
+        if (account === undefined || hash === undefined) {
           return yield* new Unauthorized({ detail: "The login or the password is wrong." })
         }
-        return { account: yield* get(found.id), proof: Redacted.make(hash) }
+        return { account, proof: Redacted.make(hash) }
       }, catchDatabaseErrors)
 
+      const accountGone = new Unauthorized({ detail: "This account is gone." })
       const wrongPassword = new Forbidden({ detail: "The current password is wrong." })
 
-      const confirm = Effect.fnUntraced(function* (id: UserId, password: Redacted.Redacted, address?: string) {
+      const confirm = Effect.fn("Accounts.confirm")(function* (
+        id: UserId,
+        password: Redacted.Redacted,
+        address?: string
+      ) {
         const attempt = { login: id, address }
         yield* attempts.begin(attempt)
         const [found] = yield* findSecret(id)
-        return (yield* prove(found, password, attempt)) ?? (yield* wrongPassword)
-      })
+        return Redacted.make((yield* prove(found, password, attempt)) ?? (yield* wrongPassword))
+      }, catchDatabaseErrors)
 
-      // By the primary key. With a hash, only while it is the one in force.
-      const write = (id: UserId, change: AccountChange, hash: string | null) =>
+      // By the primary key. With a proof, only while it holds.
+      const write = (id: UserId, change: AccountChange, proof: string | undefined) =>
         sql`
           UPDATE users SET
             username = coalesce(${change.username ?? null}, username),
@@ -165,7 +190,7 @@ export class Accounts extends Context.Service<
             is_discoverable = coalesce(${change.isDiscoverable ?? null}, is_discoverable),
             shows_presence = coalesce(${change.showsPresence ?? null}, shows_presence),
             updated_at = now()
-          WHERE id = ${id} AND (${hash}::text IS NULL OR password_hash = ${hash})
+          WHERE id = ${id} AND deleted_at IS NULL AND password_hash = coalesce(${proof ?? null}, password_hash)
           RETURNING ${columns}`.pipe(
           Effect.flatMap(decodeAccounts),
           Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
@@ -173,10 +198,12 @@ export class Accounts extends Context.Service<
 
       const update = Effect.fn("Accounts.update")(function* (id: UserId, change: AccountChange, address?: string) {
         const { currentPassword, email } = change
-        const hash =
-          email === undefined || currentPassword === undefined ? null : yield* confirm(id, currentPassword, address)
-        const [account] = yield* write(id, change, hash)
-        if (account === undefined) return yield* hash === null ? new Unauthorized({ detail: gone }) : wrongPassword
+        const proof =
+          email === undefined || currentPassword === undefined
+            ? undefined
+            : yield* confirm(id, currentPassword, address)
+        const [account] = yield* write(id, change, proof && Redacted.value(proof))
+        if (account === undefined) return yield* proof === undefined ? accountGone : wrongPassword
         yield* bus.publish([Change.Person({ userId: id })])
         return account
       }, catchDatabaseErrors)
@@ -186,27 +213,32 @@ export class Accounts extends Context.Service<
         { currentPassword, newPassword }: PasswordChange,
         address?: string
       ) {
-        const proven = yield* confirm(current.userId, currentPassword, address)
+        const proof = yield* confirm(current.userId, currentPassword, address)
         const hash = yield* passwords.hash(newPassword)
         // Two statements: the second sees the sessions that were opened while the first waited for them.
         yield* Effect.gen(function* () {
           const changed = yield* sql`
             UPDATE users SET password_hash = ${hash}, updated_at = now()
-            WHERE id = ${current.userId} AND password_hash = ${proven} RETURNING id`
+            WHERE id = ${current.userId} AND password_hash = ${Redacted.value(proof)} RETURNING id`
           if (changed.length === 0) return yield* wrongPassword
           yield* sessions.endOthers(current)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
-      const findById = SqlSchema.findAll({
-        Request: UserId,
-        Result: Account,
-        execute: (id) => sql`SELECT ${columns} FROM users WHERE id = ${id}`
+      const anonymise = Effect.fn("Accounts.anonymise")(function* (id: UserId, proof: Redacted.Redacted) {
+        // A username that nobody can choose: it has hyphens.
+        const anonymised = yield* sql`
+          UPDATE users SET
+            username = 'deleted-' || id, display_name = ${neutralName}, email = NULL, password_hash = '', avatar_url = NULL,
+            stripe_customer_id = NULL, subscription_status = NULL, last_seen_at = NULL, direct_messages_from = 'nobody',
+            is_discoverable = FALSE, shows_presence = FALSE, deleted_at = now(), updated_at = now()
+          WHERE id = ${id} AND deleted_at IS NULL AND password_hash = ${Redacted.value(proof)} RETURNING id`
+        if (anonymised.length === 0) return yield* wrongPassword
       })
 
       const get = Effect.fn("Accounts.get")(function* (id: UserId) {
         const [account] = yield* findById(id)
-        return account ?? (yield* new Unauthorized({ detail: gone }))
+        return account ?? (yield* accountGone)
       }, catchDatabaseErrors)
 
       // By users_username_key.
@@ -219,7 +251,7 @@ export class Accounts extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Accounts.of({ create, verify, update, changePassword, get, findByUsername })
+      return Accounts.of({ create, verify, update, changePassword, confirm, anonymise, get, findByUsername })
     })
   )
 }

@@ -10,6 +10,7 @@ import {
 import {
   Account,
   AccountChange,
+  AccountDeletionRequest,
   EmailTaken,
   Login,
   PasswordChange,
@@ -63,6 +64,16 @@ export class AuthApi extends HttpApiGroup.make("auth")
       .annotate(
         OpenApi.Description,
         "Changes the profile and the settings. What is left out stays; a new e-mail address needs `currentPassword`."
+      ),
+    HttpApiEndpoint.delete("deleteAccount", "/me", {
+      payload: AccountDeletionRequest,
+      success: HttpApiSchema.NoContent,
+      error: [Forbidden, RateLimited]
+    })
+      .middleware(Authorization)
+      .annotate(
+        OpenApi.Description,
+        "Deletes the account. Its messages stay for those who have them, under a neutral name; the person leaves every group."
       ),
     HttpApiEndpoint.put("changePassword", "/password", {
       payload: PasswordChange,

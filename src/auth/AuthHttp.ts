@@ -5,6 +5,7 @@ import { Api } from "../Api.ts"
 import { takeOfUser } from "../limits/LimitsHttp.ts"
 import { RateLimits } from "../limits/RateLimits.ts"
 import type { Account } from "./Account.ts"
+import { AccountDeletion } from "./AccountDeletion.ts"
 import { Accounts } from "./Accounts.ts"
 import { Authorization } from "./AuthApi.ts"
 import { CurrentSession, SignedIn } from "./Session.ts"
@@ -34,6 +35,7 @@ export const AuthHttp = HttpApiBuilder.group(
   "auth",
   Effect.fn(function* (handlers) {
     const accounts = yield* Accounts
+    const deletion = yield* AccountDeletion
     const sessions = yield* Sessions
 
     const signIn = Effect.fnUntraced(function* (
@@ -62,6 +64,10 @@ export const AuthHttp = HttpApiBuilder.group(
         Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload, addressOf(request))),
       changePassword: ({ payload, request }) =>
         Effect.flatMap(CurrentSession, (current) => accounts.changePassword(current, payload, addressOf(request))),
+      deleteAccount: ({ payload, request }) =>
+        Effect.flatMap(CurrentSession, (current) =>
+          deletion.deleteAccount(current, payload.currentPassword, addressOf(request))
+        ),
       sessions: () =>
         Effect.flatMap(CurrentSession, (current) => Effect.map(sessions.list(current), (sessions) => ({ sessions }))),
       endSession: ({ params }) => Effect.flatMap(CurrentSession, (current) => sessions.revoke(current, params.id)),

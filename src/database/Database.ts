@@ -201,7 +201,7 @@ const verify = Effect.gen(function* () {
   const [missing] = yield* sql<{ name: string }>`
     SELECT name FROM unnest(${tables}::text[]) AS name WHERE to_regclass(name) IS NULL LIMIT 1`
   if (missing !== undefined) return yield* new DatabaseTableMissing({ table: missing.name })
-  const [users] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM users`
+  const [users] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM users WHERE deleted_at IS NULL`
   return users?.count ?? 0
 })
 

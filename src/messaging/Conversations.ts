@@ -70,20 +70,22 @@ export class Conversations extends Context.Service<
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
 
       // The unique index conversations_direct_pair_key settles races: who comes second waits for the first to commit, and
-      // inserts nothing. Nothing is made either when the other person is not there.
+      // inserts nothing. Nothing is made either when one of the two is not there, or is about to be deleted.
       const insertDirect = SqlSchema.findAll({
         Request: Pair,
         Result: Schema.Struct({ id: ConversationId }),
         execute: ({ caller, other }) => sql`
-          WITH made AS (
+          WITH people AS (
+            SELECT id FROM users WHERE id IN (${caller}, ${other}) AND deleted_at IS NULL FOR SHARE
+          ), made AS (
             INSERT INTO conversations (is_direct_message, created_by, direct_low, direct_high)
-            SELECT true, ${caller}::uuid, least(${caller}::uuid, id), greatest(${caller}::uuid, id)
-            FROM users WHERE id = ${other}
+            SELECT true, ${caller}, least(${caller}::uuid, ${other}), greatest(${caller}::uuid, ${other})
+            WHERE (SELECT count(*) FROM people) = 2
             ON CONFLICT (direct_low, direct_high) DO NOTHING
             RETURNING id
           ), joined AS (
             INSERT INTO conversation_participants (conversation_id, user_id)
-            SELECT made.id, person FROM made, unnest(ARRAY[${caller}, ${other}]::uuid[]) AS person
+            SELECT made.id, people.id FROM made, people
           )
           SELECT id FROM made`
       })
@@ -127,7 +129,7 @@ export class Conversations extends Context.Service<
           ), joined AS (
             INSERT INTO conversation_participants (conversation_id, user_id, role)
             SELECT made.id, u.id, CASE WHEN u.id = ${caller}::uuid THEN 'owner' ELSE 'member' END
-            FROM made, users u WHERE u.id = ANY(${people}::uuid[])
+            FROM made, users u WHERE u.id = ANY(${people}::uuid[]) AND u.deleted_at IS NULL FOR SHARE OF u
             RETURNING user_id
           )
           SELECT made.id, (SELECT count(*)::int FROM joined) AS joined FROM made`

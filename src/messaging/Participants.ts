@@ -108,7 +108,8 @@ export class Participants extends Context.Service<
                   INSERT INTO conversation_participants
                     (conversation_id, user_id, joined_at, visible_after, last_delivered_seq, last_read_seq)
                   SELECT ${conversationId}::uuid, id, statement_timestamp(), ${visibleAfter}, ${group.head}, ${group.head}
-                  FROM users WHERE id = ${userId} RETURNING user_id`
+                  FROM users WHERE id = ${userId} AND deleted_at IS NULL FOR SHARE
+                  RETURNING user_id`
                 if (made.length === 0) return yield* new NotFound({ detail: "There is no such user." })
                 said.push({ event: "joined", by: caller, user: userId })
               }

@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import { AccountDeletion } from "../auth/AccountDeletion.ts"
 import { Accounts } from "../auth/Accounts.ts"
 import { Sessions } from "../auth/Sessions.ts"
 import { Blocks } from "../friends/Blocks.ts"
@@ -22,6 +23,7 @@ import { Subscriptions } from "../streaming/Subscriptions.ts"
 export const unusedServices = Layer.mergeAll(
   Layer.mock(RateLimits, { limits: new Map(), take: () => Effect.undefined }),
   Layer.mock(Accounts, {}),
+  Layer.mock(AccountDeletion, {}),
   Layer.mock(Sessions, {}),
   Layer.mock(Blocks, {}),
   Layer.mock(Conversations, {}),

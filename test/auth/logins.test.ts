@@ -55,16 +55,15 @@ const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.
 const delaysPass = SqlClient.SqlClient.use((sql) => sql`UPDATE login_attempts SET blocked_until = now()`)
 
 layer(services)("A login", (it) => {
-  it.effect("costs and answers the same for nobody, for a wrong password and for an account without one", () =>
+  it.effect("costs and answers the same for nobody, for a wrong password and for an account that is deleted", () =>
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts
       yield* signedIn("known")
-      const { id } = yield* signedIn("locked")
-      yield* sql`UPDATE users SET password_hash = '' WHERE id = ${id}`
+      const { id } = yield* signedIn("gone")
+      yield* accounts.anonymise(id, yield* accounts.confirm(id, testPassword))
 
       const attempts = yield* Effect.forEach(
-        ["known", "known@example.com", "locked", "unknown", "un@example.com"],
+        ["known", "known@example.com", "unknown", "un@example.com", "gone", "gone@example.com", `deleted-${id}`],
         (login) =>
           Effect.gen(function* () {
             work.length = 0

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client, password, Person, type SignedIn } from "../conformance/client.ts"
-import { subscribe } from "../conformance/stream.ts"
+import { subscribe, type Stream } from "../conformance/stream.ts"
 import { startServer } from "../serverProcess.ts"
 
 /** The end of a person's session, brought about by one of their other devices. */
@@ -10,7 +10,13 @@ const ends: Record<string, (phone: Person, laptopSession: string) => Promise<{ r
   "is revoked": (phone, id) => phone.request("DELETE", `/api/auth/sessions/${id}`),
   "is one of all others": (phone) => phone.request("DELETE", "/api/auth/sessions"),
   "is ended by another password": (phone) =>
-    phone.put("/api/auth/password", { currentPassword: password, newPassword: "another password" })
+    phone.put("/api/auth/password", { currentPassword: password, newPassword: "another password" }),
+  "goes with its account": (phone) => phone.request("DELETE", "/api/auth/me", { json: { currentPassword: password } })
+}
+
+/** Waits for the end of a stream, whatever comes until then. */
+const ended = async (stream: Stream) => {
+  while ((await stream.next()) !== undefined);
 }
 
 describe("of two processes on one database, a session that", () => {
@@ -42,8 +48,9 @@ describe("of two processes on one database, a session that", () => {
             for (const stream of streams) await stream.snapshot()
             assert.strictEqual((await end(phone, list.sessions.find(({ isCurrent }) => isCurrent)!.id)).status, 204)
             assert.strictEqual((await laptop.get("/api/auth/me")).status, 401)
-            assert.isUndefined(await messages.next())
-            assert.isUndefined(await inbox.next())
+            await ended(messages)
+            await ended(inbox)
+            if (what === "goes with its account") return await ended(goesOn)
             await phone.send(conversation, "still here")
             await goesOn.appendsAfter(0, 1)
             assert.strictEqual((await phoneThere.get("/api/auth/me")).status, 200)

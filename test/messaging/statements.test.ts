@@ -53,7 +53,7 @@ type Client = World["asAda"]
 // Whoever is signed in costs one, to ask whose token it is. A transaction has two of its own, its beginning and its end.
 const endpoints: Record<
   EndpointName,
-  readonly [statements: number, call: (world: World) => Effect.Effect<unknown, unknown>]
+  readonly [statements: number, call: (world: World) => Effect.Effect<unknown, unknown, TestServer>]
 > = {
   "auth.signup": [
     2,
@@ -65,6 +65,17 @@ const endpoints: Record<
   "auth.changePassword": [
     8,
     ({ asAda }) => asAda.auth.changePassword({ payload: { currentPassword: password, newPassword: password } })
+  ],
+  // Two of them sign up who is deleted.
+  "auth.deleteAccount": [
+    15,
+    Effect.fnUntraced(function* ({ asNobody }) {
+      const { token } = yield* asNobody.auth.signup({
+        payload: { username: "shortlived", email: "short@example.com", password }
+      })
+      const asShortlived = yield* clientOf({ token: Redacted.value(token) })
+      yield* asShortlived.auth.deleteAccount({ payload: { currentPassword: password } })
+    })
   ],
   "auth.sessions": [2, ({ asAda }) => asAda.auth.sessions()],
   "auth.endSession": [
@@ -122,7 +133,7 @@ const endpoints: Record<
   "presence.typing": [2, ({ asAda, id }) => asAda.presence.typing({ params: { id }, payload: {} })]
 }
 
-const statementsOf = Effect.fnUntraced(function* <E>(call: Effect.Effect<unknown, E>) {
+const statementsOf = Effect.fnUntraced(function* <E, R>(call: Effect.Effect<unknown, E, R>) {
   executed.length = 0
   yield* call
   return [...executed]

@@ -1,0 +1,85 @@
+import { Context, Effect, Layer, Schema, type Redacted } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
+import { Pairs } from "../friends/Pairs.ts"
+import { Departures } from "../messaging/Departures.ts"
+import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../Problem.ts"
+import { UserId } from "./Account.ts"
+import { Accounts } from "./Accounts.ts"
+import type { CurrentSession } from "./Session.ts"
+import { Sessions } from "./Sessions.ts"
+
+/**
+ * Deletes accounts. The row of `users` stays, without anything that names its owner: messages, reactions, and the order of
+ * who read what belong to conversations that others have, and refer to it. Were the row deleted, each of those messages
+ * would change, in a transaction as long as their number, and the copies that subscribers hold would not know; the
+ * messages of two who are gone could not be told apart; and the other one of a direct conversation would be alone in it.
+ */
+export class AccountDeletion extends Context.Service<
+  AccountDeletion,
+  {
+    /**
+     * Deletes the caller's account, in one transaction: name, address, password, picture, settings, sessions, friends and
+     * requests are gone, and so is the person from every group. The username and the address are free again.
+     */
+    readonly deleteAccount: (
+      current: CurrentSession["Service"],
+      currentPassword: Redacted.Redacted,
+      address?: string
+    ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
+  }
+>()("xfchat/auth/AccountDeletion") {
+  static readonly layer = Layer.effect(
+    AccountDeletion,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const accounts = yield* Accounts
+      const sessions = yield* Sessions
+      const departures = yield* Departures
+      const pairs = yield* Pairs
+
+      // By the indexes of each table. Gives those whose picture of others has changed with it. Blocks of others stay: what
+      // they hide stays hidden.
+      const unfriend = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ userId: UserId }),
+        execute: (userId) => sql`
+          WITH requests AS (
+            DELETE FROM friend_requests WHERE from_user_id = ${userId} OR to_user_id = ${userId}
+            RETURNING from_user_id, to_user_id
+          ), own_blocks AS (
+            DELETE FROM blocks WHERE blocker_id = ${userId}
+          ), known AS (
+            DELETE FROM contacts WHERE user_id = ${userId} OR contact_user_id = ${userId}
+          ), own_revision AS (
+            DELETE FROM people_revisions WHERE user_id = ${userId}
+          )
+          SELECT from_user_id AS "userId" FROM requests WHERE from_user_id <> ${userId}
+          UNION SELECT to_user_id FROM requests WHERE to_user_id <> ${userId}`
+      })
+
+      const deleteAccount = Effect.fn("AccountDeletion.deleteAccount")(function* (
+        current: CurrentSession["Service"],
+        currentPassword: Redacted.Redacted,
+        address?: string
+      ) {
+        const { userId } = current
+        const proof = yield* accounts.confirm(userId, currentPassword, address)
+        yield* Effect.gen(function* () {
+          // First of all, so that whoever is about to open a session, or to add them to a conversation, waits for this and
+          // then finds nobody. What follows in statements of its own sees what those had done who came before.
+          yield* accounts.anonymise(userId, proof)
+          yield* sessions.endOthers(current)
+          yield* sessions.end(current.id)
+          const others = (yield* unfriend(userId)).map(({ userId }) => userId)
+          yield* pairs.changed(others, others)
+          yield* sql`DELETE FROM usage_tracking WHERE user_id = ${userId}`
+          yield* departures.leaveAll(userId)
+        }).pipe(inTransaction(sql))
+      }, catchDatabaseErrors)
+
+      return AccountDeletion.of({ deleteAccount })
+    })
+  )
+}
