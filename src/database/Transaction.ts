@@ -37,3 +37,19 @@ export const inTransaction =
         schedule: backoff
       })
     })
+
+/**
+ * Runs statements as one transaction, and only once: for what reads or writes a stream besides, and could not begin anew.
+ * `mode` as in SET TRANSACTION. It takes as long as it takes, whatever the role's time limits.
+ */
+export const inTransactionOnce =
+  (sql: SqlClient.SqlClient, mode: "REPEATABLE READ READ ONLY" | "READ COMMITTED READ WRITE") =>
+  <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+    sql.withTransaction(
+      sql.unsafe(`SET TRANSACTION ISOLATION LEVEL ${mode}`).unprepared.pipe(
+        Effect.andThen(sql`
+          SELECT set_config(name, '0', true) FROM pg_settings
+          WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`),
+        Effect.andThen(statements)
+      )
+    )

@@ -1,0 +1,112 @@
+import { Console, DateTime, Effect, FileSystem, Option, Stdio, Stream } from "effect"
+import { Command, Flag } from "effect/cli"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { UserId } from "../auth/Account.ts"
+import { NoSuchAccount } from "../auth/AccountControl.ts"
+import { inTransactionOnce } from "../database/Transaction.ts"
+import * as Archive from "./Archive.ts"
+import * as CommandDatabase from "./CommandDatabase.ts"
+import { makeProgress } from "./Progress.ts"
+import { ofUser } from "./UserExport.ts"
+
+/** A table's rows, in order, each as the text of a JSON object. */
+interface Rows {
+  readonly table: string
+  readonly rows: Stream.Stream<{ readonly row: string }, SqlError.SqlError>
+}
+
+const rowsOfEverything = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  return (yield* Archive.exported).map(({ name, primaryKey, source }): Rows => {
+    const order = primaryKey === null ? "" : `ORDER BY ${primaryKey}`
+    return {
+      table: name,
+      rows: sql.unsafe<{ row: string }>(`SELECT to_jsonb(t)::text AS row FROM ${source} t ${order}`).stream
+    }
+  })
+})
+
+const rowsOfUser = Effect.fnUntraced(function* (username: string) {
+  const sql = yield* SqlClient.SqlClient
+  // By users_username_key.
+  const [user] = yield* sql<{ id: UserId }>`
+    SELECT id FROM users WHERE lower(username) = lower(${username}) AND deleted_at IS NULL`
+  if (user === undefined) return yield* new NoSuchAccount({ username })
+  return Object.entries(ofUser(sql, user.id)).map(([table, statement]): Rows => ({
+    table,
+    rows: sql<{ row: string }>`SELECT row::text AS row FROM (${statement}) AS rows`.stream
+  }))
+})
+
+/** The lines of an export, some at a time. To be run within the transaction that it is a picture of. */
+const lines = Effect.fnUntraced(function* (head: typeof Archive.Head.Type, tables: ReadonlyArray<Rows>) {
+  const progress = makeProgress()
+  const ofTable = ({ rows, table }: Rows) => {
+    const start = `{"table":${JSON.stringify(table)},"row":`
+    return rows.pipe(
+      Stream.mapArrayEffect((some) =>
+        Effect.as(progress.add(table, some.length), [some.map(({ row }) => `${start}${row}}\n`).join("")] as const)
+      ),
+      Stream.concat(Stream.drain(Stream.fromEffect(progress.done(table))))
+    )
+  }
+  return Stream.make(`${JSON.stringify(head)}\n`).pipe(
+    Stream.concat(Stream.flatMap(Stream.fromIterable(tables), ofTable)),
+    Stream.concat(Stream.suspend(() => Stream.make(`${JSON.stringify({ end: progress.counts })}\n`)))
+  )
+})
+
+/** A new file that only its owner reads. Where the export fails, nothing is left of it. */
+const toFile = <E, R>(path: string, text: Stream.Stream<string, E, R>) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const file = yield* files.open(path, { flag: "wx", mode: 0o600 })
+    yield* text.pipe(
+      Stream.encodeText,
+      Stream.runForEach((bytes) => file.writeAll(bytes)),
+      Effect.onError(() => Effect.ignore(files.remove(path)))
+    )
+  }).pipe(Effect.scoped)
+
+const user = Flag.String("user").pipe(
+  Flag.withMetavar("NAME"),
+  Flag.withDescription("Only what belongs to this user, or is shown to them. Not for import"),
+  Flag.optional
+)
+
+const output = Flag.String("output").pipe(
+  Flag.withMetavar("FILE"),
+  Flag.withDescription("A new file that only its owner may read. Without it: standard output"),
+  Flag.optional
+)
+
+export const exportCommand = Command.make("export", { user, output }, ({ output, user }) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const stdio = yield* Stdio.Stdio
+    yield* Effect.gen(function* () {
+      const tables = Option.isSome(user) ? yield* rowsOfUser(user.value) : yield* rowsOfEverything
+      const text = yield* lines(
+        {
+          xfchat: Option.isSome(user) ? "user" : "everything",
+          format: Archive.format,
+          schema: yield* Archive.schemaVersion,
+          exportedAt: DateTime.formatIso(yield* DateTime.now)
+        },
+        tables
+      )
+      yield* Option.isSome(output) ? toFile(output.value, text) : Stream.run(text, stdio.stdout())
+    }).pipe(inTransactionOnce(sql, "REPEATABLE READ READ ONLY"))
+    yield* Console.error("The export is complete.")
+  }).pipe(CommandDatabase.explainErrors)
+).pipe(
+  Command.provide(CommandDatabase.layer),
+  Command.withDescription(
+    "Write everything, or all of one user, as NDJSON: one state of the database, while servers go on. An export of everything has the password hashes and all messages: keep it as safe as the database. It has no sessions. An export of one user has no password hash."
+  ),
+  Command.withExamples([
+    { command: "xfchat export --output xfchat.ndjson", description: "Everything, into a file" },
+    { command: "xfchat export | gzip > xfchat.ndjson.gz", description: "Everything, compressed" },
+    { command: "xfchat export --user ada --output ada.ndjson", description: "What belongs to ada, or is shown to her" }
+  ])
+)
