@@ -53,4 +53,4 @@ export { Health } from "./operations/Health.ts"
 export * from "./operations/Readiness.ts"
 
 export * from "./Problem.ts"
-export { RoutesLive, ServerLive, ServicesLive } from "./Server.ts"
+export { DrainOnStop, RoutesLive, ServerLive, ServicesLive } from "./Server.ts"

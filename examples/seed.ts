@@ -1,0 +1,26 @@
+// Two people, their conversation and a message, by XFChat's services alone: without HTTP, and without a server.
+//
+//   DATABASE_URL=postgresql://… node examples/seed.ts
+
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect, Layer, Redacted } from "effect"
+import { randomUUID } from "node:crypto"
+import { Accounts, Conversations, Database, MessageId, Messages, ServicesLive } from "xfchat"
+
+const program = Effect.gen(function* () {
+  const accounts = yield* Accounts
+  const conversations = yield* Conversations
+  const messages = yield* Messages
+
+  const password = Redacted.make("correct horse")
+  const ada = yield* accounts.create({ username: "ada", email: "ada@example.com", password })
+  const grace = yield* accounts.create({ username: "grace", email: "grace@example.com", password })
+  const { conversation } = yield* conversations.direct(ada.id, grace.id)
+  const { message } = yield* messages.send(ada.id, conversation.id, MessageId.make(randomUUID()), {
+    content: "Hello, Grace",
+    messageType: "text"
+  })
+  yield* Console.log(`Message ${message.seq} of conversation ${conversation.id}`)
+})
+
+program.pipe(Effect.provide(ServicesLive.pipe(Layer.provide(Database.layer))), NodeRuntime.runMain)

@@ -1,0 +1,48 @@
+// XFChat inside of a program of one's own: with a route beside XFChat's, and with a layer in place of one of XFChat's.
+//
+//   DATABASE_URL=postgresql://… node examples/serve.ts
+
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect, Layer } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { SqlClient } from "effect/sql"
+import { createServer } from "node:http"
+import { Configuration, Database, DrainOnStop, RateLimits, RoutesLive, ServicesLive } from "xfchat"
+
+/** A route of our own, on the same database. */
+const Statistics = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const count = sql<{ users: number }>`SELECT count(*) AS users FROM users WHERE deleted_at IS NULL`
+    yield* router.add(
+      "GET",
+      "/statistics",
+      Effect.flatMap(count, ([row]) => HttpServerResponse.json(row))
+    )
+  })
+)
+
+/** No limits here: a gateway before this server has its own. What comes later in a merge takes the place of the earlier. */
+const Unlimited = Layer.succeed(RateLimits, { limits: new Map(), take: () => Effect.undefined })
+const Services = Layer.merge(ServicesLive, Unlimited)
+
+const HttpServerLive = Layer.unwrap(
+  Effect.map(Configuration.serverPort, (port) =>
+    NodeHttpServer.layerServer(createServer, { port, gracefulShutdownTimeout: "5 seconds" })
+  )
+)
+
+const Report = Layer.effectDiscard(
+  HttpServer.HttpServer.use(({ address }) => Console.log(`Serving on ${HttpServer.formatAddress(address)}`))
+)
+
+// From the outside in: each line stands on those below it. The database is the last, and is built first.
+const Program = Layer.merge(Report, DrainOnStop).pipe(
+  Layer.provide(HttpRouter.serve(Layer.merge(RoutesLive, Statistics), { disableLogger: true, disableListenLog: true })),
+  Layer.provide([HttpServerLive, HttpServer.layerServices]),
+  Layer.provide(Services),
+  Layer.provide(Database.layer)
+)
+
+NodeRuntime.runMain(Layer.launch(Program))

@@ -1,0 +1,50 @@
+// Follows a conversation as server-sent events:
+//
+//   XFCHAT_MESSAGES=http://localhost:3000/api/conversations/ID/messages XFCHAT_TOKEN=... \
+//     deno run --allow-net --allow-env examples/subscribe-deno.js
+
+const url = Deno.env.get("XFCHAT_MESSAGES")
+const token = Deno.env.get("XFCHAT_TOKEN")
+
+const show = ({ content, seq }) => console.log(seq, content)
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
+
+/** The events of a response: each ends with an empty line. Comments, which are heartbeats, are none. */
+async function* eventsOf(body) {
+  let rest = ""
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const events = (rest + text).split("\n\n")
+    rest = events.pop()
+    for (const event of events) {
+      if (event.startsWith("event: ")) yield Object.fromEntries(event.split("\n").map((line) => line.split(/: (.*)/s)))
+    }
+  }
+}
+
+let lastEventId
+for (;;) {
+  try {
+    const response = await fetch(url, {
+      headers: {
+        accept: "text/event-stream",
+        authorization: `Bearer ${token}`,
+        ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId })
+      }
+    })
+    if (response.status === 401 || response.status === 404) {
+      console.log(`The server says ${response.status}.`)
+      break
+    }
+    if (!response.ok) {
+      await pause(Number(response.headers.get("retry-after") ?? 5))
+      continue
+    }
+    for await (const { data, event, id } of eventsOf(response.body)) {
+      const value = JSON.parse(data)
+      for (const message of event === "snapshot" ? value.messages : [value]) show(message)
+      lastEventId = id
+    }
+  } catch {
+    await pause(1)
+  }
+}

@@ -1,0 +1,139 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { spawnSync } from "node:child_process"
+import { glob, readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { twoPeople } from "../conformance/client.ts"
+import { startProcess, startServer } from "../serverProcess.ts"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const node = `${root}node_modules/.bin/node`
+const deno = `${root}node_modules/.bin/deno`
+
+const hasPython = spawnSync("python3", ["--version"]).status === 0
+
+const followers: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]> = [
+  [node, "examples/subscribe.js"],
+  [deno, "run", "--allow-net", "--allow-env", "examples/subscribe.js"],
+  [deno, "run", "--allow-net", "--allow-env", "examples/subscribe-deno.js"],
+  [node, "examples/subscribe-braid.js"],
+  ...(hasPython ? [["python3", "examples/poll.py"] as const] : [])
+]
+
+describe("the examples that follow a conversation", () => {
+  for (const command of followers) {
+    const name = command.map((part) => part.replace(/.*\//, "")).join(" ")
+    it.live(`show each message once, also what is written while they are cut off: ${name}`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* TestDatabase
+        const server = yield* startServer("node", url)
+        const { conversation, grace, ada } = yield* Effect.promise(() => twoPeople({ url: server.baseUrl }))
+        const send = (content: string) => Effect.promise(() => grace.send(conversation, content))
+        yield* send("before")
+
+        const follower = yield* startProcess(command, {
+          XFCHAT_MESSAGES: `${server.baseUrl}${conversation}/messages`,
+          XFCHAT_TOKEN: ada.token
+        })
+        yield* follower.line(/^\d+ before$/m)
+        yield* send("here")
+        yield* follower.line(/^\d+ here$/m)
+
+        yield* server.kill("SIGTERM")
+        yield* server.exit
+        yield* startServer("node", url, { SERVER_PORT: server.port })
+        yield* send("away")
+        yield* follower.line(/^\d+ away$/m)
+        yield* send("back")
+        yield* follower.line(/^\d+ back$/m)
+        // The reference client says there, too, when it connects anew.
+        const shown = follower
+          .standardOutput()
+          .split("\n")
+          .filter((line) => /^\d+ /.test(line))
+        assert.deepStrictEqual(
+          shown.map((line) => line.split(" ")[1]),
+          ["before", "here", "away", "back"]
+        )
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+  }
+
+  for (const command of followers.filter((command) => !command.includes("examples/subscribe-braid.js"))) {
+    const name = command.map((part) => part.replace(/.*\//, "")).join(" ")
+    it.live(`end with the session: ${name}`, () =>
+      Effect.gen(function* () {
+        const server = yield* startServer("node", (yield* TestDatabase).url)
+        const { conversation, ada, grace } = yield* Effect.promise(() => twoPeople({ url: server.baseUrl }))
+        yield* Effect.promise(() => grace.send(conversation, "before"))
+        const follower = yield* startProcess(command, {
+          XFCHAT_MESSAGES: `${server.baseUrl}${conversation}/messages`,
+          XFCHAT_TOKEN: ada.token
+        })
+        yield* follower.line(/before/)
+        yield* Effect.promise(() => ada.post("/api/auth/logout"))
+        yield* follower.line(/^The server says 401\.?/m)
+        assert.strictEqual(yield* follower.exit, 0)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+  }
+})
+
+describe("the other examples", () => {
+  it.live("the tour: two people chat by curl", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer("node", (yield* TestDatabase).url)
+      const tour = yield* startProcess(["bash", "examples/tour.sh"], { XFCHAT_API: `${server.baseUrl}/api` })
+      // What Ada hears, what Grace is answered, and what Ada is told when she resumes.
+      yield* tour.exit
+      assert.match(tour.standardOutput(), /Content-Range: json \.messages\[-0:-0\]/i)
+      assert.lengthOf(tour.standardOutput().match(/"content":"Hello, Ada"/g) ?? [], 3)
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("a program fills a database by the services alone, another one serves it with a route of its own", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const environment = { DATABASE_URL: Redacted.value(url), SERVER_PORT: "0" }
+      const seed = yield* startProcess([node, "examples/seed.ts"], environment)
+      yield* seed.line(/^Message 1 of conversation /m)
+      assert.strictEqual(yield* seed.exit, 0)
+
+      const server = yield* startProcess([node, "examples/serve.ts"], {
+        ...environment,
+        RATE_LIMIT_AUTHENTICATION: "1"
+      })
+      const [, port] = yield* server.line(/^Serving on .*:(\d+)$/m)
+      const api = `http://127.0.0.1:${port}`
+      yield* Effect.promise(async () => {
+        assert.deepStrictEqual(await (await fetch(`${api}/statistics`)).json(), { users: 2 })
+        for (const login of ["ada", "grace"]) {
+          const answer = await fetch(`${api}/api/auth/login`, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ login, password: "correct horse" })
+          })
+          assert.strictEqual(answer.status, 200)
+        }
+      })
+      yield* server.kill("SIGTERM")
+      yield* server.exit
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+})
+
+describe("what the documents show", () => {
+  it("is what the files say: a code block after <!-- path --> is that file", async () => {
+    const shown = new Set<string>()
+    for await (const document of glob(["*.md", "docs/*.md"], { cwd: root })) {
+      const text = await readFile(root + document, "utf8")
+      for (const [, path = "", code] of text.matchAll(/^<!-- (\S+) -->\n```\w*\n([^]*?)^```$/gm)) {
+        assert.strictEqual(code, await readFile(root + path, "utf8"), `${path} in ${document}`)
+        shown.add(path)
+      }
+    }
+    for await (const path of glob("examples/*", { cwd: root }))
+      assert.isTrue(shown.has(path), `${path} is shown nowhere`)
+  })
+})
