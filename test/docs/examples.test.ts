@@ -34,7 +34,7 @@ describe("the examples that follow a conversation", () => {
 
         const follower = yield* startProcess(command, {
           XFCHAT_MESSAGES: `${server.baseUrl}${conversation}/messages`,
-          XFCHAT_TOKEN: ada.token
+          XFCHAT_TOKEN: ada.token ?? ""
         })
         yield* follower.line(/^\d+ before$/m)
         yield* send("here")
@@ -69,7 +69,7 @@ describe("the examples that follow a conversation", () => {
         yield* Effect.promise(() => grace.send(conversation, "before"))
         const follower = yield* startProcess(command, {
           XFCHAT_MESSAGES: `${server.baseUrl}${conversation}/messages`,
-          XFCHAT_TOKEN: ada.token
+          XFCHAT_TOKEN: ada.token ?? ""
         })
         yield* follower.line(/before/)
         yield* Effect.promise(() => ada.post("/api/auth/logout"))
