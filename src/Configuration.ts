@@ -218,6 +218,13 @@ export const presenceLease = setting(
   "how long people show as here after the process that they were connected to died"
 )
 
+export const devAuthBypass = setting(
+  "DEV_AUTH_BYPASS",
+  oneOf("0", "1"),
+  "0",
+  "`1` for development on this machine alone: the header `X-Dev-User` says who asks, without a password"
+)
+
 /** Requests a minute: of a user, but for `authentication`, of an address. */
 export const rateLimits = {
   authentication: setting(

@@ -3,6 +3,7 @@ import { HttpRouter, HttpServer } from "effect/http"
 import process from "node:process"
 import * as Configuration from "./Configuration.ts"
 import * as Database from "./database/Database.ts"
+import { refuseOn } from "./operations/DevAuthBypass.ts"
 import { failureLine } from "./operations/FailureLine.ts"
 import { toFetchHandler, type FetchHandler } from "./operations/FetchHandler.ts"
 import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
@@ -17,7 +18,7 @@ const runtime = ManagedRuntime.make(
     Layer.provideMerge(Layer.merge(HttpRouter.layer, HttpServer.layerServices)),
     Layer.provideMerge(ServicesLive),
     Layer.provide(Database.layer),
-    Layer.provide(Layer.effectDiscard(Configuration.check))
+    Layer.provide(Layer.effectDiscard(Effect.andThen(Configuration.check, refuseOn(undefined))))
   )
 )
 const context = await Effect.runPromise(

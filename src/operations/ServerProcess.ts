@@ -7,6 +7,7 @@ import * as Configuration from "../Configuration.ts"
 import * as Database from "../database/Database.ts"
 import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
 import * as DenoHttpServer from "./DenoHttpServer.ts"
+import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
 import { failureLine } from "./FailureLine.ts"
 
 /** The address to listen on is taken, or not ours. */
@@ -51,15 +52,18 @@ const HttpServerLive = Layer.unwrap(
   )
 )
 
+const check = Effect.andThen(Configuration.check, Effect.flatMap(Configuration.serverHost, refuseOn))
+
 /**
  * The server as a process, on Node or on Deno: the required database first, then the services, then the port. SIGINT and
  * SIGTERM take it down in the opposite order.
  */
 export const ServerProcess = ServerLive.pipe(
   Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
+  Layer.provide(DevAuthBypass),
   Layer.provideMerge(ServicesLive),
   Layer.provide(Database.layer),
-  Layer.provide(Layer.effectDiscard(Configuration.check)),
+  Layer.provide(Layer.effectDiscard(check)),
   // Nobody collects spans, and each would cost as much as a delivery.
   Layer.provide(Layer.succeed(References.TracerEnabled, false))
 )
