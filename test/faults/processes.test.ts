@@ -1,17 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arrays, Effect, Exit, Fiber, Random, Redacted, Schedule, Scope } from "effect"
+import { Array as Arrays, Effect, Exit, Fiber, Random, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { chmod, mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Person, twoPeople } from "../conformance/client.ts"
 import { messageOf, subscribe } from "../conformance/stream.ts"
 import { proxy } from "../operations/tcp.ts"
 import { hasRedis, startRedis } from "../redisServer.ts"
 import { startServer } from "../serverProcess.ts"
+import { ownPostgres } from "./postgres.ts"
 
 const start = (url: Redacted.Redacted, env: Record<string, string> = {}) => startServer("node", url, env)
 type Running = Effect.Success<ReturnType<typeof start>>
@@ -95,34 +92,6 @@ const terminate = Effect.fnUntraced(function* (pattern: string) {
   return ended.length
 })
 const terminateListeners = terminate("^LISTEN|pg_notify")
-
-/** A PostgreSQL of the test's own, that can be stopped and started again on the same port. */
-const ownPostgres = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const folder = await mkdtemp(join(tmpdir(), "xfchat-faults-"))
-      // For the user of the server, when the tests run as root.
-      await chmod(folder, 0o755)
-      return folder
-    }),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
-  const start = Effect.fnUntraced(function* (port?: number) {
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-    const options = { folder: join(folder, "postgres"), fsync: false, ...(port === undefined ? {} : { port }) }
-    return { ...(yield* Scope.provide(EmbeddedPostgres.start(options), scope)), stop: Scope.close(scope, Exit.void) }
-  })
-  const first = yield* start()
-  return {
-    url: first.url,
-    restart: Effect.gen(function* () {
-      yield* first.stop
-      const { port } = yield* start(first.port)
-      assert.strictEqual(port, first.port)
-    })
-  }
-})
 
 describe("two processes on one database", () => {
   it.live("bring a message that is sent to one to the subscribers of the other at once", () =>

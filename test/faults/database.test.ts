@@ -1,0 +1,96 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { randomUUID } from "node:crypto"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { connection } from "../operations/database.ts"
+import { proxy } from "../operations/tcp.ts"
+import { startServer } from "../serverProcess.ts"
+import { startLoad } from "./load.ts"
+import { ownPostgres } from "./postgres.ts"
+
+/** Short, since a test waits for them; a connection that has gone silent is given up five seconds after the last. */
+const timeouts = {
+  DATABASE_CONNECT_TIMEOUT: "1 second",
+  DATABASE_ACQUIRE_TIMEOUT: "1 second",
+  DATABASE_STATEMENT_TIMEOUT: "1 second"
+}
+
+/** A database that can be reached no more although nobody says so, and then again. */
+const silences = {
+  "is frozen": Effect.map(ownPostgres, ({ freeze, thaw, url }) => ({ url, begin: freeze, end: thaw })),
+  "is lost behind a network that swallows": Effect.gen(function* () {
+    const { url } = yield* ownPostgres
+    const between = yield* proxy(url)
+    return { url: between.url, begin: between.fallSilent, end: between.recover }
+  })
+}
+
+describe("under load, what is acknowledged is kept and delivered, once and in order, by a server that recovers by itself", () => {
+  it.live(
+    "when PostgreSQL is killed with all its backends, again and again",
+    () =>
+      Effect.gen(function* () {
+        const { crash, url } = yield* ownPostgres
+        const { baseUrl } = yield* startServer("node", url)
+        const { acknowledges, settle } = yield* startLoad({ database: url, servers: [baseUrl] })
+        yield* Effect.repeat(Effect.andThen(acknowledges(30), crash), { times: 2 })
+        yield* acknowledges(30)
+        yield* settle
+      }).pipe(Effect.scoped),
+    120_000
+  )
+
+  it.live(
+    "when all its connections are cut, again and again",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* TestDatabase
+        const sql = yield* connection
+        const cut = sql`
+          SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'xfchat'`
+        const { baseUrl } = yield* startServer("node", url)
+        const { acknowledges, settle } = yield* startLoad({ database: url, servers: [baseUrl] })
+        yield* Effect.repeat(Effect.andThen(acknowledges(10), cut), { times: 19 })
+        yield* acknowledges(10)
+        yield* settle
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
+    120_000
+  )
+
+  for (const [what, silence] of Object.entries(silences)) {
+    it.live(
+      `when PostgreSQL ${what} for longer than the time-outs: every request is answered with 503 meanwhile`,
+      () =>
+        Effect.gen(function* () {
+          const { begin, end, url } = yield* silence
+          const { baseUrl } = yield* startServer("node", url, timeouts)
+          const load = yield* startLoad({ database: url, servers: [baseUrl] })
+          const { acknowledges, ada, grace, messages, settle } = load
+          yield* acknowledges(30)
+          yield* begin
+          const asking = yield* Effect.forkChild(
+            Effect.promise(() =>
+              Promise.all([
+                ada.get("/api/auth/me"),
+                ada.get(messages),
+                ada.get(messages, { subscribe: "true" }),
+                grace.put(`${messages}/${randomUUID()}`, { content: "not now" }),
+                ada.put(`/api/conversations/direct/${grace.id}`),
+                ada.get("/readyz")
+              ])
+            )
+          )
+          for (const { headers, status } of yield* Fiber.join(asking)) {
+            assert.strictEqual(status, 503)
+            assert.match(headers.get("retry-after") ?? "", /^\d+$/)
+          }
+          assert.strictEqual((yield* Effect.promise(() => ada.get("/livez"))).status, 200)
+          yield* end
+          yield* acknowledges(30)
+          yield* settle
+        }).pipe(Effect.scoped),
+      120_000
+    )
+  }
+})

@@ -1,0 +1,73 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Random, Scope, type Redacted } from "effect"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { startServer } from "../serverProcess.ts"
+import { startLoad } from "./load.ts"
+
+/** How often a server is killed: `KILLS=50` for more. */
+const kills = Number(process.env["KILLS"] ?? 10)
+
+/** A server that can be killed and started again on the same port. */
+const mortalServer = Effect.fnUntraced(function* (url: Redacted.Redacted) {
+  const start = Effect.fnUntraced(function* (port: string) {
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+    const server = yield* Scope.provide(startServer("node", url, { SERVER_PORT: port }), scope)
+    // The end of a scope kills what was started in it.
+    return { ...server, die: Scope.close(scope, Exit.void) }
+  })
+  let running = yield* start("0")
+  const { baseUrl, port } = running
+  return {
+    baseUrl,
+    die: Effect.suspend(() => running.die),
+    restart: Effect.map(
+      Effect.suspend(() => start(port)),
+      (server) => void (running = server)
+    )
+  }
+})
+
+describe("under load", () => {
+  it.live(
+    `a server that is killed ${kills} times loses nothing that it acknowledged, and delivers all of it once and in order`,
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* TestDatabase
+        const { baseUrl, die, restart } = yield* mortalServer(url)
+        const { acknowledges, settle } = yield* startLoad({ database: url, servers: [baseUrl] })
+        const kill = Effect.gen(function* () {
+          yield* acknowledges(yield* Random.nextIntBetween(1, 50))
+          yield* die
+          yield* restart
+        })
+        yield* Effect.repeat(kill, { times: kills - 1 })
+        yield* acknowledges(20)
+        const { cutOff, notReached } = yield* settle
+        assert.isAtLeast(cutOff, kills)
+        assert.isAtLeast(notReached, kills)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
+    30_000 + kills * 10_000
+  )
+
+  it.live(
+    "subscribers and senders of one of two processes go to the other when it is killed, and miss nothing",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* TestDatabase
+        const processes = yield* Effect.all([mortalServer(url), mortalServer(url)], { concurrency: 2 })
+        const servers = processes.map(({ baseUrl }) => baseUrl)
+        const { acknowledges, settle } = yield* startLoad({ database: url, servers })
+        for (const { die, restart } of processes) {
+          yield* acknowledges(50)
+          yield* die
+          // By the other alone.
+          yield* acknowledges(50)
+          yield* restart
+        }
+        const { cutOff } = yield* settle
+        assert.isAtLeast(cutOff, 2)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
+    120_000
+  )
+})

@@ -1,0 +1,68 @@
+import { assert } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
+import { chmod, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
+
+/** A process and those that it has started, as far as `/proc` shows them. */
+const family = (pid: number): ReadonlyArray<number> => {
+  const parentOf = (child: string) => {
+    try {
+      // After the name, which is in brackets: the state, and the parent.
+      return Number(/\) \S (\d+) /.exec(readFileSync(`/proc/${child}/stat`, "utf8"))?.[1])
+    } catch {
+      // It has ended.
+      return undefined
+    }
+  }
+  const children = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+  return [pid, ...children.map(Number)]
+}
+
+/**
+ * A PostgreSQL of the test's own, which can be stopped, killed and frozen, and started again on the same port. What it has
+ * committed is on the disk.
+ */
+export const ownPostgres = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.promise(async () => {
+      const folder = await mkdtemp(join(tmpdir(), "xfchat-faults-"))
+      // For the user of the server, when the tests run as root.
+      await chmod(folder, 0o755)
+      return folder
+    }),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }))
+  )
+  const start = Effect.fnUntraced(function* (port?: number) {
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+    const options = { folder: join(folder, "postgres"), ...(port === undefined ? {} : { port }) }
+    return { ...(yield* Scope.provide(EmbeddedPostgres.start(options), scope)), stop: Scope.close(scope, Exit.void) }
+  })
+  let running = yield* start()
+  const { port, url } = running
+
+  const signal = (name: NodeJS.Signals) =>
+    Effect.sync(() => {
+      const pid = Number.parseInt(readFileSync(join(running.folder, "data", "postmaster.pid"), "utf8"))
+      // The postmaster first: it starts no other then.
+      for (const member of family(pid)) process.kill(member, name)
+    })
+  const restart = Effect.gen(function* () {
+    yield* running.stop
+    running = yield* start(port)
+    assert.strictEqual(running.port, port)
+  })
+  return {
+    url,
+    /** Stops it as one should, and starts it again. */
+    restart,
+    /** Kills it and all its backends, and starts it again. */
+    crash: Effect.andThen(signal("SIGKILL"), restart),
+    /** Until it is thawed it takes connections, and answers nothing. */
+    freeze: signal("SIGSTOP"),
+    thaw: signal("SIGCONT")
+  }
+})
