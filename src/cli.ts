@@ -3,9 +3,11 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Runtime } from "effect"
 import { Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
+import { doctor } from "./commands/Doctor.ts"
 import { exportCommand } from "./commands/Export.ts"
 import { importCommand } from "./commands/Import.ts"
 import { migrate } from "./commands/Migrate.ts"
+import { usage } from "./commands/Usage.ts"
 import { user } from "./commands/User.ts"
 import { development } from "./operations/Development.ts"
 import { runMain, ServerProcess } from "./operations/ServerProcess.ts"
@@ -25,7 +27,7 @@ const config = Command.make("config", {}, () => showConfiguration).pipe(
 
 const xfchat = Command.make("xfchat").pipe(
   Command.withDescription("A chat backend on PostgreSQL"),
-  Command.withSubcommands([serve, dev, config, migrate, exportCommand, importCommand, user])
+  Command.withSubcommands([serve, dev, config, doctor, migrate, exportCommand, importCommand, user, usage])
 )
 
 runMain(

@@ -22,7 +22,14 @@ import {
  * The tables that XFChat cannot do without. Looked for at start-up because `schema_migrations` alone does not say that
  * nobody has dropped one since.
  */
-const tables = ["users", "sessions", "conversations", "conversation_participants", "chat_messages", "friend_requests"]
+export const requiredTables = [
+  "users",
+  "sessions",
+  "conversations",
+  "conversation_participants",
+  "chat_messages",
+  "friend_requests"
+]
 
 const oldestVersion = 140_000
 
@@ -199,7 +206,7 @@ const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: 
 const verify = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [missing] = yield* sql<{ name: string }>`
-    SELECT name FROM unnest(${tables}::text[]) AS name WHERE to_regclass(name) IS NULL LIMIT 1`
+    SELECT name FROM unnest(${requiredTables}::text[]) AS name WHERE to_regclass(name) IS NULL LIMIT 1`
   if (missing !== undefined) return yield* new DatabaseTableMissing({ table: missing.name })
   const [users] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM users WHERE deleted_at IS NULL`
   return users?.count ?? 0
