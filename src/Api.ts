@@ -1,6 +1,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuthApi } from "./auth/AuthApi.ts"
 import { FriendsApi } from "./friends/FriendsApi.ts"
+import { PeopleApi } from "./friends/PeopleApi.ts"
 import { InboxApi } from "./inbox/InboxApi.ts"
 import { Limits } from "./limits/LimitsApi.ts"
 import { ConversationsApi } from "./messaging/ConversationsApi.ts"
@@ -12,6 +13,7 @@ import { Problems } from "./ProblemsApi.ts"
 /** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
 export class Api extends HttpApi.make("xfchat")
   .add(AuthApi)
+  .add(PeopleApi)
   .add(FriendsApi)
   .add(ConversationsApi)
   .add(MessagesApi)

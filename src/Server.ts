@@ -9,8 +9,12 @@ import { LoginAttempts } from "./auth/LoginAttempts.ts"
 import { Passwords } from "./auth/Passwords.ts"
 import { Sessions } from "./auth/Sessions.ts"
 import { Blocks } from "./friends/Blocks.ts"
+import { Friends } from "./friends/Friends.ts"
 import { FriendsHttp } from "./friends/FriendsHttp.ts"
 import { Pairs } from "./friends/Pairs.ts"
+import { People } from "./friends/People.ts"
+import { PeopleHttp } from "./friends/PeopleHttp.ts"
+import { Reaches } from "./friends/Reach.ts"
 import { Inbox } from "./inbox/Inbox.ts"
 import { InboxHttp } from "./inbox/InboxHttp.ts"
 import { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
@@ -53,6 +57,7 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(Presence.layer),
   Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
   Layer.provideMerge(Messages.layer),
+  Layer.provideMerge(Friends.layer),
   Layer.provideMerge(
     Layer.mergeAll(
       Outbox.layer,
@@ -63,7 +68,7 @@ export const ServicesLive = Layer.mergeAll(
       Draining.layer
     )
   ),
-  Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer)),
+  Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer, People.layer, Reaches.layer)),
   Layer.provideMerge(Layer.mergeAll(Pairs.layer, Visibility.layer)),
   Layer.provideMerge(Accounts.layer),
   Layer.provideMerge(
@@ -78,7 +83,16 @@ export const RoutesLive = Layer.mergeAll(
   // Within what shows the client: the first that is built is the outermost.
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
-  Layer.provide([AuthHttp, FriendsHttp, ConversationsHttp, MessagesHttp, InboxHttp, PresenceHttp, OperationsHttp]),
+  Layer.provide([
+    AuthHttp,
+    FriendsHttp,
+    PeopleHttp,
+    ConversationsHttp,
+    MessagesHttp,
+    InboxHttp,
+    PresenceHttp,
+    OperationsHttp
+  ]),
   Layer.provide([AuthorizationLive, LimitsLive, ProblemsLive])
 )
 

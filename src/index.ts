@@ -12,6 +12,9 @@ export { Sessions } from "./auth/Sessions.ts"
 
 export * from "./friends/Friend.ts"
 export { Blocks } from "./friends/Blocks.ts"
+export { Friends } from "./friends/Friends.ts"
+export { People } from "./friends/People.ts"
+export * from "./friends/Reach.ts"
 
 export * from "./inbox/InboxItem.ts"
 export { Inbox } from "./inbox/Inbox.ts"
@@ -52,5 +55,6 @@ export * as Migrator from "./database/Migrator.ts"
 export { Health } from "./operations/Health.ts"
 export * from "./operations/Readiness.ts"
 
+export * from "./Paging.ts"
 export * from "./Problem.ts"
 export { DrainOnStop, RoutesLive, ServerLive, ServicesLive } from "./Server.ts"

@@ -67,6 +67,8 @@ export class AccountDeletion extends Context.Service<
         const { userId } = current
         const proof = yield* accounts.confirm(userId, currentPassword, address)
         yield* Effect.gen(function* () {
+          // Whoever is about to be a friend of theirs waits, too. Before any row is locked, as all do who lock people.
+          yield* pairs.lockAll([userId])
           // First of all, so that whoever is about to open a session, or to add them to a conversation, waits for this and
           // then finds nobody. What follows in statements of its own sees what those had done who came before.
           yield* accounts.anonymise(userId, proof)

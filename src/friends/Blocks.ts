@@ -7,6 +7,7 @@ import { Visibility } from "../messaging/Visibility.ts"
 import { pageOf, type Page, type Place } from "../Paging.ts"
 import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../Problem.ts"
 import { Block } from "./Friend.ts"
+import { blocksOf } from "./FriendRows.ts"
 import * as Pair from "./Pair.ts"
 import { Pairs } from "./Pairs.ts"
 
@@ -49,8 +50,7 @@ export class Blocks extends Context.Service<
           if (pair.blocks) return
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
           yield* visibility.rewrite(caller)
-          yield* pairs.move(pair, Pair.block(pair))
-          yield* pairs.changed([caller], [caller, other])
+          yield* pairs.move(pair, Pair.block(pair), [caller])
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
@@ -65,7 +65,6 @@ export class Blocks extends Context.Service<
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
-      // By the primary key.
       const find = SqlSchema.findAll({
         Request: Schema.Struct({
           caller: UserId,
@@ -75,11 +74,9 @@ export class Blocks extends Context.Service<
         }),
         Result: Block,
         execute: ({ before, caller, id, limit }) => sql`
-          SELECT u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl", b.created_at AS since
-          FROM blocks b JOIN users u ON u.id = b.blocked_id AND u.deleted_at IS NULL
-          WHERE b.blocker_id = ${caller}
-            AND (${before}::timestamptz IS NULL OR (b.created_at, u.id) < (${before}::timestamptz, ${id}::uuid))
-          ORDER BY b.created_at DESC, u.id DESC LIMIT ${limit}`
+          SELECT * FROM (${blocksOf(sql, caller)}) blocks
+          WHERE ${before}::timestamptz IS NULL OR (since, id) < (${before}::timestamptz, ${id}::uuid)
+          ORDER BY since DESC, id DESC LIMIT ${limit}`
       })
 
       const list = Effect.fn("Blocks.list")(function* (caller: UserId, limit: number, after: Place | undefined) {

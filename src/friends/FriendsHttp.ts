@@ -1,17 +1,48 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
 import { defaultLimit } from "../Paging.ts"
 import { Blocks } from "./Blocks.ts"
+import { FriendRequest } from "./Friend.ts"
+import { Friends } from "./Friends.ts"
+
+const encodeRequest = Schema.encodeSync(FriendRequest.json)
 
 export const FriendsHttp = HttpApiBuilder.group(
   Api,
   "friends",
   Effect.fn(function* (handlers) {
+    const friends = yield* Friends
     const blocks = yield* Blocks
 
     return handlers.handleAll({
+      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
+        const { userId } = yield* CurrentSession
+        const { items, next } = yield* friends.list(userId, limit, cursor)
+        return { friends: items, cursor: next }
+      }),
+
+      remove: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => friends.remove(userId, params.userId)),
+
+      requests: Effect.fnUntraced(function* ({ query: { cursor, direction, limit = defaultLimit } }) {
+        const { userId } = yield* CurrentSession
+        const { items, next } = yield* friends.requests(userId, direction, limit, cursor)
+        return { requests: items, cursor: next }
+      }),
+
+      ask: Effect.fnUntraced(function* ({ payload }) {
+        const { userId } = yield* CurrentSession
+        const { created, request } = yield* friends.ask(userId, payload)
+        return HttpServerResponse.jsonUnsafe(encodeRequest(request), { status: created ? 201 : 200 })
+      }),
+
+      answer: ({ params, payload }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) => friends.answer(userId, params.id, payload.status)),
+
+      withdraw: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => friends.withdraw(userId, params.id)),
+
       blocks: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
         const { userId } = yield* CurrentSession
         const { items, next } = yield* blocks.list(userId, limit, cursor)

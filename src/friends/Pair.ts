@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Profile, type UserId } from "../auth/Account.ts"
 import { Forbidden, NotFound } from "../Problem.ts"
-import { mostOutgoing, RequestId, RequestLimitReached, type Answer } from "./Friend.ts"
+import { FriendRequest, mostOutgoing, RequestId, RequestLimitReached, type Answer } from "./Friend.ts"
 
 /**
  * The state of two people's last request, and who of them sees what:
@@ -76,7 +76,10 @@ export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | Req
     return Effect.succeed<Move>({ _tag: "Ask", status: isRefused ? "rejected" : "pending", message })
   }
   if (!request.isOwn) return Effect.succeed(become("accepted", "now"))
-  return Effect.succeed(request.status === "rejected" && !isRefused ? become("pending", "none") : undefined)
+  // Written whether it changes or not: how long it takes must not tell.
+  return Effect.succeed(
+    request.status === "rejected" && isRefused ? become("rejected", "kept") : become("pending", "none")
+  )
 }
 
 /** Answers a request of the other's. Who declined may still accept, for as long as the other has not withdrawn it. */
@@ -132,3 +135,16 @@ export const seenBy = ({ caller, other, request }: Pair, move: Move): ReadonlyAr
   const changes = (isSender: boolean) => seen(before, isSender) !== seen(move.status, isSender)
   return [...(changes(isOwn) ? [caller] : []), ...(changes(!isOwn) ? [other.id] : [])]
 }
+
+/** A request as the caller is shown it. One that ended is none. */
+export const shown = ({ other }: Pair, { createdAt, id, isOwn, message, status }: Request): FriendRequest | undefined =>
+  status === "ended"
+    ? undefined
+    : new FriendRequest({
+        id,
+        direction: isOwn ? "outgoing" : "incoming",
+        status: isOwn && status === "rejected" ? "pending" : status,
+        user: other,
+        message,
+        createdAt
+      })

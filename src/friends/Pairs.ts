@@ -20,10 +20,13 @@ export class Pairs extends Context.Service<
       caller: UserId,
       other: UserId
     ) => Effect.Effect<Pair, NotFound | SqlError.SqlError | Schema.SchemaError>
-    /** Changes the request of a locked pair, and gives it as it is then. */
+    /** Locks people for the rest of the transaction. */
+    readonly lockAll: (people: ReadonlyArray<UserId>) => Effect.Effect<void, SqlError.SqlError>
+    /** Changes the request of a locked pair, and gives it as it is then. `alsoSeenBy` sees something else that changed. */
     readonly move: (
       pair: Pair,
-      move: Move | undefined
+      move: Move | undefined,
+      alsoSeenBy?: ReadonlyArray<UserId>
     ) => Effect.Effect<Request | null, SqlError.SqlError | Schema.SchemaError>
     /** Says that some people's picture of others is another one: to be told to all whom it concerns after the commit. */
     readonly changed: (
@@ -39,11 +42,12 @@ export class Pairs extends Context.Service<
       const bus = yield* ChangeBus
 
       // By the order of the keys, not of the people: two people may share one.
-      const lockBoth = (people: ReadonlyArray<UserId>) => sql`
-        SELECT pg_advisory_xact_lock(key) FROM (
-          SELECT DISTINCT hashtextextended('xfchat/friends/' || id, 0) AS key FROM unnest(${people}::text[]) AS id
-          ORDER BY key
-        ) keys`
+      const lockAll = (people: ReadonlyArray<UserId>) =>
+        Effect.asVoid(sql`
+          SELECT pg_advisory_xact_lock(key) FROM (
+            SELECT DISTINCT hashtextextended('xfchat/friends/' || id, 0) AS key FROM unnest(${people}::text[]) AS id
+            ORDER BY key
+          ) keys`)
 
       const requestOf = (caller: string) => sql`
         jsonb_build_object('id', f.id, 'isOwn', f.from_user_id = ${caller}::uuid, 'status', f.status, 'message', f.message,
@@ -68,7 +72,7 @@ export class Pairs extends Context.Service<
       })
 
       const lock = Effect.fn("Pairs.lock")(function* (caller: UserId, other: UserId) {
-        yield* lockBoth([caller, other])
+        yield* lockAll([caller, other])
         const [pair] = yield* find({ caller, other })
         return pair === undefined ? yield* new NotFound({ detail: "There is no such user." }) : { ...pair, caller }
       })
@@ -110,8 +114,14 @@ export class Pairs extends Context.Service<
           WHERE id = ${id} RETURNING ${requestOf(caller)} AS request`
       })
 
-      const move = Effect.fn("Pairs.move")(function* (pair: Pair, move: Move | undefined) {
+      const move = Effect.fn("Pairs.move")(function* (
+        pair: Pair,
+        move: Move | undefined,
+        alsoSeenBy: ReadonlyArray<UserId> = []
+      ) {
         const { caller, other, request } = pair
+        const seen = [...alsoSeenBy, ...(move === undefined ? [] : seenBy(pair, move))]
+        if (move !== undefined || seen.length > 0) yield* changed(seen, [caller, other.id])
         if (move === undefined) return request
         const [row] =
           move._tag === "Ask"
@@ -119,7 +129,6 @@ export class Pairs extends Context.Service<
             : request === null
               ? []
               : yield* update({ caller, id: request.id, ...move })
-        yield* changed(seenBy(pair, move), [caller, other.id])
         return row?.request ?? null
       })
 
@@ -127,14 +136,14 @@ export class Pairs extends Context.Service<
         seenBy: ReadonlyArray<UserId>,
         concerns: ReadonlyArray<UserId>
       ) {
-        // By the primary key.
+        // By the primary key, in its order: who writes several rows waits for nobody who waits for them.
         yield* sql`
-          INSERT INTO people_revisions AS p (user_id) SELECT unnest(${seenBy}::uuid[])
+          INSERT INTO people_revisions AS p (user_id) SELECT DISTINCT id FROM unnest(${seenBy}::uuid[]) AS id ORDER BY id
           ON CONFLICT (user_id) DO UPDATE SET revision = p.revision + 1`
         yield* sql.afterCommit(bus.publish(concerns.map((userId) => Change.Person({ userId }))))
       })
 
-      return Pairs.of({ lock, move, changed })
+      return Pairs.of({ lock, lockAll, move, changed })
     })
   )
 }

@@ -1,6 +1,7 @@
-import { Schema, type DateTime } from "effect"
+import { Schema } from "effect"
 import { Model } from "effect/schema"
 import { Profile, Timestamp, UserId } from "../auth/Account.ts"
+import type { Place } from "../Paging.ts"
 import { Problem } from "../Problem.ts"
 import { Line, Text, Uuid } from "../Text.ts"
 
@@ -95,15 +96,9 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
   lastActivityAt: Timestamp
 }) {}
 
-/** Where a list goes on: after this conversation. */
-export interface ListCursor {
-  readonly before: DateTime.Utc
-  readonly id: ConversationId
-}
-
 export interface ConversationList {
   readonly conversations: ReadonlyArray<ConversationSummary>
-  readonly next: ListCursor | null
+  readonly next: Place | null
 }
 
 /** The group has as many participants as it may have. */

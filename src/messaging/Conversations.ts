@@ -1,8 +1,10 @@
 import { Cause, Context, Effect, Layer, Schema } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { Reaches } from "../friends/Reach.ts"
+import { pageOf, type Place } from "../Paging.ts"
 import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
 import {
   Conversation,
@@ -13,29 +15,45 @@ import {
   Role,
   type ConversationList,
   type GroupChange,
-  type ListCursor,
   type NewGroup
 } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
 import { summaryColumns } from "./SummaryRow.ts"
 import { SystemMessages } from "./SystemMessages.ts"
 
+/** A direct conversation, and whether it was not there before. */
+export interface Opened {
+  readonly id: ConversationId
+  readonly created: boolean
+}
+
 export class Conversations extends Context.Service<
   Conversations,
   {
-    /** The one direct conversation of two people, made if there is none, also when both ask at once. */
+    /**
+     * The one direct conversation of two people, made if there is none, also when both ask at once. One that is there is
+     * answered always; who opens it is let by the other.
+     */
     readonly direct: (
       caller: UserId,
       other: UserId
     ) => Effect.Effect<
       { readonly conversation: Conversation; readonly created: boolean },
-      NotFound | ValidationFailed | DatabaseUnavailable
+      NotFound | Forbidden | ValidationFailed | DatabaseUnavailable
     >
-    /** Makes a group, owned by the caller. */
+    /**
+     * Opens the direct conversation of two people, if there is none, whatever they let others do. To be called inside of a
+     * transaction.
+     */
+    readonly open: (
+      caller: UserId,
+      other: UserId
+    ) => Effect.Effect<Opened, NotFound | SqlError.SqlError | Schema.SchemaError>
+    /** Makes a group, owned by the caller, of people who let themselves be added. */
     readonly create: (
       caller: UserId,
       group: NewGroup
-    ) => Effect.Effect<Conversation, ValidationFailed | DatabaseUnavailable>
+    ) => Effect.Effect<Conversation, Forbidden | ValidationFailed | DatabaseUnavailable>
     /** A conversation that the caller takes part in. */
     readonly get: (caller: UserId, id: ConversationId) => Effect.Effect<Conversation, NotFound | DatabaseUnavailable>
     /**
@@ -56,7 +74,7 @@ export class Conversations extends Context.Service<
     readonly list: (
       caller: UserId,
       limit: number,
-      after: ListCursor | undefined
+      after: Place | undefined
     ) => Effect.Effect<ConversationList, DatabaseUnavailable>
   }
 >()("xfchat/messaging/Conversations") {
@@ -65,6 +83,7 @@ export class Conversations extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
+      const reaches = yield* Reaches
       const summary = sql.literal(summaryColumns)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
@@ -98,19 +117,38 @@ export class Conversations extends Context.Service<
           WHERE direct_low = least(${caller}::uuid, ${other}::uuid) AND direct_high = greatest(${caller}::uuid, ${other}::uuid)`
       })
 
+      const nobody = new NotFound({ detail: "There is no such user." })
+
+      const make = Effect.fnUntraced(function* (pair: typeof Pair.Type) {
+        const [made] = yield* insertDirect(pair)
+        const [found] = made === undefined ? yield* findDirect(pair) : [made]
+        if (found === undefined) return yield* nobody
+        if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
+        return { id: found.id, created: made !== undefined }
+      })
+
+      const open = Effect.fn("Conversations.open")(function* (caller: UserId, other: UserId) {
+        const [existing] = yield* findDirect({ caller, other })
+        return existing === undefined ? yield* make({ caller, other }) : { ...existing, created: false }
+      })
+
       const direct = Effect.fn("Conversations.direct")(function* (caller: UserId, other: UserId) {
         if (caller === other) {
           return yield* new ValidationFailed({
             errors: [{ path: ["params", "userId"], message: "must be somebody else's id" }]
           })
         }
-        const pair = { caller, other }
-        const [existing] = yield* findDirect(pair)
-        const [made] = existing === undefined ? yield* insertDirect(pair) : []
-        const [found] = (existing ?? made) ? [existing ?? made] : yield* findDirect(pair)
-        if (found === undefined) return yield* new NotFound({ detail: "There is no such user." })
-        if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
-        return { conversation: yield* get(caller, found.id), created: made !== undefined }
+        const [existing] = yield* findDirect({ caller, other })
+        if (existing === undefined) {
+          const reach = (yield* reaches.of(caller, [other])).get(other)
+          if (reach === undefined) return yield* nobody
+          if (!reach.direct) {
+            return yield* new Forbidden({ detail: "This person lets not everybody open a conversation with them." })
+          }
+        }
+        const { created, id } =
+          existing === undefined ? yield* make({ caller, other }) : { ...existing, created: false }
+        return { conversation: yield* get(caller, id), created }
       }, catchDatabaseErrors)
 
       const insertGroup = SqlSchema.findOne({
@@ -137,6 +175,11 @@ export class Conversations extends Context.Service<
 
       const create = Effect.fn("Conversations.create")(function* (caller: UserId, group: NewGroup) {
         const people = [...new Set([caller, ...group.participantIds])]
+        for (const [id, reach] of yield* reaches.of(caller, people)) {
+          if (id !== caller && !reach.group) {
+            return yield* new Forbidden({ detail: "Some of these people can be added by their friends only." })
+          }
+        }
         const { head, id } = yield* Effect.gen(function* () {
           const { id, joined } = yield* insertGroup({
             caller,
@@ -223,7 +266,7 @@ export class Conversations extends Context.Service<
           caller: UserId,
           limit: Schema.Int,
           before: Schema.NullOr(Schema.DateTimeUtcFromDate),
-          id: Schema.NullOr(ConversationId)
+          id: Schema.NullOr(Schema.String)
         }),
         Result: ConversationSummary,
         execute: ({ before, caller, id, limit }) => sql`
@@ -234,21 +277,15 @@ export class Conversations extends Context.Service<
           ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
       })
 
-      const list = Effect.fn("Conversations.list")(function* (
-        caller: UserId,
-        limit: number,
-        after: ListCursor | undefined
-      ) {
+      const list = Effect.fn("Conversations.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
         const found = yield* findList({
           caller,
           limit: limit + 1,
           before: after?.before ?? null,
           id: after?.id ?? null
         })
-        const conversations = found.slice(0, limit)
-        const last = conversations.at(-1)
-        const next = found.length > limit && last !== undefined ? { before: last.lastActivityAt, id: last.id } : null
-        return { conversations, next }
+        const { items, next } = pageOf(found, limit, ({ id, lastActivityAt }) => ({ before: lastActivityAt, id }))
+        return { conversations: items, next }
       }, catchDatabaseErrors)
 
       // By the primary keys of conversations and conversation_participants.
@@ -272,7 +309,7 @@ export class Conversations extends Context.Service<
         return conversation ?? (yield* new NotFound({ detail: "There is no such conversation." }))
       }, catchDatabaseErrors)
 
-      return Conversations.of({ direct, create, get, update, remove, list })
+      return Conversations.of({ direct, open, create, get, update, remove, list })
     })
   )
 }

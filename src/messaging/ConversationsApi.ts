@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { UserId } from "../auth/Account.ts"
 import { Authorization } from "../auth/AuthApi.ts"
+import { Cursor, Limit } from "../Paging.ts"
 import { Forbidden, NotFound } from "../Problem.ts"
 import {
   Conversation,
@@ -15,9 +16,6 @@ import {
   Role
 } from "./Conversation.ts"
 
-/** How many of a list to show. */
-export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))
-
 const conversation = { id: ConversationId }
 const participant = { id: ConversationId, userId: UserId }
 
@@ -26,25 +24,28 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
     HttpApiEndpoint.put("direct", "/conversations/direct/:userId", {
       params: { userId: UserId },
       success: [Conversation.json, Conversation.json.pipe(HttpApiSchema.status(201))],
-      error: NotFound
-    }).annotate(OpenApi.Description, "The one direct conversation with another user: 201 when this made it."),
+      error: [NotFound, Forbidden]
+    }).annotate(
+      OpenApi.Description,
+      "The one direct conversation with another user: 201 when this made it, as their `directMessagesFrom` allows."
+    ),
     HttpApiEndpoint.post("create", "/conversations", {
       payload: NewGroup,
-      success: Conversation.json.pipe(HttpApiSchema.status(201))
-    }).annotate(OpenApi.Description, "Makes a group, owned by the caller."),
+      success: Conversation.json.pipe(HttpApiSchema.status(201)),
+      error: Forbidden
+    }).annotate(
+      OpenApi.Description,
+      "Makes a group, owned by the caller. Friends can be added, and who lets everyone open a conversation with them."
+    ),
     HttpApiEndpoint.get("list", "/conversations", {
       query: {
         limit: Schema.optionalKey(Limit),
-        cursor: Schema.optionalKey(
-          Schema.String.check(
-            Schema.isPattern(/^\d{1,15}_[0-9a-f-]{36}$/, { message: "must be a cursor of an earlier answer" })
-          )
-        )
+        cursor: Schema.optionalKey(Cursor)
       },
       success: Schema.Struct({
         conversations: Schema.Array(ConversationSummary.json),
         /** Leads on; `null` where there is no more. */
-        cursor: Schema.NullOr(Schema.String)
+        cursor: Schema.NullOr(Cursor)
       })
     }).annotate(OpenApi.Description, "The caller's conversations, the last active first."),
     HttpApiEndpoint.get("get", "/conversations/:id", {

@@ -1,23 +1,15 @@
-import { DateTime, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
-import { Conversation, ConversationId, type ListCursor } from "./Conversation.ts"
+import { defaultLimit } from "../Paging.ts"
+import { Conversation } from "./Conversation.ts"
 import { Conversations } from "./Conversations.ts"
 import { Participants } from "./Participants.ts"
 import { Receipts } from "./Receipts.ts"
 
-const defaultListSize = 50
-
 const encodeConversation = Schema.encodeSync(Conversation.json)
-
-const formatCursor = ({ before, id }: ListCursor): string => `${DateTime.toEpochMillis(before)}_${id}`
-
-const parseCursor = (cursor: string): ListCursor => {
-  const [millis, id = ""] = cursor.split("_")
-  return { before: DateTime.makeUnsafe(Number(millis)), id: ConversationId.make(id) }
-}
 
 export const ConversationsHttp = HttpApiBuilder.group(
   Api,
@@ -36,11 +28,10 @@ export const ConversationsHttp = HttpApiBuilder.group(
 
       create: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.create(userId, payload)),
 
-      list: Effect.fnUntraced(function* ({ query }) {
+      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
         const { userId } = yield* CurrentSession
-        const after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
-        const { conversations: found, next } = yield* conversations.list(userId, query.limit ?? defaultListSize, after)
-        return { conversations: found, cursor: next === null ? null : formatCursor(next) }
+        const { conversations: found, next } = yield* conversations.list(userId, limit, cursor)
+        return { conversations: found, cursor: next }
       }),
 
       get: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.get(userId, params.id)),

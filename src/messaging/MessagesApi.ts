@@ -2,11 +2,11 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "../auth/AuthApi.ts"
 import { Limited } from "../limits/RouteClass.ts"
+import { Limit } from "../Paging.ts"
 import { Forbidden, NotFound, Problem } from "../Problem.ts"
 import { Wait } from "../streaming/StreamApi.ts"
 import { Text } from "../Text.ts"
 import { ConversationId, Position } from "./Conversation.ts"
-import { Limit } from "./ConversationsApi.ts"
 import {
   Draft,
   Emoji,

@@ -3,6 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { Reaches } from "../friends/Reach.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { ConversationId, History, maxParticipants, ParticipantLimitReached, Position, Role } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
@@ -38,6 +39,7 @@ export class Participants extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
+      const reaches = yield* Reaches
 
       // By the primary key.
       const lock = SqlSchema.findAll({
@@ -98,6 +100,10 @@ export class Participants extends Context.Service<
               if (current === undefined) {
                 if (group.role === "member") {
                   return yield* new Forbidden({ detail: "Only the owner and admins add people." })
+                }
+                const reach = (yield* reaches.of(caller, [userId])).get(userId)
+                if (reach?.group === false) {
+                  return yield* new Forbidden({ detail: "This person can be added by their friends only." })
                 }
                 if (group.roles.size >= maxParticipants) {
                   return yield* new ParticipantLimitReached({ detail: `There are ${maxParticipants} already.` })

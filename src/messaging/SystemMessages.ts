@@ -26,8 +26,8 @@ export class SystemMessages extends Context.Service<
       said: ReadonlyArray<Said>
     ) => Effect.Effect<ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>, SqlError.SqlError>
     /**
-     * Tells the listeners of a conversation, and of who takes part in it, once the transaction has committed. A head of 0
-     * stands for a conversation that nothing was said in, or that is gone.
+     * Tells the listeners of a conversation, and of who takes part in it, once the transaction has committed, if there is
+     * one. A head of 0 stands for a conversation that nothing was said in, or that is gone.
      */
     readonly announce: (conversationId: ConversationId, head: Position) => Effect.Effect<void>
   }
@@ -70,7 +70,7 @@ export class SystemMessages extends Context.Service<
         append,
         appendAll,
         announce: (conversationId, head) =>
-          bus.publish([Change.Log({ conversationId, head }), Change.Participation({ conversationId })])
+          sql.afterCommit(bus.publish([Change.Log({ conversationId, head }), Change.Participation({ conversationId })]))
       })
     })
   )

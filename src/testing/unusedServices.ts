@@ -3,6 +3,8 @@ import { AccountDeletion } from "../auth/AccountDeletion.ts"
 import { Accounts } from "../auth/Accounts.ts"
 import { Sessions } from "../auth/Sessions.ts"
 import { Blocks } from "../friends/Blocks.ts"
+import { Friends } from "../friends/Friends.ts"
+import { People } from "../friends/People.ts"
 import { Inbox } from "../inbox/Inbox.ts"
 import { InboxSubscriptions } from "../inbox/InboxSubscriptions.ts"
 import { RateLimits } from "../limits/RateLimits.ts"
@@ -25,6 +27,8 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(Accounts, {}),
   Layer.mock(AccountDeletion, {}),
   Layer.mock(Sessions, {}),
+  Layer.mock(People, {}),
+  Layer.mock(Friends, {}),
   Layer.mock(Blocks, {}),
   Layer.mock(Conversations, {}),
   Layer.mock(Participants, {}),

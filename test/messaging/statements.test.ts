@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Redacted, Tracer } from "effect"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/Api.ts"
 import { SessionId } from "../../src/auth/Session.ts"
-import { clientOf, testPassword, TestServer } from "../../src/testing/index.ts"
+import { clientOf, signedIn, testPassword, TestServer } from "../../src/testing/index.ts"
 import { newId, people } from "./group.ts"
 
 /** What was sent to the database, in order. */
@@ -41,7 +41,23 @@ const world = Effect.gen(function* () {
   const message = { id, messageId }
   yield* asAda.messages.send({ params: message, payload: { content: "an engine", messageType: "text" } })
   yield* asAda.messages.react({ params: { ...message, emoji: "🎉" } })
-  return { ada, grace, eve, asAda, id, message, asEve: yield* clientOf(eve), asNobody: yield* clientOf() }
+  const [bob, friend] = [yield* signedIn(), yield* signedIn()]
+  const asBob = yield* clientOf(bob)
+  yield* asAda.friends.ask({ payload: { to: friend.id } })
+  yield* (yield* clientOf(friend)).friends.ask({ payload: { to: ada.id } })
+  return {
+    ada,
+    grace,
+    eve,
+    friend,
+    asAda,
+    id,
+    message,
+    asBob,
+    request: yield* asBob.friends.ask({ payload: { to: ada.id } }),
+    asEve: yield* clientOf(eve),
+    asNobody: yield* clientOf()
+  }
 })
 type World = Effect.Success<typeof world>
 
@@ -68,7 +84,7 @@ const endpoints: Record<
   ],
   // Two of them sign up who is deleted.
   "auth.deleteAccount": [
-    15,
+    16,
     Effect.fnUntraced(function* ({ asNobody }) {
       const { token } = yield* asNobody.auth.signup({
         payload: { username: "shortlived", email: "short@example.com", password }
@@ -84,12 +100,23 @@ const endpoints: Record<
   ],
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
   "auth.update": [2, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
+  "people.search": [2, ({ asAda }) => asAda.people.search({ query: { query: "gra" } })],
+  "people.get": [2, ({ asAda, eve }) => asAda.people.get({ params: { id: eve.id } })],
+  "friends.list": [2, ({ asAda }) => asAda.friends.list({ query: {} })],
+  "friends.remove": [7, ({ asAda, friend }) => asAda.friends.remove({ params: { userId: friend.id } })],
+  "friends.requests": [2, ({ asAda }) => asAda.friends.requests({ query: { direction: "incoming" } })],
+  "friends.ask": [8, ({ asAda, eve }) => asAda.friends.ask({ payload: { to: eve.account.username } })],
+  "friends.answer": [
+    10,
+    ({ asAda, request }) => asAda.friends.answer({ params: { id: request.id }, payload: { status: "accepted" } })
+  ],
+  "friends.withdraw": [8, ({ asBob, request }) => asBob.friends.withdraw({ params: { id: request.id } })],
   "friends.blocks": [2, ({ asAda }) => asAda.friends.blocks({ query: {} })],
-  "friends.block": [8, ({ asAda, eve }) => asAda.friends.block({ params: { userId: eve.id } })],
+  "friends.block": [9, ({ asAda, friend }) => asAda.friends.block({ params: { userId: friend.id } })],
   "friends.unblock": [4, ({ asAda, grace }) => asAda.friends.unblock({ params: { userId: grace.id } })],
-  "conversations.direct": [4, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
+  "conversations.direct": [5, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
-    6,
+    7,
     ({ asAda, grace }) => asAda.conversations.create({ payload: { participantIds: [grace.id] } })
   ],
   "conversations.list": [2, ({ asAda }) => asAda.conversations.list({ query: {} })],
@@ -101,7 +128,7 @@ const endpoints: Record<
   "conversations.remove": [5, ({ asAda, id }) => asAda.conversations.remove({ params: { id } })],
   "conversations.participants": [2, ({ asAda, id }) => asAda.conversations.participants({ params: { id } })],
   "conversations.putParticipant": [
-    7,
+    8,
     ({ asAda, eve, id }) => asAda.conversations.putParticipant({ params: { id, userId: eve.id }, payload: {} })
   ],
   "conversations.removeParticipant": [
@@ -143,6 +170,10 @@ const server = Layer.effect(People, makePeople).pipe(Layer.provideMerge(TestServ
 
 /** What only reads: of one thing, or of all there are. */
 const reads = [
+  "people.search",
+  "people.get",
+  "friends.list",
+  "friends.requests",
   "friends.blocks",
   "conversations.list",
   "conversations.get",

@@ -1,0 +1,183 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../auth/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
+import { Conversations } from "../messaging/Conversations.ts"
+import { pageOf, type Page, type Place } from "../Paging.ts"
+import { NotFound, ValidationFailed, type DatabaseUnavailable, type Forbidden } from "../Problem.ts"
+import {
+  Direction,
+  Friend,
+  FriendRequest,
+  RequestId,
+  type Answer,
+  type NewRequest,
+  type RequestLimitReached
+} from "./Friend.ts"
+import { friendsOf, requestsOf } from "./FriendRows.ts"
+import * as Pair from "./Pair.ts"
+import { Pairs } from "./Pairs.ts"
+import { People } from "./People.ts"
+
+/** Who is whose friend, and who asks to be. Each change of what is between two people is one transaction; see `Pair.ts`. */
+export class Friends extends Context.Service<
+  Friends,
+  {
+    /** A person's friends, the latest first. */
+    readonly list: (
+      caller: UserId,
+      limit: number,
+      after: Place | undefined
+    ) => Effect.Effect<Page<Friend>, DatabaseUnavailable>
+    /** Ends a friendship, if there is one. What the two have written stays. */
+    readonly remove: (caller: UserId, other: UserId) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+    /** The open requests that a person sees in one direction, the latest first. */
+    readonly requests: (
+      caller: UserId,
+      direction: Direction,
+      limit: number,
+      after: Place | undefined
+    ) => Effect.Effect<Page<FriendRequest>, DatabaseUnavailable>
+    /** Asks a person to be friends; who has asked the caller is a friend with that. */
+    readonly ask: (
+      caller: UserId,
+      request: NewRequest
+    ) => Effect.Effect<
+      { readonly request: FriendRequest; readonly created: boolean },
+      NotFound | Forbidden | ValidationFailed | RequestLimitReached | DatabaseUnavailable
+    >
+    /** Answers a request. Accepting makes the direct conversation of the two, whatever they let others do. */
+    readonly answer: (
+      caller: UserId,
+      id: RequestId,
+      answer: Answer
+    ) => Effect.Effect<FriendRequest, NotFound | Forbidden | DatabaseUnavailable>
+    /** Takes a request back. */
+    readonly withdraw: (
+      caller: UserId,
+      id: RequestId
+    ) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
+  }
+>()("xfchat/friends/Friends") {
+  static readonly layer = Layer.effect(
+    Friends,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const conversations = yield* Conversations
+      const pairs = yield* Pairs
+      const people = yield* People
+
+      const Slice = Schema.Struct({
+        caller: UserId,
+        limit: Schema.Int,
+        before: Schema.NullOr(Schema.DateTimeUtcFromDate),
+        id: Schema.NullOr(Schema.String)
+      })
+      const slice = (caller: UserId, limit: number, after: Place | undefined) => ({
+        caller,
+        limit: limit + 1,
+        before: after?.before ?? null,
+        id: after?.id ?? null
+      })
+
+      const findFriends = SqlSchema.findAll({
+        Request: Slice,
+        Result: Friend,
+        execute: ({ before, caller, id, limit }) => sql`
+          SELECT * FROM (${friendsOf(sql, caller)}) friends
+          WHERE ${before}::timestamptz IS NULL OR (since, id) < (${before}::timestamptz, ${id}::uuid)
+          ORDER BY since DESC, id DESC LIMIT ${limit}`
+      })
+
+      const list = Effect.fn("Friends.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
+        const found = yield* findFriends(slice(caller, limit, after))
+        return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
+      }, catchDatabaseErrors)
+
+      const findRequests = SqlSchema.findAll({
+        Request: Schema.Struct({ ...Slice.fields, direction: Direction }),
+        Result: FriendRequest,
+        execute: ({ before, caller, direction, id, limit }) => sql`
+          SELECT * FROM (${requestsOf(sql, caller, direction)}) requests
+          WHERE ${before}::timestamptz IS NULL OR ("createdAt", id) < (${before}::timestamptz, ${id}::uuid)
+          ORDER BY "createdAt" DESC, id DESC LIMIT ${limit}`
+      })
+
+      const requests = Effect.fn("Friends.requests")(function* (
+        caller: UserId,
+        direction: Direction,
+        limit: number,
+        after: Place | undefined
+      ) {
+        const found = yield* findRequests({ ...slice(caller, limit, after), direction })
+        return pageOf(found, limit, ({ createdAt, id }) => ({ before: createdAt, id }))
+      }, catchDatabaseErrors)
+
+      /** One change of what is between two people. Who become friends have a direct conversation with that. */
+      const change = <E>(
+        caller: UserId,
+        other: UserId,
+        decide: (pair: Pair.Pair) => Effect.Effect<Pair.Move | undefined, E>
+      ) =>
+        Effect.gen(function* () {
+          const pair = yield* pairs.lock(caller, other)
+          const move = yield* decide(pair)
+          const request = yield* pairs.move(pair, move)
+          if (move?.status === "accepted") yield* conversations.open(caller, other)
+          return { move, request: request === null ? undefined : Pair.shown(pair, request) }
+        }).pipe(inTransaction(sql))
+
+      const noRequest = new NotFound({ detail: "There is no such request." })
+
+      const ask = Effect.fn("Friends.ask")(function* (caller: UserId, { message, to }: NewRequest) {
+        const other = yield* people.find(to)
+        if (other === caller) {
+          return yield* new ValidationFailed({
+            errors: [{ path: ["payload", "to"], message: "must be somebody else" }]
+          })
+        }
+        const { move, request } = yield* change(caller, other, (pair) => Pair.ask(pair, message ?? null))
+        return request === undefined ? yield* noRequest : { request, created: move?._tag === "Ask" }
+      }, catchDatabaseErrors)
+
+      // By the primary key.
+      const findOther = SqlSchema.findAll({
+        Request: Schema.Struct({ caller: UserId, id: RequestId }),
+        Result: Schema.Struct({ other: UserId }),
+        execute: ({ caller, id }) => sql`
+          SELECT CASE from_user_id WHEN ${caller} THEN to_user_id ELSE from_user_id END AS other FROM friend_requests
+          WHERE id = ${id} AND (from_user_id = ${caller} OR to_user_id = ${caller})`
+      })
+
+      /** A change of a request, which the caller has sent or got. */
+      const changeRequest = Effect.fnUntraced(function* <E>(
+        caller: UserId,
+        id: RequestId,
+        decide: (pair: Pair.Pair) => Effect.Effect<Pair.Move | undefined, E>
+      ) {
+        const [found] = yield* findOther({ caller, id })
+        if (found === undefined) return yield* noRequest
+        return (yield* change(caller, found.other, decide)).request
+      })
+
+      const answer = Effect.fn("Friends.answer")(function* (caller: UserId, id: RequestId, answer: Answer) {
+        const request = yield* changeRequest(caller, id, (pair) => Pair.answer(pair, id, answer))
+        return request ?? (yield* noRequest)
+      }, catchDatabaseErrors)
+
+      const withdraw = Effect.fn("Friends.withdraw")(
+        (caller: UserId, id: RequestId) => Effect.asVoid(changeRequest(caller, id, (pair) => Pair.withdraw(pair, id))),
+        catchDatabaseErrors
+      )
+
+      const remove = Effect.fn("Friends.remove")(
+        (caller: UserId, other: UserId) =>
+          Effect.asVoid(change(caller, other, (pair) => Effect.succeed(Pair.remove(pair)))),
+        catchDatabaseErrors
+      )
+
+      return Friends.of({ list, remove, requests, ask, answer, withdraw })
+    })
+  )
+}

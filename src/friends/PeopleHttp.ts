@@ -1,0 +1,21 @@
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { Api } from "../Api.ts"
+import { CurrentSession } from "../auth/Session.ts"
+import { People } from "./People.ts"
+
+export const PeopleHttp = HttpApiBuilder.group(
+  Api,
+  "people",
+  Effect.fn(function* (handlers) {
+    const people = yield* People
+
+    return handlers.handleAll({
+      search: ({ query }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) =>
+          Effect.map(people.search(userId, query.query), (users) => ({ users }))
+        ),
+      get: ({ params }) => people.get(params.id)
+    })
+  })
+)

@@ -1,0 +1,121 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Predicate, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
+import { nobody } from "../messaging/group.ts"
+import { call, type Answer } from "./caller.ts"
+import { anyActs, everybody, Model, type Act, type Outcome, type Person, type Picture } from "./model.ts"
+
+type Three = readonly [TestUser, TestUser, TestUser]
+
+class People extends Context.Service<People, Three>()("test/People") {
+  static readonly layer = Layer.effect(People, Effect.all([signedIn(), signedIn(), signedIn()]))
+}
+
+const Profiles = Schema.Array(Schema.Struct({ id: Schema.String }))
+const Lists = Schema.Struct({
+  friends: Schema.optionalKey(Profiles),
+  blocks: Schema.optionalKey(Profiles),
+  requests: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        status: Schema.Literal("pending"),
+        direction: Schema.Literals(["incoming", "outgoing"]),
+        user: Schema.Struct({ id: Schema.String })
+      })
+    )
+  )
+})
+
+const outcomeOf = ({ body, status }: Answer): Outcome => {
+  if (status === 204) return [204]
+  const says = status >= 400 ? "type" : "status"
+  return [status, Predicate.hasProperty(body, says) ? String(body[says]) : "nothing"]
+}
+
+layer(Layer.provideMerge(People.layer, TestServer.layer))("What people are to each other", (it) => {
+  it.effect.prop(
+    "is what a model of it says, in every answer and every list, whatever they do",
+    { acts: anyActs },
+    ({ acts }) =>
+      Effect.gen(function* () {
+        const people = yield* People
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`DELETE FROM friend_requests`
+        yield* sql`DELETE FROM blocks`
+        yield* sql`DELETE FROM conversations`
+        const model = new Model()
+        const ids = new Map<string, string>()
+        const numberOf = (id: string) => everybody.find((person) => people[person].id === id) ?? assert.fail(id)
+
+        const send = Effect.fnUntraced(function* ({ by, deed, to }: Act) {
+          const [user, other] = [people[by], people[to].id]
+          const request = `/friends/requests/${ids.get(Model.pair(by, to)) ?? nobody}`
+          switch (deed) {
+            case "Ask": {
+              const answer = yield* call(user, "POST", "/friends/requests", { to: other })
+              if (Predicate.hasProperty(answer.body, "id")) ids.set(Model.pair(by, to), String(answer.body["id"]))
+              return answer
+            }
+            case "Accept":
+              return yield* call(user, "PUT", request, { status: "accepted" })
+            case "Decline":
+              return yield* call(user, "PUT", request, { status: "rejected" })
+            case "Withdraw":
+              return yield* call(user, "DELETE", request)
+            case "Remove":
+              return yield* call(user, "DELETE", `/friends/${other}`)
+            case "Block":
+              return yield* call(user, "PUT", `/friends/blocks/${other}`)
+            case "Unblock":
+              return yield* call(user, "DELETE", `/friends/blocks/${other}`)
+            case "Time":
+              yield* sql`
+                UPDATE friend_requests SET responded_at = responded_at - interval '7 days'
+                WHERE least(from_user_id, to_user_id) = least(${user.id}::uuid, ${other}::uuid)
+                  AND greatest(from_user_id, to_user_id) = greatest(${user.id}::uuid, ${other}::uuid)`
+              return undefined
+          }
+        })
+
+        const listed = Effect.fnUntraced(function* (
+          person: Person
+        ): Effect.fn.Return<Picture, Schema.SchemaError, TestServer> {
+          const [friends, blocks, incoming, outgoing] = yield* Effect.forEach(
+            ["", "/blocks", "/requests?direction=incoming", "/requests?direction=outgoing"],
+            (list) =>
+              Effect.flatMap(call(people[person], "GET", `/friends${list}`), ({ body }) =>
+                Schema.decodeUnknownEffect(Lists)(body)
+              ),
+            { concurrency: "unbounded" }
+          )
+          const numbers = (ids: ReadonlyArray<{ readonly id: string }> = []) => ids.map(({ id }) => numberOf(id)).sort()
+          return {
+            friends: numbers(friends?.friends),
+            blocks: numbers(blocks?.blocks),
+            incoming: numbers(incoming?.requests?.map(({ user }) => user)),
+            outgoing: numbers(outgoing?.requests?.map(({ user }) => user))
+          }
+        })
+
+        for (const [index, act] of acts.entries()) {
+          const done = JSON.stringify(acts.slice(0, index + 1))
+          const due = model.act(act)
+          const answer = yield* send(act)
+          assert.deepStrictEqual(answer && outcomeOf(answer), due, done)
+          for (const person of [act.by, act.to]) {
+            assert.deepStrictEqual(yield* listed(person), model.picture(person), `${person} after ${done}`)
+          }
+        }
+        const rows = yield* sql<{ count: number }>`SELECT count(*)::int AS count FROM friend_requests`
+        assert.isAtMost(rows[0]?.count ?? 0, 3)
+        const direct = yield* sql<{ low: string; high: string }>`
+          SELECT direct_low AS low, direct_high AS high FROM conversations`
+        assert.sameMembers(
+          direct.map(({ high, low }) => Model.pair(numberOf(low), numberOf(high))),
+          [...model.conversations]
+        )
+      }),
+    { arbitrary: { runs: 40 }, timeout: 120_000 }
+  )
+})
