@@ -1,6 +1,7 @@
 import type { Option, Redacted } from "effect"
 import { Config, Duration, Effect, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { IpNetwork, NetAddress } from "effect/net"
+import { LogLevelsFromString, type LogLevels } from "./Log.ts"
 
 /**
  * Every environment variable that XFChat reads, and the only place that reads them.
@@ -76,6 +77,25 @@ const oneOf = <const Values extends ReadonlyArray<string>>(...values: Values): K
   takes: `one of ${values.join(", ")}`,
   schema: Schema.Literals(values)
 })
+
+const url: Kind<URL> = { takes: "a URL", schema: Schema.URLFromString }
+
+/** As OpenTelemetry writes them. */
+const headers: Kind<Redacted.Redacted<Readonly<Record<string, string>>>> = {
+  takes: "names and values, percent-encoded, with commas between them: name=value,name=value",
+  schema: Schema.RedactedFromValue(
+    Schema.String.check(Schema.isPattern(/^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$/)).pipe(
+      Schema.decodeTo(
+        Schema.Record(Schema.String, Schema.String),
+        SchemaTransformation.transform<Readonly<Record<string, string>>, string>({
+          decode: (text) => Object.fromEntries(new URLSearchParams(text.replaceAll("+", "%2B").replaceAll(",", "&"))),
+          encode: (headers) => `${new URLSearchParams(headers)}`.replaceAll("&", ",")
+        })
+      )
+    )
+  ),
+  isSecret: true
+}
 
 const secret = (takes: string): Kind<Redacted.Redacted> => ({
   takes,
@@ -239,6 +259,49 @@ export const rateLimits = {
   streaming: setting("RATE_LIMIT_STREAMING", rate, "120", "streams opened and long polls, a minute and user"),
   searching: setting("RATE_LIMIT_SEARCHING", rate, "60", "searches for people, a minute and user")
 }
+
+const levels: Kind<LogLevels> = {
+  takes:
+    "a level (trace, debug, info, warn, error, off), and after commas levels of modules: info,xfchat/streaming=debug",
+  schema: LogLevelsFromString
+}
+
+export const logLevel = optional(
+  "LOG_LEVEL",
+  levels,
+  "from which level on there are log lines, `info` unless set; of modules by themselves as in `info,xfchat/database=debug`"
+)
+export const rustLog = optional("RUST_LOG", levels, "the same, where `LOG_LEVEL` is not set")
+export const logFormat = optional(
+  "LOG_FORMAT",
+  oneOf("json", "pretty"),
+  "`json` or `pretty`; unless set, pretty on a terminal and JSON elsewhere"
+)
+export const otlpEndpoint = optional(
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  url,
+  "where traces and logs are sent to by OTLP over HTTP: `http://localhost:4318`"
+)
+export const otlpHeaders = optional(
+  "OTEL_EXPORTER_OTLP_HEADERS",
+  headers,
+  "headers to send them with, such as `authorization=Bearer%20token`"
+)
+export const otlpServiceName = setting(
+  "OTEL_SERVICE_NAME",
+  text("a name"),
+  "xfchat",
+  "the name that they are sent under"
+)
+
+export const adminToken = optional(
+  "ADMIN_TOKEN",
+  {
+    ...secret("a secret of at least 16 characters"),
+    schema: Schema.RedactedFromValue(Schema.String.check(Schema.isMinLength(16)))
+  },
+  "who has it may ask `/api/admin/database`, which is not there without it"
+)
 
 /** Fails when any variable is malformed: asked before all else, so that no mistake shows up late. */
 export const check: Effect.Effect<void, Config.ConfigError> = Effect.suspend(() =>

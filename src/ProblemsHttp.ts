@@ -12,6 +12,7 @@ import {
 import { HttpApi, HttpApiError } from "effect/http-api"
 import { isUtf8 } from "node:buffer"
 import { Api } from "./Api.ts"
+import { inModule } from "./Log.ts"
 import {
   InternalError,
   MalformedRequest,
@@ -126,6 +127,7 @@ export const makeProblemOf = () => {
           )
     }
     return Effect.logError("Request failed", cause).pipe(
+      inModule("xfchat/http"),
       Effect.andThen(HttpServerRespondable.toResponse(new InternalError({ requestId })))
     )
   }

@@ -1,5 +1,6 @@
 import { Cause, Context, Effect, Exit, type Types } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { inModule, isLogged } from "./Log.ts"
 import * as Metrics from "./Metrics.ts"
 import { makeRequestMetrics } from "./operations/RequestMetrics.ts"
 import { makeProblemOf } from "./ProblemsHttp.ts"
@@ -14,6 +15,11 @@ const clientGone = 499
 const isTimed = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) =>
   response.body._tag !== "Stream" && !request.url.includes("wait=")
 
+/** Those of proxies and of clients who want to find their requests again. */
+const saneId = /^[\w.:/+=-]{8,128}$/
+
+const module = "xfchat/http"
+
 type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 
 /**
@@ -26,11 +32,20 @@ export const RequestsLive = HttpRouter.middleware(
     const count = yield* makeRequestMetrics
     let inFlight = 0
     yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight)
+    const isEachLogged = yield* isLogged(module, "Debug")
+    const log = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
+      isEachLogged
+        ? Effect.logDebug(`${method} ${url.split("?", 1)[0]}`).pipe(
+            Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }),
+            inModule(module)
+          )
+        : Effect.void
 
     return (app: App): App =>
       Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        const requestId = crypto.randomUUID()
+        const given = request.headers["x-request-id"]
+        const requestId = given !== undefined && saneId.test(given) ? given : crypto.randomUUID()
         const started = performance.now()
         inFlight += 1
         return app.pipe(
@@ -38,11 +53,13 @@ export const RequestsLive = HttpRouter.middleware(
             Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : problemOf(cause, request, requestId)
           ),
           Effect.onExit((exit) =>
-            Effect.sync(() => {
+            Effect.suspend(() => {
               inFlight -= 1
+              const status = Exit.isSuccess(exit) ? exit.value.status : clientGone
+              const time = Exit.isSuccess(exit) && isTimed(request, exit.value) ? started : undefined
               // The router has left in the context which route it was.
-              if (Exit.isFailure(exit)) return count(fiber.context, clientGone, undefined)
-              count(fiber.context, exit.value.status, isTimed(request, exit.value) ? started : undefined)
+              count(fiber.context, status, time)
+              return log(request, status, started)
             })
           ),
           Effect.map((response) =>

@@ -32,6 +32,8 @@ import { Participants } from "./messaging/Participants.ts"
 import { Visibility } from "./messaging/Visibility.ts"
 import { Receipts } from "./messaging/Receipts.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
+import { AdminHttp } from "./operations/AdminHttp.ts"
+import { DatabaseReport } from "./operations/DatabaseReport.ts"
 import { Health } from "./operations/Health.ts"
 import { OperationsHttp } from "./operations/OperationsHttp.ts"
 import { Circles } from "./presence/Circles.ts"
@@ -52,7 +54,8 @@ export const ServicesLive = Layer.mergeAll(
   InboxSubscriptions.layer,
   PresenceSubscriptions.layer,
   AccountDeletion.layer,
-  Health.layer
+  Health.layer,
+  DatabaseReport.layer
 ).pipe(
   Layer.provideMerge(Presence.layer),
   Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
@@ -80,6 +83,7 @@ export const ServicesLive = Layer.mergeAll(
 export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
+  AdminHttp,
   // Within what shows the client: the first that is built is the outermost.
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(

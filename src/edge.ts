@@ -6,6 +6,7 @@ import * as Database from "./database/Database.ts"
 import { refuseOn } from "./operations/DevAuthBypass.ts"
 import { failureLine } from "./operations/FailureLine.ts"
 import { toFetchHandler, type FetchHandler } from "./operations/FetchHandler.ts"
+import { ObservabilityLive } from "./operations/Observability.ts"
 import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
 import { Draining } from "./streaming/Draining.ts"
 
@@ -18,6 +19,8 @@ const runtime = ManagedRuntime.make(
     Layer.provideMerge(Layer.merge(HttpRouter.layer, HttpServer.layerServices)),
     Layer.provideMerge(ServicesLive),
     Layer.provide(Database.layer),
+    // For the requests, too: they run in what this gives.
+    Layer.provideMerge(ObservabilityLive),
     Layer.provide(Layer.effectDiscard(Effect.andThen(Configuration.check, refuseOn(undefined))))
   )
 )

@@ -1,10 +1,11 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Duration, Effect, identity, Predicate, Schedule, type Scope } from "effect"
+import { Duration, Effect, Exit, identity, Predicate, Schedule, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError, Statement, type SqlConnection } from "effect/sql"
 import type { NetConnectOpts } from "node:net"
+import { inModule, isLogged } from "../Log.ts"
 import * as Metrics from "../Metrics.ts"
 import { isConnectionLost } from "./DatabaseErrors.ts"
 import { makeSockets } from "./Sockets.ts"
@@ -25,19 +26,19 @@ export interface PostgresClientOptions {
 /** Statements that share a connection where the driver may let them: its own default. */
 const statementsOfConnection = 32
 
-/** Runs a statement, and knows of it meanwhile. */
-type Watch = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+/** Does something around a statement. */
+type Around = <A, E, R>(statement: Effect.Effect<A, E, R>, sql: string) => Effect.Effect<A, E, R>
 
 const endsPart = /^(ROLLBACK|RELEASE)\b/
 
 /** A connection as the SQL client takes it. Rows are as PostgreSQL names them: nothing transforms them. */
 class Connection implements SqlConnection.Connection {
   private readonly connection: PgConnection
-  private readonly watch: Watch
+  private readonly around: Around
 
-  constructor(connection: PgConnection, watch: Watch) {
+  constructor(connection: PgConnection, around: Around) {
     this.connection = connection
-    this.watch = watch
+    this.around = around
   }
 
   execute(sql: string, params: ReadonlyArray<unknown>) {
@@ -46,16 +47,16 @@ class Connection implements SqlConnection.Connection {
     return endsPart.test(sql) ? Effect.catchIf(rows, isConnectionLost, () => Effect.succeed([])) : rows
   }
   executeUnprepared(sql: string, params: ReadonlyArray<unknown>) {
-    return Effect.map(this.watch(this.connection.query(sql, params, false)), ({ rows }) => rows)
+    return Effect.map(this.around(this.connection.query(sql, params, false), sql), ({ rows }) => rows)
   }
   executeRaw(sql: string, params: ReadonlyArray<unknown>) {
-    return this.watch(this.connection.query(sql, params))
+    return this.around(this.connection.query(sql, params), sql)
   }
   executeValues(sql: string, params: ReadonlyArray<unknown>) {
-    return this.watch(this.connection.queryValues(sql, params))
+    return this.around(this.connection.queryValues(sql, params), sql)
   }
   executeValuesUnprepared(sql: string, params: ReadonlyArray<unknown>) {
-    return this.watch(this.connection.queryValues(sql, params, false))
+    return this.around(this.connection.queryValues(sql, params, false), sql)
   }
   executeStream(sql: string, params: ReadonlyArray<unknown>) {
     return this.connection.stream(sql, params)
@@ -78,6 +79,21 @@ const commit = (connection: SqlConnection.Connection) =>
         : Effect.void
   })
 
+const module = "xfchat/database"
+
+/** The statement as it was written, without the values. */
+const logStatement: Around = (statement, sql) =>
+  Effect.flatMap(Effect.timed(Effect.exit(statement)), ([time, exit]) =>
+    Effect.logDebug(sql.trim().replaceAll(/\s+/g, " ")).pipe(
+      Effect.annotateLogs({
+        milliseconds: Math.round(Duration.toMillis(time)),
+        ...(Exit.isFailure(exit) ? { failed: true } : {})
+      }),
+      inModule(module),
+      Effect.andThen(exit)
+    )
+  )
+
 /** As the driver's compiler knows it. */
 const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
 
@@ -95,7 +111,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   // In the order in which they began.
   const running = new Set<{ readonly since: number }>()
   const recordTime = yield* Metrics.recorder(Metrics.statementTime)
-  const watch: Watch = (statement) =>
+  const watch = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.suspend(() => {
       const entry = { since: performance.now() }
       running.add(entry)
@@ -106,6 +122,9 @@ export const makePostgresClient = Effect.fnUntraced(function* (
       })
     })
 
+  const log: Around = (yield* isLogged(module, "Debug")) ? logStatement : identity
+  const watchAndLog: Around = (statement, sql) => watch(log(statement, sql))
+
   const known = new Map<PgConnection, { readonly connection: Connection; readonly until: number }>()
   const know = (connection: PgConnection) => {
     let entry = known.get(connection)
@@ -113,7 +132,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
       // Those that were opened together do not end together.
       const age = Duration.toMillis(lifetime) * (0.9 + 0.2 * Math.random())
       // What is borrowed for one statement is watched as a whole.
-      entry = { connection: new Connection(connection, identity), until: performance.now() + age }
+      entry = { connection: new Connection(connection, log), until: performance.now() + age }
       known.set(connection, entry)
     }
     return entry.connection
@@ -142,7 +161,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
       () => Effect.sync(() => void (taken -= part))
     ).pipe(
       Effect.andThen(Effect.suspend(() => (mayWait() ? wait(acquire) : acquire))),
-      Effect.map((connection) => new Connection(connection, watch))
+      Effect.map((connection) => new Connection(connection, watchAndLog))
     )
   const reserve = Effect.flatMap(pool.get, (connection) => {
     know(connection)

@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { References, Cause, Console, Data, Effect, Exit, Layer, Runtime } from "effect"
+import { Cause, Console, Data, Effect, Exit, Layer, Runtime } from "effect"
 import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import * as Configuration from "../Configuration.ts"
@@ -9,6 +9,7 @@ import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
 import * as DenoHttpServer from "./DenoHttpServer.ts"
 import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
 import { failureLine } from "./FailureLine.ts"
+import { ObservabilityLive } from "./Observability.ts"
 
 /** The address to listen on is taken, or not ours. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{
@@ -63,9 +64,8 @@ export const ServerProcess = ServerLive.pipe(
   Layer.provide(DevAuthBypass),
   Layer.provideMerge(ServicesLive),
   Layer.provide(Database.layer),
-  Layer.provide(Layer.effectDiscard(check)),
-  // Nobody collects spans, and each would cost as much as a delivery.
-  Layer.provide(Layer.succeed(References.TracerEnabled, false))
+  Layer.provide(ObservabilityLive),
+  Layer.provide(Layer.effectDiscard(check))
 )
 
 /**

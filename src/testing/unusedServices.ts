@@ -13,6 +13,7 @@ import { MessageChanges } from "../messaging/MessageChanges.ts"
 import { Messages } from "../messaging/Messages.ts"
 import { Participants } from "../messaging/Participants.ts"
 import { Receipts } from "../messaging/Receipts.ts"
+import { DatabaseReport } from "../operations/DatabaseReport.ts"
 import { Health } from "../operations/Health.ts"
 import { Presence } from "../presence/Presence.ts"
 import { PresenceSubscriptions } from "../presence/PresenceSubscriptions.ts"
@@ -39,6 +40,7 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(Inbox, {}),
   Layer.mock(InboxSubscriptions, {}),
   Layer.mock(Health, {}),
+  Layer.mock(DatabaseReport, {}),
   Layer.mock(Presence, {}),
   Layer.mock(PresenceSubscriptions, {})
 )

@@ -1,0 +1,82 @@
+import { Context, Effect, LogLevel, Schema, SchemaIssue, SchemaTransformation } from "effect"
+
+/** Which log lines there are: from which level on, of all modules but those that are named with a level of their own. */
+export interface LogLevels {
+  readonly all: LogLevel.LogLevel
+  readonly modules: ReadonlyArray<readonly [module: string, level: LogLevel.LogLevel]>
+}
+
+const names: Readonly<Record<string, LogLevel.LogLevel>> = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  warning: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+  off: "None",
+  none: "None"
+}
+
+/** `info,xfchat/streaming=debug`, and as Rust writes it, `xfchat::streaming=debug`. */
+const parse = (text: string): LogLevels | undefined => {
+  let all: LogLevel.LogLevel = "Info"
+  const modules: Array<readonly [string, LogLevel.LogLevel]> = []
+  for (const directive of text.split(",")) {
+    const [, module, name = ""] = /^(?:([\w.:/-]+)=)?(\w+)$/.exec(directive.trim()) ?? []
+    const level = names[name.toLowerCase()]
+    if (level === undefined) return undefined
+    if (module === undefined) all = level
+    else modules.push([module.replaceAll("::", "/"), level])
+  }
+  return { all, modules }
+}
+
+const isLogLevel = Schema.Literals(LogLevel.values)
+
+/** {@link LogLevels} as they stand in `LOG_LEVEL`. */
+export const LogLevelsFromString: Schema.Codec<LogLevels, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Struct({ all: isLogLevel, modules: Schema.Array(Schema.Tuple([Schema.String, isLogLevel])) }),
+    SchemaTransformation.transformEffect({
+      decode: (text: string) => {
+        const levels = parse(text)
+        return levels === undefined
+          ? Effect.fail(new SchemaIssue.InvalidValue({ message: "no levels" }))
+          : Effect.succeed(levels)
+      },
+      encode: ({ all, modules }) => Effect.succeed([all, ...modules.map((module) => module.join("="))].join())
+    })
+  )
+)
+
+/** The levels in force. */
+export const CurrentLogLevels = Context.Reference<LogLevels>("xfchat/Log/CurrentLogLevels", {
+  defaultValue: () => ({ all: "Info", modules: [] })
+})
+
+/** The level that counts for a module: that of the longest name that it is, or is below. */
+export const levelOf = ({ all, modules }: LogLevels, module: string | undefined): LogLevel.LogLevel => {
+  let level = all
+  let longest = -1
+  for (const [name, itsLevel] of modules) {
+    if (name.length > longest && (module === name || module?.startsWith(`${name}/`) === true)) {
+      level = itsLevel
+      longest = name.length
+    }
+  }
+  return level
+}
+
+/** Whether lines of a level are wanted of a module, for those that cost something to write. */
+export const isLogged = (module: string, level: LogLevel.Severity): Effect.Effect<boolean> =>
+  Effect.map(CurrentLogLevels, (levels) => LogLevel.isGreaterThanOrEqualTo(level, levelOf(levels, module)))
+
+/** The annotation that names the module of a line. */
+export const moduleAnnotation = "module"
+
+/** Says which module the lines are of, so that `LOG_LEVEL` can ask for more of it, or less: `xfchat/streaming`. */
+export const inModule =
+  (module: string) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.annotateLogs(self, moduleAnnotation, module)

@@ -1,0 +1,38 @@
+import { Effect, Layer, Option, Redacted } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
+import { createHash, timingSafeEqual } from "node:crypto"
+import { Unauthorized } from "../auth/Account.ts"
+import * as Configuration from "../Configuration.ts"
+import { DatabaseReport } from "./DatabaseReport.ts"
+
+/** In a time that does not tell how much of it is right: of digests, which are of one length. */
+const isSame = (one: string, other: string) => {
+  const [a, b] = [one, other].map((text) => createHash("sha256").update(text).digest())
+  return a !== undefined && b !== undefined && timingSafeEqual(a, b)
+}
+
+const requireToken = Effect.fnUntraced(function* (token: Redacted.Redacted) {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const [, given = ""] = /^bearer (.+)$/i.exec(headers["authorization"] ?? "") ?? []
+  if (!isSame(given, Redacted.value(token))) {
+    return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the value of ADMIN_TOKEN." })
+  }
+})
+
+/** For who runs the server, and has `ADMIN_TOKEN`: without one these routes do not exist. They are not in the contract. */
+export const AdminHttp = Layer.unwrap(
+  Effect.gen(function* () {
+    const token = yield* Configuration.adminToken
+    if (Option.isNone(token)) return Layer.empty
+    const report = yield* DatabaseReport
+    return HttpRouter.add(
+      "GET",
+      "/api/admin/database",
+      requireToken(token.value).pipe(
+        Effect.andThen(report.read),
+        Effect.map((state) => HttpServerResponse.jsonUnsafe(state)),
+        Effect.catch((error) => HttpServerRespondable.toResponse(error))
+      )
+    )
+  })
+)

@@ -1,0 +1,131 @@
+import { Context, DateTime, Effect, Layer, Metric, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import * as Migrator from "../database/Migrator.ts"
+import * as Metrics from "../Metrics.ts"
+import { DatabaseUnavailable } from "../Problem.ts"
+
+const Server = Schema.Struct({
+  version: Schema.String,
+  startedAt: Schema.DateTimeUtcFromDate,
+  /** Of the whole database, in bytes. */
+  size: Schema.Number,
+  /** Connections of all programs to it, and how many there may be. */
+  connections: Schema.Number,
+  maxConnections: Schema.Number
+})
+
+const Table = Schema.Struct({
+  name: Schema.String,
+  /** As estimated at the last ANALYZE. */
+  rows: Schema.Number,
+  deadRows: Schema.Number,
+  bytes: Schema.Number,
+  indexBytes: Schema.Number,
+  lastVacuum: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  lastAnalyze: Schema.NullOr(Schema.DateTimeUtcFromDate)
+})
+
+/** A statement as pg_stat_statements has it: without values. Times in milliseconds. */
+const SlowStatement = Schema.Struct({
+  statement: Schema.String,
+  calls: Schema.Number,
+  meanTime: Schema.Number,
+  totalTime: Schema.Number,
+  rows: Schema.Number
+})
+
+/** How the database does, for who runs it. */
+export const DatabaseState = Schema.Struct({
+  server: Server,
+  /** Of this process. */
+  pool: Schema.Struct({ connections: Schema.Number, running: Schema.Number, waiting: Schema.Number }),
+  migrations: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      name: Schema.String,
+      state: Schema.String,
+      appliedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+    })
+  ),
+  tables: Schema.Array(Table),
+  /** Those that took the most time in all; `null` without the extension, or the right to see it. */
+  slowStatements: Schema.NullOr(Schema.Array(SlowStatement))
+})
+export type DatabaseState = typeof DatabaseState.Type
+
+export class DatabaseReport extends Context.Service<
+  DatabaseReport,
+  { readonly read: Effect.Effect<DatabaseState, DatabaseUnavailable> }
+>()("xfchat/operations/DatabaseReport") {
+  static readonly layer = Layer.effect(
+    DatabaseReport,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+
+      const findServer = SqlSchema.findOne({
+        Request: Schema.Void,
+        Result: Server,
+        execute: () => sql`
+          SELECT current_setting('server_version') AS version, pg_postmaster_start_time() AS "startedAt",
+            pg_database_size(current_database()) AS size, current_setting('max_connections')::int AS "maxConnections",
+            (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections`
+      })
+
+      const findTables = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: Table,
+        execute: () => sql`
+          SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows, coalesce(s.n_dead_tup, 0) AS "deadRows",
+            pg_table_size(c.oid) AS bytes, pg_indexes_size(c.oid) AS "indexBytes",
+            greatest(s.last_vacuum, s.last_autovacuum) AS "lastVacuum",
+            greatest(s.last_analyze, s.last_autoanalyze) AS "lastAnalyze"
+          FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+          WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+          ORDER BY pg_total_relation_size(c.oid) DESC, c.relname`
+      })
+
+      const findSlow = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: SlowStatement,
+        execute: () => sql`
+          SELECT query AS statement, calls, mean_exec_time AS "meanTime", total_exec_time AS "totalTime", rows
+          FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+          ORDER BY total_exec_time DESC LIMIT 20`
+      })
+      const slowStatements = Effect.gen(function* () {
+        const [found] = yield* sql<{
+          isThere: boolean
+        }>`SELECT to_regclass('pg_stat_statements') IS NOT NULL AS "isThere"`
+        if (found?.isThere !== true) return null
+        // It may be there and not loaded, or not be ours to see.
+        return yield* Effect.catchTag(findSlow(), "SqlError", () => Effect.succeed(null))
+      })
+
+      const read = Effect.gen(function* () {
+        const migrations = yield* Migrator.status.pipe(
+          Effect.provideService(SqlClient.SqlClient, sql),
+          Effect.mapError(({ message }) => new DatabaseUnavailable({ detail: message }))
+        )
+        return {
+          server: yield* findServer(),
+          pool: {
+            connections: (yield* Metric.value(Metrics.databaseConnections)).value,
+            running: (yield* Metric.value(Metrics.databaseRunning)).value,
+            waiting: (yield* Metric.value(Metrics.databaseWaiting)).value
+          },
+          migrations: migrations.map(({ appliedAt, id, name, state }) => ({
+            id: `${id}`,
+            name,
+            state,
+            appliedAt: appliedAt === undefined ? null : DateTime.fromDateUnsafe(appliedAt)
+          })),
+          tables: yield* findTables(),
+          slowStatements: yield* slowStatements
+        }
+      }).pipe(catchDatabaseErrors, Effect.withSpan("DatabaseReport.read"))
+
+      return DatabaseReport.of({ read })
+    })
+  )
+}
