@@ -148,6 +148,22 @@ conformance("Bad input", (server) => {
   })
 
   it.each([
+    ["currentPassword", ["x".repeat(1_025)]],
+    ["newPassword", ["", "short", "😀😀😀😀", "x".repeat(1_025), "é".repeat(513)]],
+    ["token", ["x"]]
+  ])("a change of the password with a wrong %s is 422, names it, and changes nothing", async (member, values) => {
+    const { ada } = pair
+    for (const value of [...values, "a\u0000bcdefgh", "a\ud800bcdefgh", 7, [], {}, null]) {
+      const json = { currentPassword: password, newPassword: "another password", [member]: value }
+      const answer = await ada.put("/api/auth/password", json)
+      assert.strictEqual(answer.status, 422, JSON.stringify(value))
+      assert.deepStrictEqual(membersOf(answer.body), [`payload.${member}`])
+    }
+    const login = { login: ada.user.username, password }
+    assert.strictEqual((await new Client(server).post("/api/auth/login", login)).status, 200)
+  })
+
+  it.each([
     ["no content", {}],
     ["an empty content", { content: "" }],
     ["a NUL character", { content: "a\u0000b" }],
@@ -278,6 +294,12 @@ conformance("Bad input", (server) => {
       await signUp(password),
       await signUpRaw(`{"password":"${password}"`),
       await new Client(server).post("/api/auth/login", { login: password, password: [password] }),
+      await ada.put("/api/auth/password", { currentPassword: password, newPassword: [password] }),
+      await ada.put("/api/auth/password", { currentPassword: `${password}?`, newPassword: password }),
+      await ada.request("PATCH", "/api/auth/me", { json: { email: password, currentPassword: password } }),
+      await ada.request("PATCH", "/api/auth/me", { json: { email: "ada@example.com", currentPassword: [password] } }),
+      await ada.request("DELETE", "/api/auth/me", { json: { currentPassword: `${password}\u0000` } }),
+      await ada.request("DELETE", `/api/auth/sessions/${ada.token}`),
       await ada.get(messages, { version: `${ada.token}` }),
       await ada.get(messages, { subscribe: "true", parents: `${ada.token}` }),
       await ada.get(messages, { subscribe: "true", heartbeats: `${ada.token}` }),

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Schema } from "effect"
-import { SqlClient, Statement } from "effect/sql"
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
@@ -8,6 +8,7 @@ import { Messages, type View } from "../../src/messaging/Messages.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
 import { Circles } from "../../src/presence/Circles.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
+import { plansOf } from "../plans.ts"
 import { groupOf, people } from "./group.ts"
 
 interface Filled {
@@ -66,48 +67,6 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
     })
   )
 }
-
-interface Node {
-  readonly "Node Type": string
-  readonly "Index Name"?: string
-  readonly "Relation Name"?: string
-  readonly Plans?: ReadonlyArray<Node>
-}
-const Node = Schema.Struct({
-  "Node Type": Schema.String,
-  "Index Name": Schema.optionalKey(Schema.String),
-  "Relation Name": Schema.optionalKey(Schema.String),
-  Plans: Schema.optionalKey(Schema.Array(Schema.suspend((): Schema.Codec<Node> => Node)))
-})
-const Explained = Schema.Tuple([Schema.Struct({ "QUERY PLAN": Schema.Tuple([Schema.Struct({ Plan: Node })]) })])
-
-const nodes = (node: Node): ReadonlyArray<Node> => [node, ...(node.Plans ?? []).flatMap(nodes)]
-
-/** The plans of all statements that an effect executes in its own fiber, when it executes them. */
-const plansOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
-  const sql = yield* SqlClient.SqlClient
-  const statements: Array<ReturnType<Statement.Statement<unknown>["compile"]>> = []
-  yield* Effect.provideService(effect, Statement.CurrentTransformer, (statement) =>
-    Effect.sync(() => {
-      statements.push(statement.compile())
-      return statement
-    })
-  )
-  const plans = yield* Effect.forEach(statements, ([text, parameters]) =>
-    sql.unsafe(`EXPLAIN (FORMAT JSON) ${text}`, parameters).pipe(Effect.flatMap(Schema.decodeUnknownEffect(Explained)))
-  )
-  const all = plans.flatMap(
-    ([
-      {
-        "QUERY PLAN": [{ Plan }]
-      }
-    ]) => nodes(Plan)
-  )
-  return {
-    indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
-    readWhole: all.flatMap((node) => (node["Node Type"] === "Seq Scan" ? [node["Relation Name"]] : []))
-  }
-})
 
 const at = (seq: number) => Position.make(seq)
 
