@@ -1,0 +1,73 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Yaml } from "effect/encoding"
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { twoPeople } from "../conformance/client.ts"
+import { subscribe } from "../conformance/stream.ts"
+import { startServer } from "../serverProcess.ts"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const read = (path: string) => readFile(root + path, "utf8")
+
+/** Every metric that a server serves which has been used, by name. */
+const served = Effect.gen(function* () {
+  const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
+  return yield* Effect.promise(async () => {
+    const { conversation, grace, messages } = await twoPeople({ url: baseUrl })
+    await using stream = await subscribe(grace, messages)
+    await stream.snapshot()
+    await grace.send(conversation, "something to count")
+    const text = await (await fetch(`${baseUrl}/metrics`)).text()
+    const metrics = new Map(
+      [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", kind = ""]) => [name, kind])
+    )
+    // Is not there before something has failed.
+    return metrics.set("xfchat_outbox_failures_total", "counter")
+  })
+})
+
+/** The series of a metric: a histogram has three. */
+const seriesOf = (metrics: ReadonlyMap<string, string>) =>
+  new Set(
+    [...metrics].flatMap(([name, kind]) =>
+      kind === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]
+    )
+  )
+
+const named = (expression: string) => expression.match(/\b(?:xfchat|process|nodejs)_[a-z_]+\b/g) ?? []
+
+describe("what is written about metrics", () => {
+  it.live("is what a server serves: the table of each, and those of the dashboard and of the alerts", () =>
+    Effect.gen(function* () {
+      const metrics = yield* served
+      yield* Effect.promise(async () => {
+        const documented = [...(await read("docs/monitoring.md")).matchAll(/^\| `(\w+)` \| (\w+) \|/gm)]
+        assert.deepStrictEqual(
+          documented.map(([, name, kind]) => `${name} ${kind}`).sort(),
+          [...metrics].map(([name, kind]) => `${name} ${kind}`).sort()
+        )
+
+        const series = seriesOf(metrics)
+        const dashboard = JSON.parse(await read("docs/grafana.json"))
+        const alerts = Yaml.parse(await read("docs/alerts.yml")) as {
+          groups: ReadonlyArray<{ rules: ReadonlyArray<{ alert: string; expr: string }> }>
+        }
+        const rules = alerts.groups.flatMap(({ rules }) => rules)
+        const shown: ReadonlyArray<string> = dashboard.panels.flatMap(
+          (panel: { targets: ReadonlyArray<{ expr: string }> }) => panel.targets.flatMap(({ expr }) => named(expr))
+        )
+        const watched = rules.flatMap(({ expr }) => named(expr))
+        for (const name of [...shown, ...watched]) assert.include([...series], name)
+        for (const name of metrics.keys()) {
+          assert.isTrue(
+            shown.some((series) => series.replace(/_(bucket|sum|count)$/, "") === name || series === name),
+            `${name} is nowhere on the dashboard`
+          )
+        }
+        assert.isAbove(rules.length, 5)
+      })
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+})
