@@ -1,0 +1,213 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted } from "effect"
+import { HttpApi } from "effect/http-api"
+import { SqlClient } from "effect/sql"
+import { randomUUID } from "node:crypto"
+import { Api } from "../src/Api.ts"
+import { Sessions } from "../src/auth/Sessions.ts"
+import { Blocks } from "../src/friends/Blocks.ts"
+import { Conversations } from "../src/messaging/Conversations.ts"
+import { MessageId } from "../src/messaging/Message.ts"
+import { Messages } from "../src/messaging/Messages.ts"
+import { Participants } from "../src/messaging/Participants.ts"
+import { signedIn, TestServer, type TestUser } from "../src/testing/index.ts"
+
+/** Who asks, seen from a group and from the one who owns it. */
+const roles = ["nobody", "revoked", "stranger", "former", "participant", "blocked", "owner"] as const
+type Role = (typeof roles)[number]
+type SignedIn = Exclude<Role, "nobody" | "revoked">
+
+const signUp = Effect.all([signedIn(), signedIn(), signedIn(), signedIn(), signedIn(), signedIn()])
+/** Accounts cost a hash each: the same people meet in a new group each time, with new sessions. */
+class People extends Context.Service<People, Effect.Success<typeof signUp>>()("test/People") {
+  static readonly layer = Layer.effect(People, signUp)
+}
+
+/** A group of the owner's with one message of theirs; somebody who was removed, and somebody whom the owner has blocked. */
+const makeWorld = Effect.gen(function* () {
+  const sessions = yield* Sessions
+  const sql = yield* SqlClient.SqlClient
+  const signIn = Effect.fnUntraced(function* ({ id }: Pick<TestUser, "id">) {
+    const { token } = yield* sessions.open(id, { name: undefined, address: undefined })
+    return { id, token: Redacted.value(token) }
+  })
+  const [a, b, c, d, e, f] = yield* People
+  const people = [signIn(a), signIn(b), signIn(c), signIn(d), signIn(e), signIn(f)] as const
+  const [owner, participant, former, blocked, revoked, stranger] = yield* Effect.all(people)
+  yield* sql`DELETE FROM blocks`
+  const { id } = yield* (yield* Conversations).create(owner.id, {
+    participantIds: [participant.id, former.id, blocked.id, revoked.id]
+  })
+  const { message } = yield* (yield* Messages).send(owner.id, id, MessageId.make(randomUUID()), {
+    content: "hello",
+    messageType: "text"
+  })
+  yield* (yield* Participants).remove(owner.id, id, former.id)
+  yield* (yield* Blocks).block(owner.id, blocked.id)
+  const session = yield* sessions.authenticate(Redacted.make(revoked.token))
+  yield* sessions.end(session.id)
+  return { people: { owner, participant, former, blocked, revoked, stranger }, id, message, session }
+})
+type World = Effect.Success<typeof makeWorld>
+
+interface Row {
+  /** What fills the path's parameters, besides the group's and its message's ids and the owner's. */
+  readonly params?: (world: World) => Readonly<Record<string, string>>
+  readonly query?: string
+  readonly body?: () => unknown
+  /** The status for who is signed in: one for all, or one each. Who is not, or no longer, is always answered 401. */
+  readonly status: number | Readonly<Record<SignedIn, number>>
+}
+
+/** For everybody, also with a token that is good no more. */
+interface Public {
+  readonly public: number
+  readonly body?: () => unknown
+}
+
+/** Of a conversation's own: who takes no part, or no longer, does not learn whether it is there. */
+const forParticipants = (status: number, others: Partial<Record<SignedIn, number>> = {}) => ({
+  stranger: 404,
+  former: 404,
+  participant: status,
+  blocked: status,
+  owner: status,
+  ...others
+})
+
+/** What every route answers to whom. */
+const rows: Readonly<Record<string, Row | Public>> = {
+  "auth.signup": {
+    public: 201,
+    body: () => {
+      const name = `u${randomUUID().replaceAll("-", "").slice(0, 20)}`
+      return { username: name, email: `${name}@example.com`, password: "correct horse battery" }
+    }
+  },
+  "auth.login": { public: 401, body: () => ({ login: randomUUID(), password: "correct horse battery" }) },
+  "auth.logout": { status: 204 },
+  "auth.me": { status: 200 },
+  "auth.update": { status: 200, body: () => ({ displayName: "Another" }) },
+  "auth.changePassword": {
+    status: 403,
+    body: () => ({ currentPassword: "wrong wrong wrong", newPassword: "correct horse battery" })
+  },
+  "auth.sessions": { status: 200 },
+  "auth.endSession": { status: 404, params: ({ session }) => ({ id: session.id }) },
+  "auth.endOtherSessions": { status: 204 },
+  "friends.blocks": { status: 200 },
+  "friends.block": { status: { stranger: 204, former: 204, participant: 204, blocked: 204, owner: 422 } },
+  "friends.unblock": { status: 204 },
+  // A person is answered of somebody who blocks them as of a stranger.
+  "conversations.direct": {
+    status: { stranger: 201, former: 201, participant: 201, blocked: 403, owner: 422 }
+  },
+  "conversations.create": { status: 201, body: () => ({ name: "Another", participantIds: [] }) },
+  "conversations.list": { status: 200 },
+  "conversations.get": { status: forParticipants(200) },
+  "conversations.update": {
+    status: forParticipants(403, { owner: 200 }),
+    body: () => ({ name: "Another" })
+  },
+  "conversations.remove": { status: forParticipants(403, { owner: 204 }) },
+  "conversations.participants": { status: forParticipants(200) },
+  "conversations.putParticipant": {
+    status: forParticipants(403, { owner: 204 }),
+    params: (world) => ({ userId: world.people.stranger.id }),
+    body: () => ({})
+  },
+  "conversations.removeParticipant": {
+    status: forParticipants(403, { owner: 204 }),
+    params: (world) => ({ userId: world.people.revoked.id })
+  },
+  "conversations.receipt": { status: forParticipants(204), body: () => ({ readSeq: 1 }) },
+  "messages.page": { status: forParticipants(200) },
+  "messages.send": {
+    status: forParticipants(201),
+    params: () => ({ messageId: randomUUID() }),
+    body: () => ({ content: "hello" })
+  },
+  "messages.get": { status: forParticipants(200) },
+  "messages.edit": { status: forParticipants(403, { owner: 200 }), body: () => ({ content: "hello again" }) },
+  "messages.erase": { status: forParticipants(403, { owner: 204 }) },
+  "messages.history": { status: forParticipants(200) },
+  "messages.react": { status: forParticipants(204) },
+  "messages.unreact": { status: forParticipants(204) },
+  "messages.search": { status: 200, query: "?q=hello" },
+  "inbox.inbox": { status: 200 },
+  "presence.typing": { status: forParticipants(204), body: () => ({}) },
+  "presence.presence": { status: 200 },
+  "operations.livez": { public: 200 },
+  "operations.readyz": { public: 200 },
+  "operations.metrics": { public: 200 }
+}
+
+interface Route {
+  readonly name: string
+  readonly method: string
+  readonly path: string
+}
+
+const routes: Array<Route> = []
+HttpApi.reflect(Api, {
+  onGroup: () => {},
+  onEndpoint: ({ endpoint, group }) => {
+    routes.push({ name: `${group.identifier}.${endpoint.identifier}`, method: endpoint.method, path: endpoint.path })
+  }
+})
+
+layer(Layer.provideMerge(People.layer, TestServer.layer))("To each", (it) => {
+  const ask = Effect.fnUntraced(function* ({ method, path }: Route, row: Row | Public, world: World, role: Role) {
+    const { baseUrl, fetch } = yield* TestServer
+    const params: Readonly<Record<string, string>> = {
+      id: world.id,
+      messageId: world.message.id,
+      userId: world.people.owner.id,
+      emoji: encodeURIComponent("👍"),
+      ...("params" in row ? row.params?.(world) : {})
+    }
+    const url = path.replaceAll(/:([a-zA-Z]+)/g, (_, name: string) => params[name] ?? assert.fail(`no ${name}`))
+    const body = row.body?.()
+    return yield* Effect.promise(() =>
+      fetch(`${baseUrl}${url}${"query" in row ? row.query : ""}`, {
+        method,
+        headers: {
+          ...(role === "nobody" ? {} : { authorization: `Bearer ${world.people[role].token}` }),
+          ...(body === undefined ? {} : { "content-type": "application/json" })
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) })
+      })
+    )
+  })
+
+  for (const route of routes) {
+    it.effect(`what is theirs: ${route.method} ${route.path}`, () =>
+      Effect.gen(function* () {
+        const row = rows[route.name] ?? assert.fail(`${route.name} has no row in this table`)
+        const answered: Record<string, number> = {}
+        const expected: Record<string, number> = {}
+        for (const role of roles) {
+          const response = yield* ask(route, row, yield* makeWorld, role)
+          yield* Effect.promise(() => response.text())
+          answered[role] = response.status
+          expected[role] =
+            "public" in row
+              ? row.public
+              : role === "nobody" || role === "revoked"
+                ? 401
+                : typeof row.status === "number"
+                  ? row.status
+                  : row.status[role]
+        }
+        assert.deepStrictEqual(answered, expected)
+      })
+    )
+  }
+
+  it("no row is of a route that is no more", () => {
+    assert.deepStrictEqual(
+      Object.keys(rows).filter((name) => !routes.some((route) => route.name === name)),
+      []
+    )
+  })
+})
