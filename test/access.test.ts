@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto"
 import { Api } from "../src/Api.ts"
 import { Sessions } from "../src/auth/Sessions.ts"
 import { Blocks } from "../src/friends/Blocks.ts"
+import { Friends } from "../src/friends/Friends.ts"
 import { Conversations } from "../src/messaging/Conversations.ts"
 import { MessageId } from "../src/messaging/Message.ts"
 import { Messages } from "../src/messaging/Messages.ts"
@@ -35,6 +36,7 @@ const makeWorld = Effect.gen(function* () {
   const people = [signIn(a), signIn(b), signIn(c), signIn(d), signIn(e), signIn(f)] as const
   const [owner, participant, former, blocked, revoked, stranger] = yield* Effect.all(people)
   yield* sql`DELETE FROM blocks`
+  yield* sql`DELETE FROM friend_requests`
   const { id } = yield* (yield* Conversations).create(owner.id, {
     participantIds: [participant.id, former.id, blocked.id, revoked.id]
   })
@@ -44,9 +46,10 @@ const makeWorld = Effect.gen(function* () {
   })
   yield* (yield* Participants).remove(owner.id, id, former.id)
   yield* (yield* Blocks).block(owner.id, blocked.id)
+  const { request } = yield* (yield* Friends).ask(stranger.id, { to: owner.id })
   const session = yield* sessions.authenticate(Redacted.make(revoked.token))
   yield* sessions.end(session.id)
-  return { people: { owner, participant, former, blocked, revoked, stranger }, id, message, session }
+  return { people: { owner, participant, former, blocked, revoked, stranger }, id, message, request, session }
 })
 type World = Effect.Success<typeof makeWorld>
 
@@ -54,7 +57,7 @@ interface Row {
   /** What fills the path's parameters, besides the group's and its message's ids and the owner's. */
   readonly params?: (world: World) => Readonly<Record<string, string>>
   readonly query?: string
-  readonly body?: () => unknown
+  readonly body?: (world: World) => unknown
   /** The status for who is signed in: one for all, or one each. Who is not, or no longer, is always answered 401. */
   readonly status: number | Readonly<Record<SignedIn, number>>
 }
@@ -88,6 +91,7 @@ const rows: Readonly<Record<string, Row | Public>> = {
   "auth.logout": { status: 204 },
   "auth.me": { status: 200 },
   "auth.update": { status: 200, body: () => ({ displayName: "Another" }) },
+  "auth.deleteAccount": { status: 403, body: () => ({ currentPassword: "wrong wrong wrong" }) },
   "auth.changePassword": {
     status: 403,
     body: () => ({ currentPassword: "wrong wrong wrong", newPassword: "correct horse battery" })
@@ -95,6 +99,26 @@ const rows: Readonly<Record<string, Row | Public>> = {
   "auth.sessions": { status: 200 },
   "auth.endSession": { status: 404, params: ({ session }) => ({ id: session.id }) },
   "auth.endOtherSessions": { status: 204 },
+  "people.search": { status: 200, query: "?query=nobody" },
+  // Who is blocked does not learn of it here either.
+  "people.get": { status: 200, params: ({ people }) => ({ id: people.owner.id }) },
+  "friends.list": { status: 200 },
+  "friends.remove": { status: 204 },
+  "friends.requests": { status: 200, query: "?direction=incoming" },
+  "friends.ask": {
+    status: { stranger: 200, former: 201, participant: 201, blocked: 201, owner: 422 },
+    body: ({ people }) => ({ to: people.owner.id })
+  },
+  // The stranger has asked the owner.
+  "friends.answer": {
+    status: { stranger: 403, former: 404, participant: 404, blocked: 404, owner: 200 },
+    params: ({ request }) => ({ id: request.id }),
+    body: () => ({ status: "rejected" })
+  },
+  "friends.withdraw": {
+    status: { stranger: 204, former: 404, participant: 404, blocked: 404, owner: 403 },
+    params: ({ request }) => ({ id: request.id })
+  },
   "friends.blocks": { status: 200 },
   "friends.block": { status: { stranger: 204, former: 204, participant: 204, blocked: 204, owner: 422 } },
   "friends.unblock": { status: 204 },
@@ -167,7 +191,7 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("To each", (it) => {
       ...("params" in row ? row.params?.(world) : {})
     }
     const url = path.replaceAll(/:([a-zA-Z]+)/g, (_, name: string) => params[name] ?? assert.fail(`no ${name}`))
-    const body = row.body?.()
+    const body = row.body?.(world)
     return yield* Effect.promise(() =>
       fetch(`${baseUrl}${url}${"query" in row ? row.query : ""}`, {
         method,
