@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
@@ -8,6 +8,9 @@ import * as Database from "../../src/database/Database.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { twoPeople } from "../conformance/client.ts"
 import { startProcess, startServer } from "../serverProcess.ts"
+
+// Processes take long to start where there is much else to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 

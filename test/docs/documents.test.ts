@@ -3,6 +3,7 @@ import { existsSync } from "node:fs"
 import { glob, readFile } from "node:fs/promises"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Configuration from "../../src/Configuration.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(join(root, path), "utf8")
@@ -25,6 +26,9 @@ const anchorsOf = (text: string) =>
         .replaceAll(" ", "-")
     )
   )
+
+/** Read by the library that sends traces. */
+const standard = new Set(["OTEL_RESOURCE_ATTRIBUTES"])
 
 /** The part of a document below a heading. */
 const sectionOf = (text: string, heading: string) => {
@@ -51,6 +55,31 @@ describe("the documents", () => {
     }
     for (const document of documents.filter((path) => path.startsWith("docs/"))) {
       assert.isTrue(linked.has(document), `nothing leads to ${document}`)
+    }
+  })
+
+  it("name environment variables and commands that there are", async () => {
+    const variables = Configuration.variables.map(({ variable }) => variable)
+    const sources = await Promise.all((await filesOf("src/cli.ts", "src/commands/*.ts")).map(read))
+    const commands = new Set([...sources.join("").matchAll(/Command\.make\(\s*"([\w-]+)"/g)].map(([, name]) => name))
+    assert.isTrue(commands.has("migrate"))
+    for (const document of await filesOf("*.md", "docs/*.md")) {
+      const text = await read(document)
+      for (const [named] of text.matchAll(
+        /\b(?:DATABASE|SERVER|RATE_LIMIT|STREAM|SESSION|REDIS|TRUSTED|PRESENCE|LOG|OTEL|ADMIN|DEV)_[A-Z_]*\*?/g
+      )) {
+        const isKnown = named.endsWith("*")
+          ? variables.some((variable) => variable.startsWith(named.slice(0, -1)))
+          : variables.includes(named) || standard.has(named)
+        assert.isTrue(isKnown, `${named} in ${document}`)
+      }
+      for (const [, code = ""] of text.matchAll(/(?:`|^|&& |\| )xfchat ([a-z]\w*(?: [a-z][\w-]*)?)/gm)) {
+        const [command = "", subcommand = ""] = code.split(" ")
+        assert.isTrue(commands.has(command), `xfchat ${code} in ${document}`)
+        if (["migrate", "user"].includes(command) && subcommand !== "") {
+          assert.isTrue(commands.has(subcommand), `xfchat ${code} in ${document}`)
+        }
+      }
     }
   })
 

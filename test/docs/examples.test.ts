@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { spawnSync } from "node:child_process"
 import { glob, readFile } from "node:fs/promises"
@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { twoPeople } from "../conformance/client.ts"
 import { startProcess, startServer } from "../serverProcess.ts"
+
+// Processes take long to start where there is much else to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const node = `${root}node_modules/.bin/node`
@@ -89,6 +92,25 @@ describe("the other examples", () => {
       yield* tour.exit
       assert.match(tour.standardOutput(), /Content-Range: json \.messages\[-0:-0\]/i)
       assert.lengthOf(tour.standardOutput().match(/"content":"Hello, Ada"/g) ?? [], 3)
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("each encoding by curl: what has come since version 1, in all four", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer("node", (yield* TestDatabase).url)
+      const { conversation, grace, ada } = yield* Effect.promise(() => twoPeople({ url: server.baseUrl }))
+      for (const content of ["one", "two"]) yield* Effect.promise(() => grace.send(conversation, content))
+      const text = yield* Effect.promise(() => readFile(`${root}docs/streaming.md`, "utf8"))
+      const [, lines = ""] = /^## curl\n\n```sh\n([^]*?)^```$/m.exec(text) ?? []
+      // A stream has no end of its own.
+      const curl = `curl() { command curl -s --max-time 2 "$@"; echo; }\n`
+      const shown = yield* startProcess(["bash", "-c", curl + lines.replace("http://localhost:3000", server.baseUrl)], {
+        ID: conversation.replace(/.*\//, ""),
+        TOKEN: ada.token ?? ""
+      })
+      yield* shown.exit
+      assert.lengthOf(shown.standardOutput().match(/"content":"two"/g) ?? [], 4)
+      assert.lengthOf(shown.standardOutput().match(/"content":"one"/g) ?? [], 1)
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { Yaml } from "effect/encoding"
 import { readFile } from "node:fs/promises"
@@ -7,6 +7,9 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { twoPeople } from "../conformance/client.ts"
 import { subscribe } from "../conformance/stream.ts"
 import { startServer } from "../serverProcess.ts"
+
+// Processes take long to start where there is much else to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(root + path, "utf8")

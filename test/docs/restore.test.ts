@@ -1,0 +1,52 @@
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { twoPeople } from "../conformance/client.ts"
+import { startServer } from "../serverProcess.ts"
+
+// Processes take long to start where there is much else to do.
+vi.setConfig({ testTimeout: 120_000 })
+
+const backup = fileURLToPath(new URL("../../docs/backup.md", import.meta.url))
+
+/** The statements that the guide has run before a server starts on an earlier state of the database. */
+const statements = Effect.promise(async () => {
+  const [, section = ""] = (await readFile(backup, "utf8")).split("### What clients have seen")
+  const [, block = ""] = /```sql\nBEGIN;\n([^]*?)COMMIT;\n```/.exec(section) ?? []
+  return block.split(";\n").filter(Boolean)
+})
+
+describe("a database that was restored to an earlier time, as it is documented", () => {
+  it.live("tells who has seen what was lost the whole anew, and signs everybody out", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
+      const { conversation, grace } = yield* Effect.promise(() => twoPeople({ url: baseUrl }))
+      const send = (content: string) => Effect.promise(() => grace.send(conversation, content))
+      const since = (version: number) =>
+        Effect.promise(() =>
+          grace.get<{ updates: ReadonlyArray<{ snapshot?: { messages: ReadonlyArray<{ content: string }> } }> }>(
+            `${conversation}/messages?wait=1s&after=${version}`
+          )
+        )
+      yield* send("kept")
+      const lost = yield* send("lost")
+      yield* sql`DELETE FROM chat_messages WHERE id = ${lost.id}`
+      yield* sql`UPDATE conversations SET head = head - 1`
+      const [rewrite = "", signOut = ""] = yield* statements
+      yield* sql.unsafe(rewrite)
+      yield* send("new")
+      // At the version of what was lost stands another message now.
+      const { updates } = (yield* since(lost.version)).body
+      assert.deepStrictEqual(
+        updates.map(({ snapshot }) => snapshot?.messages.map(({ content }) => content)),
+        [["kept", "new"]]
+      )
+      yield* sql.unsafe(signOut)
+      assert.strictEqual((yield* since(lost.version)).status, 401)
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+})
