@@ -83,6 +83,9 @@ export const initialize = (
         `--pwfile=${options.passwordFile}`,
         "--auth=scram-sha-256",
         "--encoding=UTF8",
+        // Letters of every language have two cases, and the order is that of the bytes.
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
         "--locale=C",
         "--no-instructions",
         // A third of its time goes into syncing, and into the zeroes of a first WAL segment of 16 MB.
