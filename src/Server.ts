@@ -7,6 +7,7 @@ import { Accounts } from "./auth/Accounts.ts"
 import { AuthHttp, AuthorizationLive } from "./auth/AuthHttp.ts"
 import { LoginAttempts } from "./auth/LoginAttempts.ts"
 import { Passwords } from "./auth/Passwords.ts"
+import { Profiles } from "./auth/Profiles.ts"
 import { Sessions } from "./auth/Sessions.ts"
 import { Blocks } from "./friends/Blocks.ts"
 import { Friends } from "./friends/Friends.ts"
@@ -23,7 +24,7 @@ import { LimitsLive } from "./limits/LimitsHttp.ts"
 import { RateLimits } from "./limits/RateLimits.ts"
 import { Conversations } from "./messaging/Conversations.ts"
 import { ConversationsHttp } from "./messaging/ConversationsHttp.ts"
-import { Departures } from "./messaging/Departures.ts"
+import { Memberships } from "./messaging/Memberships.ts"
 import { MessageChanges } from "./messaging/MessageChanges.ts"
 import { Messages } from "./messaging/Messages.ts"
 import { MessagesHttp } from "./messaging/MessagesHttp.ts"
@@ -54,6 +55,7 @@ export const ServicesLive = Layer.mergeAll(
   InboxSubscriptions.layer,
   PresenceSubscriptions.layer,
   AccountDeletion.layer,
+  Profiles.layer,
   Health.layer,
   DatabaseReport.layer
 ).pipe(
@@ -66,7 +68,7 @@ export const ServicesLive = Layer.mergeAll(
       Outbox.layer,
       Conversations.layer,
       Participants.layer,
-      Departures.layer,
+      Memberships.layer,
       Receipts.layer,
       Draining.layer
     )

@@ -1,11 +1,11 @@
-import { Context, Effect, Layer, Schema, type Redacted } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { Context, Effect, Layer, type Redacted } from "effect"
+import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Pairs } from "../friends/Pairs.ts"
-import { Departures } from "../messaging/Departures.ts"
+import { Memberships } from "../messaging/Memberships.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../Problem.ts"
-import { UserId } from "./Account.ts"
+import type { UserId } from "./Account.ts"
 import { Accounts } from "./Accounts.ts"
 import type { CurrentSession } from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
@@ -36,28 +36,21 @@ export class AccountDeletion extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts
       const sessions = yield* Sessions
-      const departures = yield* Departures
+      const memberships = yield* Memberships
       const pairs = yield* Pairs
 
-      // By the indexes of each table. Gives those whose picture of others has changed with it. Blocks of others stay: what
-      // they hide stays hidden.
-      const unfriend = SqlSchema.findAll({
-        Request: UserId,
-        Result: Schema.Struct({ userId: UserId }),
-        execute: (userId) => sql`
-          WITH requests AS (
-            DELETE FROM friend_requests WHERE from_user_id = ${userId} OR to_user_id = ${userId}
-            RETURNING from_user_id, to_user_id
-          ), own_blocks AS (
-            DELETE FROM blocks WHERE blocker_id = ${userId}
-          ), known AS (
-            DELETE FROM contacts WHERE user_id = ${userId} OR contact_user_id = ${userId}
-          ), own_revision AS (
-            DELETE FROM people_revisions WHERE user_id = ${userId}
-          )
-          SELECT from_user_id AS "userId" FROM requests WHERE from_user_id <> ${userId}
-          UNION SELECT to_user_id FROM requests WHERE to_user_id <> ${userId}`
-      })
+      // By the indexes of each table. Blocks of others stay: what they hide stays hidden.
+      const unfriend = (userId: UserId) => sql`
+        WITH requests AS (
+          DELETE FROM friend_requests WHERE from_user_id = ${userId} OR to_user_id = ${userId}
+        ), own_blocks AS (
+          DELETE FROM blocks WHERE blocker_id = ${userId}
+        ), known AS (
+          DELETE FROM contacts WHERE user_id = ${userId} OR contact_user_id = ${userId}
+        ), own_revision AS (
+          DELETE FROM people_revisions WHERE user_id = ${userId}
+        )
+        DELETE FROM usage_tracking WHERE user_id = ${userId}`
 
       const deleteAccount = Effect.fn("AccountDeletion.deleteAccount")(function* (
         current: CurrentSession["Service"],
@@ -67,17 +60,17 @@ export class AccountDeletion extends Context.Service<
         const { userId } = current
         const proof = yield* accounts.confirm(userId, currentPassword, address)
         yield* Effect.gen(function* () {
-          // Whoever is about to be a friend of theirs waits, too. Before any row is locked, as all do who lock people.
+          // Before any row is locked, as all do who lock people: who is about to be their friend waits, too.
           yield* pairs.lockAll([userId])
-          // First of all, so that whoever is about to open a session, or to add them to a conversation, waits for this and
-          // then finds nobody. What follows in statements of its own sees what those had done who came before.
+          // Before what follows, so that whoever is about to open a session, or to add them to a conversation, waits for
+          // this and then finds nobody; and what follows sees what those had done who came before.
           yield* accounts.anonymise(userId, proof)
           yield* sessions.endOthers(current)
           yield* sessions.end(current.id)
-          const others = (yield* unfriend(userId)).map(({ userId }) => userId)
+          const others = yield* pairs.knowing(userId)
+          yield* unfriend(userId)
           yield* pairs.changed(others, others)
-          yield* sql`DELETE FROM usage_tracking WHERE user_id = ${userId}`
-          yield* departures.leaveAll(userId)
+          yield* memberships.leaveAll(userId)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 

@@ -3,7 +3,6 @@ import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy } from "../Problem.ts"
-import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import type { AccountChange, Login, PasswordChange } from "./Account.ts"
 import { Account, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
 import { LoginAttempts, type Attempt } from "./LoginAttempts.ts"
@@ -37,14 +36,17 @@ export class Accounts extends Context.Service<
       login: Login,
       address?: string
     ) => Effect.Effect<Verified, Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable>
-    /** Changes what a person shows of themselves, and what they decide. A new address needs the current password. */
-    readonly update: (
+    /**
+     * Changes what is given, and nothing else; with a proof, only while that is the password in force. Part of a
+     * transaction.
+     */
+    readonly change: (
       id: UserId,
       change: AccountChange,
-      address?: string
+      proof: Redacted.Redacted | undefined
     ) => Effect.Effect<
       Account,
-      UsernameTaken | EmailTaken | Forbidden | Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable
+      UsernameTaken | EmailTaken | Forbidden | Unauthorized | SqlError.SqlError | Schema.SchemaError
     >
     /** Gives an account another password, and ends all its other sessions: who has stolen one is out. */
     readonly changePassword: (
@@ -74,7 +76,6 @@ export class Accounts extends Context.Service<
       const passwords = yield* Passwords
       const attempts = yield* LoginAttempts
       const sessions = yield* Sessions
-      const bus = yield* ChangeBus
 
       const columns = sql.literal(`
         id, username, email, display_name AS "displayName", avatar_url AS "avatarUrl",
@@ -178,7 +179,7 @@ export class Accounts extends Context.Service<
         return Redacted.make((yield* prove(found, password, attempt)) ?? (yield* wrongPassword))
       }, catchDatabaseErrors)
 
-      // By the primary key. With a proof, only while it holds.
+      // By the primary key.
       const write = (id: UserId, change: AccountChange, proof: string | undefined) =>
         sql`
           UPDATE users SET
@@ -191,22 +192,19 @@ export class Accounts extends Context.Service<
             shows_presence = coalesce(${change.showsPresence ?? null}, shows_presence),
             updated_at = now()
           WHERE id = ${id} AND deleted_at IS NULL AND password_hash = coalesce(${proof ?? null}, password_hash)
-          RETURNING ${columns}`.pipe(
-          Effect.flatMap(decodeAccounts),
+          RETURNING ${columns}`
+
+      const change = Effect.fn("Accounts.change")(function* (
+        id: UserId,
+        change: AccountChange,
+        proof: Redacted.Redacted | undefined
+      ) {
+        const rows = yield* write(id, change, proof && Redacted.value(proof)).pipe(
           Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
         )
-
-      const update = Effect.fn("Accounts.update")(function* (id: UserId, change: AccountChange, address?: string) {
-        const { currentPassword, email } = change
-        const proof =
-          email === undefined || currentPassword === undefined
-            ? undefined
-            : yield* confirm(id, currentPassword, address)
-        const [account] = yield* write(id, change, proof && Redacted.value(proof))
-        if (account === undefined) return yield* proof === undefined ? accountGone : wrongPassword
-        yield* bus.publish([Change.Person({ userId: id })])
-        return account
-      }, catchDatabaseErrors)
+        const [account] = yield* decodeAccounts(rows)
+        return account ?? (yield* proof === undefined ? accountGone : wrongPassword)
+      })
 
       const changePassword = Effect.fn("Accounts.changePassword")(function* (
         current: CurrentSession["Service"],
@@ -251,7 +249,7 @@ export class Accounts extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Accounts.of({ create, verify, update, changePassword, confirm, anonymise, get, findByUsername })
+      return Accounts.of({ create, verify, change, changePassword, confirm, anonymise, get, findByUsername })
     })
   )
 }

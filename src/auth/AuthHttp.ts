@@ -9,6 +9,7 @@ import { AccountDeletion } from "./AccountDeletion.ts"
 import { Accounts } from "./Accounts.ts"
 import { Authorization } from "./AuthApi.ts"
 import { DevUsers, isLoopback } from "./DevUsers.ts"
+import { Profiles } from "./Profiles.ts"
 import { CurrentSession, SignedIn } from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
 
@@ -50,6 +51,7 @@ export const AuthHttp = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const accounts = yield* Accounts
     const deletion = yield* AccountDeletion
+    const profiles = yield* Profiles
     const sessions = yield* Sessions
 
     const signIn = Effect.fnUntraced(function* (
@@ -75,7 +77,7 @@ export const AuthHttp = HttpApiBuilder.group(
       logout: () => Effect.flatMap(CurrentSession, ({ id }) => sessions.end(id)),
       me: () => Effect.flatMap(CurrentSession, ({ userId }) => accounts.get(userId)),
       update: ({ payload, request }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => accounts.update(userId, payload, addressOf(request))),
+        Effect.flatMap(CurrentSession, ({ userId }) => profiles.update(userId, payload, addressOf(request))),
       changePassword: ({ payload, request }) =>
         Effect.flatMap(CurrentSession, (current) => accounts.changePassword(current, payload, addressOf(request))),
       deleteAccount: ({ payload, request }) =>

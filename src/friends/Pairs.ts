@@ -28,6 +28,8 @@ export class Pairs extends Context.Service<
       move: Move | undefined,
       alsoSeenBy?: ReadonlyArray<UserId>
     ) => Effect.Effect<Request | null, SqlError.SqlError | Schema.SchemaError>
+    /** Those whose picture of others shows a person: friends, who has a request open with them, who blocks them. */
+    readonly knowing: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, SqlError.SqlError | Schema.SchemaError>
     /** Says that some people's picture of others is another one: to be told to all whom it concerns after the commit. */
     readonly changed: (
       seenBy: ReadonlyArray<UserId>,
@@ -132,6 +134,22 @@ export class Pairs extends Context.Service<
         return row?.request ?? null
       })
 
+      // By friend_requests_from_user_id_idx, friend_requests_to_user_id_idx and blocks_blocked_id_idx.
+      const findKnowing = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ id: UserId }),
+        execute: (user) => sql`
+          SELECT to_user_id AS id FROM friend_requests
+          WHERE from_user_id = ${user} AND status IN ('pending', 'accepted')
+          UNION SELECT from_user_id FROM friend_requests
+          WHERE to_user_id = ${user} AND status IN ('pending', 'accepted', 'rejected')
+          UNION SELECT blocker_id FROM blocks WHERE blocked_id = ${user}`
+      })
+
+      const knowing = Effect.fn("Pairs.knowing")(function* (user: UserId) {
+        return (yield* findKnowing(user)).map(({ id }) => id)
+      })
+
       const changed = Effect.fn("Pairs.changed")(function* (
         seenBy: ReadonlyArray<UserId>,
         concerns: ReadonlyArray<UserId>
@@ -143,7 +161,7 @@ export class Pairs extends Context.Service<
         yield* sql.afterCommit(bus.publish(concerns.map((userId) => Change.Person({ userId }))))
       })
 
-      return Pairs.of({ lock, lockAll, move, changed })
+      return Pairs.of({ lock, lockAll, move, knowing, changed })
     })
   )
 }

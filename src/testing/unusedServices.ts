@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { AccountDeletion } from "../auth/AccountDeletion.ts"
 import { Accounts } from "../auth/Accounts.ts"
+import { Profiles } from "../auth/Profiles.ts"
 import { Sessions } from "../auth/Sessions.ts"
 import { Blocks } from "../friends/Blocks.ts"
 import { Friends } from "../friends/Friends.ts"
@@ -27,6 +28,7 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(RateLimits, { limits: new Map(), take: () => Effect.undefined }),
   Layer.mock(Accounts, {}),
   Layer.mock(AccountDeletion, {}),
+  Layer.mock(Profiles, {}),
   Layer.mock(Sessions, {}),
   Layer.mock(People, {}),
   Layer.mock(Friends, {}),

@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { AccountDeletion } from "../../src/auth/AccountDeletion.ts"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import type { UserId } from "../../src/auth/Account.ts"
+import { Profiles } from "../../src/auth/Profiles.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import type { ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
@@ -66,7 +67,7 @@ layer(TestServices)("A deleted account", (it) => {
       const sql = yield* SqlClient.SqlClient
       const [grace] = yield* people("grace")
       const ada = yield* signedIn("Canary_name")
-      yield* (yield* Accounts).update(ada.id, {
+      yield* (yield* Profiles).update(ada.id, {
         displayName: "Canary Display",
         avatarUrl: "https://example.com/canary.png",
         email: "canary@example.com",
@@ -136,7 +137,7 @@ layer(TestServices)("A deleted account", (it) => {
       const [ada, grace] = yield* people("ada", "grace")
       yield* deleteAccount(ada)
       // As if their session had been asked for before.
-      assert.strictEqual(yield* refusal(accounts.update(ada.id, { displayName: "Ada" })), "Unauthorized")
+      assert.strictEqual(yield* refusal((yield* Profiles).update(ada.id, { displayName: "Ada" })), "Unauthorized")
       assert.strictEqual(yield* refusal(accounts.get(ada.id)), "Unauthorized")
       const device = { name: undefined, address: undefined }
       assert.strictEqual(yield* refusal((yield* Sessions).open(ada.id, device)), "Unauthorized")

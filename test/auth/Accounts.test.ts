@@ -1,9 +1,8 @@
 import { hashSync } from "@node-rs/bcrypt"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Redacted, Stream } from "effect"
+import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { Accounts } from "../../src/auth/Accounts.ts"
-import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
 import { signedIn, testPassword, TestServices } from "../../src/testing/index.ts"
 
 const password = Redacted.make("pässwörd 1")
@@ -63,22 +62,6 @@ layer(TestServices)("Accounts", (it) => {
       const unknown = yield* Effect.flip(accounts.verify({ login: "unknown", password }))
       assert.strictEqual(wrong._tag, "Unauthorized")
       assert.deepStrictEqual({ ...wrong }, { ...unknown })
-    })
-  )
-
-  it.effect("a change is told to the person's other devices", () =>
-    Effect.gen(function* () {
-      const accounts = yield* Accounts
-      const bus = yield* ChangeBus
-      const { id } = yield* signedIn()
-      const told = yield* bus.changes.pipe(
-        Stream.filter((change) => change._tag === "Person" && change.userId === id),
-        Stream.take(1),
-        Stream.runCollect,
-        Effect.forkChild({ startImmediately: true })
-      )
-      yield* accounts.update(id, { displayName: "Ada" })
-      assert.strictEqual((yield* Fiber.join(told)).length, 1)
     })
   )
 

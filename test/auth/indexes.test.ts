@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { AccountDeletion } from "../../src/auth/AccountDeletion.ts"
 import { Accounts } from "../../src/auth/Accounts.ts"
+import { Profiles } from "../../src/auth/Profiles.ts"
 import type { CurrentSession } from "../../src/auth/Session.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { signedIn, testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
@@ -69,7 +70,9 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     string,
     {
       readonly indexes: ReadonlyArray<string>
-      readonly run: (filled: Filled) => Effect.Effect<unknown, unknown, Accounts | Sessions | AccountDeletion>
+      readonly run: (
+        filled: Filled
+      ) => Effect.Effect<unknown, unknown, Accounts | Profiles | Sessions | AccountDeletion>
     }
   > = {
     "an account, by its name": {
@@ -80,9 +83,9 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       indexes: ["users_email_key"],
       run: () => Accounts.use((accounts) => accounts.verify({ login: "ada@example.com", password: testPassword }))
     },
-    "an account to change": {
-      indexes: ["users_pkey"],
-      run: ({ ada }) => Accounts.use((accounts) => accounts.update(ada.id, { displayName: "Ada" }))
+    "an account to change, and who is to be shown it": {
+      indexes: ["users_pkey", "conversation_participants_user_id_idx", "blocks_blocked_id_idx"],
+      run: ({ ada }) => Profiles.use((profiles) => profiles.update(ada.id, { displayName: "Ada" }))
     },
     "where a session is opened": {
       indexes: ["users_pkey", "sessions_user_id_idx"],

@@ -99,7 +99,7 @@ const endpoints: Record<
     ({ asAda }) => Effect.ignore(asAda.auth.endSession({ params: { id: SessionId.make(newId()) } }))
   ],
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
-  "auth.update": [2, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
+  "auth.update": [9, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "people.search": [2, ({ asAda }) => asAda.people.search({ query: { query: "gra" } })],
   "people.get": [2, ({ asAda, eve }) => asAda.people.get({ params: { id: eve.id } })],
   "friends.list": [2, ({ asAda }) => asAda.friends.list({ query: {} })],

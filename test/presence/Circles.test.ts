@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Accounts } from "../../src/auth/Accounts.ts"
+import { Profiles } from "../../src/auth/Profiles.ts"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { Circles, mostPeople } from "../../src/presence/Circles.ts"
@@ -120,10 +120,10 @@ layer(TestServices)("In a circle", (it) => {
       const [ada, grace, alan] = yield* people("ada", "grace", "alan")
       const group = yield* groupOf([ada, grace, alan])
       yield* befriend(ada, grace, "accepted")
-      yield* (yield* Accounts).update(ada.id, { showsPresence: false })
+      yield* (yield* Profiles).update(ada.id, { showsPresence: false })
       assert.deepStrictEqual(yield* circleOf(ada), empty)
       assert.deepStrictEqual(yield* circleOf(grace), { people: new Set([alan.id]), conversations: new Set([group]) })
-      yield* (yield* Accounts).update(ada.id, { showsPresence: true })
+      yield* (yield* Profiles).update(ada.id, { showsPresence: true })
       assert.isTrue(yield* seeEachOther(ada, grace))
     })
   )

@@ -4,9 +4,9 @@ import { UserId } from "../auth/Account.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { SystemMessages, type Said } from "./SystemMessages.ts"
 
-/** What becomes of the conversations of a person whose account goes. */
-export class Departures extends Context.Service<
-  Departures,
+/** What stands of a person in the conversations that they take part in. */
+export class Memberships extends Context.Service<
+  Memberships,
   {
     /**
      * Takes a person out of all their conversations. Part of the transaction that has marked their account as deleted;
@@ -17,10 +17,15 @@ export class Departures extends Context.Service<
      * gone.
      */
     readonly leaveAll: (userId: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
+    /**
+     * Has each direct conversation of a person shown anew to the other one, whose inbox names them. Part of the transaction
+     * that has changed what they are called.
+     */
+    readonly showAnew: (userId: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
   }
->()("xfchat/messaging/Departures") {
+>()("xfchat/messaging/Memberships") {
   static readonly layer = Layer.effect(
-    Departures,
+    Memberships,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
@@ -70,16 +75,26 @@ export class Departures extends Context.Service<
           SELECT gone.conversation_id AS id, heirs.user_id AS heir FROM gone LEFT JOIN heirs USING (conversation_id)`
       })
 
-      // By the primary key. Written anew as it is, so that the inbox of the other one shows whom they talked to as gone.
+      // By conversation_participants_user_id_idx and the primary key. Written as it is: an inbox shows what was written.
       const touchDirect = SqlSchema.findAll({
-        Request: Schema.Array(ConversationId),
+        Request: UserId,
         Result: Schema.Struct({ id: ConversationId, head: Position }),
-        execute: (conversations) => sql`
-          UPDATE conversations SET head = head
-          WHERE id = ANY(${conversations}::uuid[]) AND is_direct_message RETURNING id, head`
+        execute: (userId) => sql`
+          UPDATE conversations SET head = head WHERE id IN (
+            SELECT c.id FROM conversations c
+            JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${userId}
+            WHERE c.is_direct_message ORDER BY c.id FOR NO KEY UPDATE OF c)
+          RETURNING id, head`
       })
 
-      const leaveAll = Effect.fn("Departures.leaveAll")(function* (userId: UserId) {
+      const announce = (changed: ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>) =>
+        Effect.forEach(changed, ({ head, id }) => systemMessages.announce(id, head), { discard: true })
+
+      const showAnew = Effect.fn("Memberships.showAnew")(function* (userId: UserId) {
+        yield* announce(yield* touchDirect(userId))
+      })
+
+      const leaveAll = Effect.fn("Memberships.leaveAll")(function* (userId: UserId) {
         const conversations = (yield* lock(userId)).map(({ id }) => id)
         if (conversations.length === 0) return
         const emptied = yield* removeEmptied({ userId, conversations })
@@ -93,17 +108,12 @@ export class Departures extends Context.Service<
                 { conversationId: id, content: { event: "roleChanged", by: userId, user: heir, role: "owner" } }
               ]
         })
-        const changed = [
-          ...emptied.map(({ id }) => ({ id, head: Position.make(0) })),
-          ...(yield* systemMessages.appendAll(said)),
-          ...(yield* touchDirect(conversations))
-        ]
-        yield* sql.afterCommit(
-          Effect.forEach(changed, ({ head, id }) => systemMessages.announce(id, head), { discard: true })
-        )
+        yield* announce(emptied.map(({ id }) => ({ id, head: Position.make(0) })))
+        yield* announce(yield* systemMessages.appendAll(said))
+        yield* showAnew(userId)
       })
 
-      return Departures.of({ leaveAll })
+      return Memberships.of({ leaveAll, showAnew })
     })
   )
 }
