@@ -24,8 +24,7 @@ const Statistics = HttpRouter.use((router) =>
 )
 
 /** No limits here: a gateway before this server has its own. What comes later in a merge takes the place of the earlier. */
-const Unlimited = Layer.succeed(RateLimits, { limits: new Map(), take: () => Effect.undefined })
-const Services = Layer.merge(ServicesLive, Unlimited)
+const Services = Layer.merge(ServicesLive, RateLimits.layerUnlimited)
 
 const HttpServerLive = Layer.unwrap(
   Effect.map(Configuration.serverPort, (port) =>

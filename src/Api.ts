@@ -8,6 +8,7 @@ import { ConversationsApi } from "./messaging/ConversationsApi.ts"
 import { MessagesApi } from "./messaging/MessagesApi.ts"
 import { OperationsApi } from "./operations/OperationsApi.ts"
 import { PresenceApi } from "./presence/PresenceApi.ts"
+import { UsageApi } from "./usage/UsageApi.ts"
 import { Problems } from "./ProblemsApi.ts"
 
 /** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
@@ -18,6 +19,7 @@ export class Api extends HttpApi.make("xfchat")
   .add(ConversationsApi)
   .add(MessagesApi)
   .add(InboxApi)
+  .add(UsageApi)
   .middleware(Limits)
   // Who watches over the server asks as often as they want.
   .add(OperationsApi)

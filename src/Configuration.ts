@@ -260,6 +260,23 @@ export const rateLimits = {
   searching: setting("RATE_LIMIT_SEARCHING", rate, "60", "searches for people, a minute and user")
 }
 
+const most = integer(1, 1_000_000_000_000)
+const quota = (what: string, about: string) => optional(`QUOTA_${what}_PER_MONTH`, most, about)
+
+/** What a user may use in a calendar month, UTC. */
+export const quotas = {
+  messagesSent: quota(
+    "MESSAGES",
+    "most messages of a user in a month, UTC; none if it is not set, as for all of these"
+  ),
+  conversationsCreated: quota("CONVERSATIONS", "most conversations that a user makes in a month"),
+  friendRequests: quota("FRIEND_REQUESTS", "most friend requests of a user in a month"),
+  contentBytes: quota("CONTENT_BYTES", "most bytes that a user writes in a month, edits included"),
+  requests: quota("REQUESTS", "most requests of a user in a month"),
+  streamsOpened: quota("STREAMS", "most streams and long polls of a user in a month"),
+  streamMinutes: quota("STREAM_MINUTES", "most minutes of all streams of a user in a month")
+}
+
 const levels: Kind<LogLevels> = {
   takes:
     "a level (trace, debug, info, warn, error, off), and after commas levels of modules: info,xfchat/streaming=debug",

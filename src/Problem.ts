@@ -22,6 +22,7 @@ const problems = {
   MessageIdReused: { status: 422, title: "This message id was used for another message" },
   VersionNotFound: { status: 432, title: "This version is not known" },
   RateLimited: { status: 429, title: "Too many at once" },
+  QuotaExceeded: { status: 429, title: "The quota of this month is used up" },
   InternalError: { status: 500, title: "Something went wrong on the server" },
   DatabaseUnavailable: { status: 503, title: "The database cannot be reached" },
   NotReady: { status: 503, title: "This server is not ready to serve" },
@@ -74,6 +75,15 @@ export class MethodNotAllowed extends Problem<MethodNotAllowed>()("MethodNotAllo
 export class RateLimited extends Problem<RateLimited>()("RateLimited", {
   /** Seconds after which it may be tried again: also the `Retry-After` header. */
   retryAfter: Schema.optionalKey(Schema.Int)
+}) {}
+
+/** More than one user may have in a month. */
+export class QuotaExceeded extends Problem<QuotaExceeded>()("QuotaExceeded", {
+  limit: Schema.Int,
+  /** When the next month begins. */
+  resetsAt: Schema.DateTimeUtcFromString,
+  /** Seconds until then: also the `Retry-After` header. */
+  retryAfter: Schema.Int
 }) {}
 
 /** A mistake of ours. The log has more under the request id; the caller gets no detail. */

@@ -48,6 +48,8 @@ import { Draining } from "./streaming/Draining.ts"
 import { Hub } from "./streaming/Hub.ts"
 import { LiveStreams } from "./streaming/LiveStreams.ts"
 import { Subscriptions } from "./streaming/Subscriptions.ts"
+import { Usage } from "./usage/Usage.ts"
+import { UsageHttp } from "./usage/UsageHttp.ts"
 
 /** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. */
 export const ServicesLive = Layer.mergeAll(
@@ -77,7 +79,14 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(Layer.mergeAll(Pairs.layer, Visibility.layer)),
   Layer.provideMerge(Accounts.layer),
   Layer.provideMerge(
-    Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer, RateLimits.layer)
+    Layer.mergeAll(
+      Sessions.layer,
+      ChangeBus.layerConfig,
+      Passwords.layer,
+      LoginAttempts.layer,
+      RateLimits.layer,
+      Usage.layer
+    )
   )
 )
 
@@ -97,6 +106,7 @@ export const RoutesLive = Layer.mergeAll(
     MessagesHttp,
     InboxHttp,
     PresenceHttp,
+    UsageHttp,
     OperationsHttp
   ]),
   Layer.provide([AuthorizationLive, LimitsLive, ProblemsLive])

@@ -49,6 +49,10 @@ export { Hub } from "./streaming/Hub.ts"
 export { Subscriptions, type Subscription, type Update } from "./streaming/Subscriptions.ts"
 
 export * as Configuration from "./Configuration.ts"
+export { countsOf, metricTypes, type Counts, type Metric, type Quota } from "./usage/Metric.ts"
+export { Usage, type MonthlyUsage } from "./usage/Usage.ts"
+export * from "./usage/UsageReport.ts"
+
 export * as Database from "./database/Database.ts"
 export * from "./database/StartupError.ts"
 export * as Migrator from "./database/Migrator.ts"

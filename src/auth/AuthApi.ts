@@ -19,7 +19,7 @@ import {
   UsernameTaken
 } from "./Account.ts"
 import { Limited } from "../limits/RouteClass.ts"
-import { DatabaseUnavailable, Forbidden, NotFound, RateLimited, ServerBusy } from "../Problem.ts"
+import { DatabaseUnavailable, Forbidden, NotFound, QuotaExceeded, RateLimited, ServerBusy } from "../Problem.ts"
 import type { CurrentSession } from "./Session.ts"
 import { Session, SessionId, SignedIn } from "./Session.ts"
 
@@ -29,7 +29,7 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   {
     requiredForClient: true,
     security: { bearer: HttpApiSecurity.bearer },
-    error: [Unauthorized, RateLimited, ServerBusy, DatabaseUnavailable]
+    error: [Unauthorized, RateLimited, QuotaExceeded, ServerBusy, DatabaseUnavailable]
   }
 ) {}
 

@@ -2,8 +2,7 @@ import { Effect, Layer, Option, type Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
-import { takeOfUser } from "../limits/LimitsHttp.ts"
-import { RateLimits } from "../limits/RateLimits.ts"
+import { makeAdmission } from "../limits/LimitsHttp.ts"
 import type { Account } from "./Account.ts"
 import { AccountDeletion } from "./AccountDeletion.ts"
 import { Accounts } from "./Accounts.ts"
@@ -30,7 +29,7 @@ export const AuthorizationLive = Layer.effect(
   Effect.gen(function* () {
     const sessions = yield* Sessions
     const devUsers = yield* DevUsers
-    const rateLimits = yield* RateLimits
+    const admit = yield* makeAdmission
     return Authorization.of({
       bearer: Effect.fnUntraced(function* (handler, { credential, ...route }) {
         const request = yield* HttpServerRequest.HttpServerRequest
@@ -38,7 +37,7 @@ export const AuthorizationLive = Layer.effect(
         const session = yield* devUsers === undefined || devUser === undefined
           ? sessions.authenticate(credential, addressOf(request))
           : devUsers.sessionOf(devUser)
-        yield* takeOfUser(rateLimits, route, session.userId)
+        yield* admit(route, session.userId)
         return yield* Effect.provideService(handler, CurrentSession, session)
       })
     })

@@ -5,7 +5,8 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Conversations } from "../messaging/Conversations.ts"
 import { pageOf, type Page, type Place } from "../Paging.ts"
-import { NotFound, ValidationFailed, type DatabaseUnavailable, type Forbidden } from "../Problem.ts"
+import { NotFound, ValidationFailed, type DatabaseUnavailable, type Forbidden, type QuotaExceeded } from "../Problem.ts"
+import { Usage } from "../usage/Usage.ts"
 import {
   Direction,
   Friend,
@@ -45,7 +46,7 @@ export class Friends extends Context.Service<
       request: NewRequest
     ) => Effect.Effect<
       { readonly request: FriendRequest; readonly created: boolean },
-      NotFound | Forbidden | ValidationFailed | RequestLimitReached | DatabaseUnavailable
+      NotFound | Forbidden | ValidationFailed | RequestLimitReached | QuotaExceeded | DatabaseUnavailable
     >
     /** Answers a request. Accepting makes the direct conversation of the two, whatever they let others do. */
     readonly answer: (
@@ -67,6 +68,7 @@ export class Friends extends Context.Service<
       const conversations = yield* Conversations
       const pairs = yield* Pairs
       const people = yield* People
+      const usage = yield* Usage
 
       const Slice = Schema.Struct({
         caller: UserId,
@@ -137,7 +139,15 @@ export class Friends extends Context.Service<
             errors: [{ path: ["payload", "to"], message: "must be somebody else" }]
           })
         }
-        const { move, request } = yield* change(caller, other, (pair) => Pair.ask(pair, message ?? null))
+        const quotaExceeded = yield* usage
+          .allow(caller, "friendRequests")
+          .pipe(Effect.as(undefined), Effect.catchTag("QuotaExceeded", Effect.succeed))
+        const { move, request } = yield* change(caller, other, (pair) =>
+          Effect.tap(Pair.ask(pair, message ?? null), (move) => {
+            if (move?._tag !== "Ask") return Effect.void
+            return quotaExceeded ?? sql.afterCommit(usage.count(caller, { friendRequests: 1 }))
+          })
+        )
         return request === undefined ? yield* noRequest : { request, created: move?._tag === "Ask" }
       }, catchDatabaseErrors)
 

@@ -4,6 +4,7 @@ import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { IpNetwork, NetAddress } from "effect/net"
 import type { UserId } from "../auth/Account.ts"
 import { RateLimited } from "../Problem.ts"
+import { Usage } from "../usage/Usage.ts"
 import { Limits } from "./LimitsApi.ts"
 import { RateLimits, window, type Allowance } from "./RateLimits.ts"
 import { Limited, type RouteClass } from "./RouteClass.ts"
@@ -65,15 +66,32 @@ const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: st
         )
   )
 
-/** Takes a user's request from what they may ask for: of every class but `authentication`. */
-export const takeOfUser = (rateLimits: RateLimits["Service"], route: Route, userId: UserId) => {
-  const routeClass = classOf(route)
-  if (routeClass === "authentication") return Effect.void
-  if (routeClass !== "reading") return take(rateLimits, routeClass, userId)
-  return HttpServerRequest.HttpServerRequest.use((request) =>
-    take(rateLimits, asksForStream(request) ? "streaming" : routeClass, userId)
-  )
-}
+/**
+ * Admits a user's request, and counts it: within the rate of its class, but for `authentication`, and within the quotas of
+ * requests and streams.
+ */
+export const makeAdmission = Effect.gen(function* () {
+  const rateLimits = yield* RateLimits
+  const usage = yield* Usage
+
+  const admitAs = (routeClass: RouteClass, userId: UserId) =>
+    (routeClass === "authentication" ? Effect.void : take(rateLimits, routeClass, userId)).pipe(
+      Effect.andThen(
+        routeClass === "streaming"
+          ? usage.allow(userId, "requests", "streamsOpened", "streamMinutes")
+          : usage.allow(userId, "requests")
+      ),
+      Effect.andThen(usage.count(userId, { requests: 1 }))
+    )
+
+  return (route: Route, userId: UserId) => {
+    const routeClass = classOf(route)
+    if (routeClass !== "reading") return admitAs(routeClass, userId)
+    return HttpServerRequest.HttpServerRequest.use((request) =>
+      admitAs(asksForStream(request) ? "streaming" : "reading", userId)
+    )
+  }
+})
 
 /** Whoever has one address of IPv6 has a network of them. */
 const sourceOf = (address: string) =>

@@ -1,8 +1,8 @@
-import { Context, Duration, Effect, Layer, Option } from "effect"
+import { Context, Duration, Effect, Layer, Option, Record } from "effect"
 import { RateLimiter } from "effect/persistence"
 import * as Configuration from "../Configuration.ts"
 import { layerBucketStore } from "./BucketStore.ts"
-import { routeClasses, type RouteClass } from "./RouteClass.ts"
+import type { RouteClass } from "./RouteClass.ts"
 import { layerSharedBucketStore } from "./SharedBucketStore.ts"
 
 /** Every limit is a number of requests in this time: so many at once, and then as many as come back. */
@@ -25,12 +25,34 @@ const failOpen = ({ message }: RateLimiter.RateLimiterError) =>
 
 const seconds = (millis: number) => Math.ceil(Math.max(0, millis) / 1_000)
 
+/** Takes from the buckets of a class. What does not depend on the request is made once. */
+const takerOf = (store: RateLimiter.RateLimiterStore["Service"], routeClass: RouteClass, limit: number) => {
+  const refillRate = Duration.divideUnsafe(window, limit)
+  const interval = Duration.toMillis(refillRate)
+  const answer = {
+    onSuccess: ([left, elapsed]: readonly [left: number, elapsed: number]) =>
+      Effect.succeed<Allowance>({
+        isAllowed: left >= 0,
+        limit,
+        remaining: Math.max(0, Math.floor(left)),
+        resetAfter: seconds((limit - Math.max(0, left)) * interval - elapsed),
+        retryAfter: seconds(-left * interval - elapsed)
+      }),
+    onFailure: failOpen
+  }
+  return (key: string) =>
+    Effect.matchEffect(
+      store.tokenBucket({ key: `${routeClass}:${key}`, tokens: 1, limit, refillRate, allowOverflow: false }),
+      answer
+    )
+}
+
 /** How much anybody may ask for, by the class of the route. */
 export class RateLimits extends Context.Service<
   RateLimits,
   {
-    /** The limits that are set, in requests a minute. */
-    readonly limits: ReadonlyMap<RouteClass, number>
+    /** How many requests a minute; `null` for no limit. */
+    readonly limits: Readonly<Record<RouteClass, number | null>>
     /** Takes one request of a class from what `key`, a user or an address, may do; `undefined` where there is no limit. */
     readonly take: (routeClass: RouteClass, key: string) => Effect.Effect<Allowance | undefined>
   }
@@ -40,40 +62,22 @@ export class RateLimits extends Context.Service<
     RateLimits,
     Effect.gen(function* () {
       const store = yield* RateLimiter.RateLimiterStore
-      const limits = new Map<RouteClass, number>()
-      for (const routeClass of routeClasses) {
-        const limit = yield* Configuration.rateLimits[routeClass]
-        if (limit !== "none") limits.set(routeClass, limit)
-      }
-      const asking = new Map(
-        [...limits].map(([routeClass, limit]) => {
-          const refillRate = Duration.divideUnsafe(window, limit)
-          const interval = Duration.toMillis(refillRate)
-          const answer = {
-            onSuccess: ([left, elapsed]: readonly [left: number, elapsed: number]) =>
-              Effect.succeed<Allowance>({
-                isAllowed: left >= 0,
-                limit,
-                remaining: Math.max(0, Math.floor(left)),
-                resetAfter: seconds((limit - Math.max(0, left)) * interval - elapsed),
-                retryAfter: seconds(-left * interval - elapsed)
-              }),
-            onFailure: failOpen
-          }
-          const ask = (key: string) =>
-            Effect.matchEffect(
-              store.tokenBucket({ key: `${routeClass}:${key}`, tokens: 1, limit, refillRate, allowOverflow: false }),
-              answer
-            )
-          return [routeClass, ask]
-        })
+      const limits = Record.map(yield* Effect.all(Configuration.rateLimits), (limit) =>
+        limit === "none" ? null : limit
+      )
+      const takers = Record.map(limits, (limit, routeClass) =>
+        limit === null ? () => Effect.undefined : takerOf(store, routeClass, limit)
       )
 
-      const take = (routeClass: RouteClass, key: string) => asking.get(routeClass)?.(key) ?? Effect.undefined
-
-      return RateLimits.of({ limits, take })
+      return RateLimits.of({ limits, take: (routeClass, key) => takers[routeClass](key) })
     })
   )
+
+  /** No limits: for those who set them elsewhere. */
+  static readonly layerUnlimited = Layer.succeed(RateLimits, {
+    limits: Record.map(Configuration.rateLimits, () => null),
+    take: () => Effect.undefined
+  })
 
   /** Shared by all processes when `REDIS_URL` is set, else for this process alone. */
   static readonly layer = this.layerNoDeps.pipe(

@@ -5,7 +5,8 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Reaches } from "../friends/Reach.ts"
 import { pageOf, type Place } from "../Paging.ts"
-import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
+import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
+import { Usage } from "../usage/Usage.ts"
 import {
   Conversation,
   ConversationId,
@@ -39,7 +40,7 @@ export class Conversations extends Context.Service<
       other: UserId
     ) => Effect.Effect<
       { readonly conversation: Conversation; readonly created: boolean },
-      NotFound | Forbidden | ValidationFailed | DatabaseUnavailable
+      NotFound | Forbidden | ValidationFailed | QuotaExceeded | DatabaseUnavailable
     >
     /**
      * Opens the direct conversation of two people, if there is none, whatever they let others do. To be called inside of a
@@ -53,7 +54,7 @@ export class Conversations extends Context.Service<
     readonly create: (
       caller: UserId,
       group: NewGroup
-    ) => Effect.Effect<Conversation, Forbidden | ValidationFailed | DatabaseUnavailable>
+    ) => Effect.Effect<Conversation, Forbidden | ValidationFailed | QuotaExceeded | DatabaseUnavailable>
     /** A conversation that the caller takes part in. */
     readonly get: (caller: UserId, id: ConversationId) => Effect.Effect<Conversation, NotFound | DatabaseUnavailable>
     /**
@@ -84,6 +85,7 @@ export class Conversations extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
       const reaches = yield* Reaches
+      const usage = yield* Usage
       const summary = sql.literal(summaryColumns)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
@@ -123,7 +125,10 @@ export class Conversations extends Context.Service<
         const [made] = yield* insertDirect(pair)
         const [found] = made === undefined ? yield* findDirect(pair) : [made]
         if (found === undefined) return yield* nobody
-        if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
+        if (made !== undefined) {
+          yield* sql.afterCommit(usage.count(pair.caller, { conversationsCreated: 1 }))
+          yield* systemMessages.announce(made.id, Position.make(0))
+        }
         return { id: found.id, created: made !== undefined }
       })
 
@@ -145,6 +150,7 @@ export class Conversations extends Context.Service<
           if (!reach.direct) {
             return yield* new Forbidden({ detail: "This person lets not everybody open a conversation with them." })
           }
+          yield* usage.allow(caller, "conversationsCreated")
         }
         const { created, id } =
           existing === undefined ? yield* make({ caller, other }) : { ...existing, created: false }
@@ -180,6 +186,7 @@ export class Conversations extends Context.Service<
             return yield* new Forbidden({ detail: "Some of these people can be added by their friends only." })
           }
         }
+        yield* usage.allow(caller, "conversationsCreated")
         const { head, id } = yield* Effect.gen(function* () {
           const { id, joined } = yield* insertGroup({
             caller,
@@ -193,6 +200,7 @@ export class Conversations extends Context.Service<
               errors: [{ path: ["payload", "participantIds"], message: "must be the ids of users" }]
             })
           }
+          yield* sql.afterCommit(usage.count(caller, { conversationsCreated: 1 }))
           return { id, head: yield* systemMessages.append(id, [{ event: "created", by: caller }]) }
         }).pipe(inTransaction(sql))
         yield* systemMessages.announce(id, head)

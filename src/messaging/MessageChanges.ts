@@ -3,8 +3,9 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
+import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
+import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position, Role } from "./Conversation.ts"
 import type { Message } from "./Message.ts"
 import { MessageId, MessageVersion, StaleVersion } from "./Message.ts"
@@ -33,7 +34,7 @@ export class MessageChanges extends Context.Service<
       target: Target,
       content: string,
       expected?: Position
-    ) => Effect.Effect<Message, NotFound | Forbidden | StaleVersion | DatabaseUnavailable>
+    ) => Effect.Effect<Message, NotFound | Forbidden | StaleVersion | QuotaExceeded | DatabaseUnavailable>
     /** Erases a message, by its author or by who leads the group. A tombstone stays. */
     readonly erase: (caller: UserId, target: Target) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
     readonly react: (
@@ -59,6 +60,7 @@ export class MessageChanges extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
       const messages = yield* Messages
+      const usage = yield* Usage
 
       const TargetOf = Schema.Struct({ caller: UserId, conversationId: ConversationId, id: MessageId })
 
@@ -124,6 +126,7 @@ export class MessageChanges extends Context.Service<
         expected?: Position
       ) {
         const { conversationId, id } = target
+        yield* usage.allow(caller, "contentBytes")
         yield* change(caller, target, (found) =>
           Effect.gen(function* () {
             if (found.senderId !== caller) return yield* new Forbidden({ detail: "This message is somebody else's." })
@@ -147,6 +150,7 @@ export class MessageChanges extends Context.Service<
                   JOIN conversation_participants p ON p.conversation_id = ${conversationId} AND p.user_id = u.id
                   WHERE lower(u.username) = ANY (${mentionedNames(content)}::text[]) ORDER BY u.id)
               WHERE conversation_id = ${conversationId} AND id = ${id}`
+            yield* sql.afterCommit(usage.count(caller, { contentBytes: Buffer.byteLength(content) }))
             return true
           })
         )

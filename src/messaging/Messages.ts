@@ -2,7 +2,8 @@ import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable } from "../Problem.ts"
+import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
+import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
 import { isHidden, messageColumns } from "./MessageRow.ts"
@@ -63,7 +64,7 @@ export class Messages extends Context.Service<
       draft: Draft
     ) => Effect.Effect<
       { readonly message: Message; readonly created: boolean },
-      NotFound | Forbidden | MessageIdReused | ValidationFailed | DatabaseUnavailable
+      NotFound | Forbidden | MessageIdReused | ValidationFailed | QuotaExceeded | DatabaseUnavailable
     >
     readonly get: (
       caller: UserId,
@@ -106,6 +107,7 @@ export class Messages extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const outbox = yield* Outbox
+      const usage = yield* Usage
       const columns = sql.literal(messageColumns)
 
       // By the primary key of message_versions.
@@ -124,12 +126,27 @@ export class Messages extends Context.Service<
         return (yield* findFirstContent({ conversationId, id }))[0]?.content
       }, catchDatabaseErrors)
 
+      // By chat_messages_id_key.
+      const isStored = (id: MessageId) =>
+        Effect.map(sql`SELECT FROM chat_messages WHERE id = ${id}`, (rows) => rows.length > 0).pipe(catchDatabaseErrors)
+
+      /** What was sent before can be sent again for ever: it is no more than there is. */
+      const allowSend = (senderId: UserId, id: MessageId) =>
+        usage
+          .allow(senderId, "messagesSent", "contentBytes")
+          .pipe(
+            Effect.catchTag("QuotaExceeded", (error) =>
+              Effect.flatMap(isStored(id), (isStored) => (isStored ? Effect.void : error))
+            )
+          )
+
       const send = Effect.fn("Messages.send")(function* (
         senderId: UserId,
         conversationId: ConversationId,
         id: MessageId,
         draft: Draft
       ) {
+        yield* allowSend(senderId, id)
         const outcome = yield* outbox.append({ ...draft, conversationId, id, senderId })
         if (!outcome.isParticipant) return yield* new NotFound({ detail: "There is no such conversation." })
         const { created, message } = outcome

@@ -6,6 +6,7 @@ import { inTransaction } from "../database/Transaction.ts"
 import * as Metrics from "../Metrics.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
+import { Usage } from "../usage/Usage.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
 import { mentionedNames } from "./Mentions.ts"
 import { Message, MessageId, type Draft } from "./Message.ts"
@@ -95,6 +96,7 @@ export class Outbox extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
+      const usage = yield* Usage
       const queue = yield* Queue.unbounded<Pending>()
       yield* Metrics.observe(Metrics.sendsWaiting, () => Queue.sizeUnsafe(queue))
       const recordSize = yield* Metrics.recorder(Metrics.batchSize)
@@ -183,10 +185,19 @@ export class Outbox extends Context.Service<
         lock(sends).pipe(
           Effect.andThen(write(sends)),
           Effect.flatMap((rows) => outcomes(sends, rows)),
+          Effect.tap((outcomes) => sql.afterCommit(meter(sends, outcomes))),
           inTransaction(sql),
           Effect.retry({ while: (error) => error._tag === "IdCollision", times: 3 }),
           Effect.catchTag("IdCollision", () => new DatabaseUnavailable({ detail: "Try again in a moment." }))
         )
+
+      const meter = Effect.fnUntraced(function* (sends: ReadonlyArray<Send>, outcomes: ReadonlyArray<Outcome>) {
+        for (const [{ content, senderId }, { created }] of Arrays.zip(sends, outcomes)) {
+          if (!created) continue
+          const contentBytes = Buffer.byteLength(storedContent(content))
+          yield* usage.count(senderId, { messagesSent: 1, contentBytes })
+        }
+      })
 
       const announce = (outcomes: ReadonlyArray<Outcome>) => {
         const heads = new Map<ConversationId, Message>()

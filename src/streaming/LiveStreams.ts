@@ -19,6 +19,7 @@ import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
 import { RateLimited } from "../Problem.ts"
+import { Usage } from "../usage/Usage.ts"
 import { Draining } from "./Draining.ts"
 import { LiveStream } from "./LiveStream.ts"
 
@@ -63,6 +64,7 @@ export class LiveStreams extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const draining = yield* Draining
+      const usage = yield* Usage
       // Streams end then, so that a deployment drains and clients spread over its processes.
       const maxAge = Duration.toMillis(yield* Configuration.streamMaxAge)
       const streams = new Set<LiveStream>()
@@ -135,6 +137,7 @@ export class LiveStreams extends Context.Service<
             detail: `A session has at most ${mostOfSession} streams, a user ${mostOfUser}.`
           })
         }
+        yield* usage.stream(session.userId)
         const now = yield* Clock.currentTimeMillis
         // Streams that were opened together, by clients that reconnected together, do not end together.
         const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))

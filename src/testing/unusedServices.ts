@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Layer } from "effect"
 import { AccountDeletion } from "../auth/AccountDeletion.ts"
 import { Accounts } from "../auth/Accounts.ts"
 import { Profiles } from "../auth/Profiles.ts"
@@ -19,13 +19,15 @@ import { Health } from "../operations/Health.ts"
 import { Presence } from "../presence/Presence.ts"
 import { PresenceSubscriptions } from "../presence/PresenceSubscriptions.ts"
 import { Subscriptions } from "../streaming/Subscriptions.ts"
+import { Usage } from "../usage/Usage.ts"
 
 /**
  * Stubs of all services that the routes need, each of which dies when it is called: merge your own after them. Only what
  * stands before every route lets everybody through.
  */
 export const unusedServices = Layer.mergeAll(
-  Layer.mock(RateLimits, { limits: new Map(), take: () => Effect.undefined }),
+  RateLimits.layerUnlimited,
+  Usage.layerNone,
   Layer.mock(Accounts, {}),
   Layer.mock(AccountDeletion, {}),
   Layer.mock(Profiles, {}),

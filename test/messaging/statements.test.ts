@@ -152,6 +152,7 @@ const endpoints: Record<
   "messages.react": [7, ({ asAda, message }) => asAda.messages.react({ params: { ...message, emoji: "👍" } })],
   "messages.unreact": [7, ({ asAda, message }) => asAda.messages.unreact({ params: { ...message, emoji: "🎉" } })],
   "messages.search": [2, ({ asAda }) => asAda.messages.search({ query: { q: "engine" } })],
+  "usage.usage": [2, ({ asAda }) => asAda.usage.usage()],
   "inbox.inbox": [2, ({ asAda }) => asAda.inbox.inbox({ query: {} })],
   "operations.livez": [0, ({ asNobody }) => asNobody.operations.livez()],
   "operations.readyz": [3, ({ asNobody }) => asNobody.operations.readyz()],

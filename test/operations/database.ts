@@ -37,11 +37,12 @@ export const lockUsers = Effect.gen(function* () {
   )
   yield* Effect.raceFirst(Deferred.await(locked), Fiber.join(holder))
   return {
-    /** Waits until somebody waits. */
+    /** Waits until somebody waits: not who writes down in the background what was used. */
     somebodyWaits: observer<{ waits: boolean }>`
       SELECT EXISTS (
-        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
         WHERE datname = current_database() AND relation = 'users'::regclass AND NOT granted
+          AND query NOT LIKE '%usage_tracking%'
       ) AS waits`.pipe(Effect.repeat({ until: ([row]) => row?.waits === true, schedule: often })),
     release: Effect.andThen(Deferred.succeed(released, undefined), Fiber.join(holder))
   }

@@ -1,0 +1,108 @@
+import { DateTime, Effect, Schema, Semaphore } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../auth/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
+import { DatabaseUnavailable } from "../Problem.ts"
+import { Gathered } from "./Gathered.ts"
+import { addTo, emptyTally, metrics, metricTypes, type Period, type Tally } from "./Metric.ts"
+
+interface Batch {
+  readonly gathered: Gathered
+  /** The transaction that was about to commit when the database was heard of last: whether it did is not known. */
+  transaction: string | undefined
+}
+
+/** What users have used: in the table `usage_tracking`, and in memory until it is written there, once. */
+export const makeLedger = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const semaphore = Semaphore.makeUnsafe(1)
+  let gathered = new Gathered()
+  let unwritten: Batch | undefined
+
+  // By the primary key and in its order: processes that write for the same users wait for each other one way only. Who is
+  // gone meanwhile has used nothing.
+  const insert = (rows: Gathered["rows"]) => sql<{ transaction: string }>`
+    WITH written AS (
+      INSERT INTO usage_tracking (user_id, metric_type, count, period_start, period_end)
+      SELECT u.id, i.metric_type, i.amount, i.period_start, i.period_end
+      FROM unnest(
+        ${rows.map(({ user }) => user)}::uuid[], ${rows.map(({ metricType }) => metricType)}::text[],
+        ${rows.map(({ amount }) => BigInt(amount))}::bigint[], ${rows.map(({ periodStart }) => periodStart)}::date[],
+        ${rows.map(({ periodEnd }) => periodEnd)}::date[]
+      ) AS i (user_id, metric_type, amount, period_start, period_end)
+      JOIN users u ON u.id = i.user_id AND u.deleted_at IS NULL
+      ORDER BY u.id, i.metric_type, i.period_start
+      ON CONFLICT (user_id, metric_type, period_start) DO UPDATE
+      SET count = coalesce(usage_tracking.count, 0) + excluded.count, updated_at = now()
+    )
+    SELECT pg_current_xact_id()::text AS transaction`
+
+  /** Whether a batch was written by a transaction whose commit nobody answered. */
+  const isWritten = Effect.fnUntraced(function* ({ transaction }: Batch) {
+    if (transaction === undefined) return false
+    const [row] = yield* sql<{ status: string }>`SELECT pg_xact_status(${transaction}::xid8) AS status`
+    if (row?.status === "in progress") return yield* new DatabaseUnavailable()
+    return row?.status !== "aborted"
+  })
+
+  const settle = Effect.gen(function* () {
+    const batch = unwritten
+    if (batch === undefined) return
+    if (!(yield* isWritten(batch))) {
+      batch.transaction = undefined
+      yield* insert(batch.gathered.rows).pipe(
+        Effect.tap(([row]) => Effect.sync(() => void (batch.transaction = row?.transaction))),
+        inTransaction(sql)
+      )
+    }
+    unwritten = undefined
+  })
+
+  const flush = Effect.gen(function* () {
+    yield* settle
+    if (gathered.isEmpty) return
+    unwritten = { gathered, transaction: undefined }
+    gathered = new Gathered()
+    yield* settle
+  }).pipe(
+    catchDatabaseErrors,
+    Effect.catchDefect((defect) => {
+      unwritten = undefined
+      return Effect.logError("Usage of a second is lost: it cannot be written", defect)
+    }),
+    semaphore.withPermits(1)
+  )
+
+  // By the primary key.
+  const find = SqlSchema.findAll({
+    Request: Schema.Struct({ user: UserId, start: Schema.String }),
+    Result: Schema.Struct({ metricType: Schema.String, count: Schema.Int }),
+    execute: ({ start, user }) => sql`
+      SELECT metric_type AS "metricType", coalesce(count, 0) AS count
+      FROM usage_tracking WHERE user_id = ${user} AND period_start = ${start}::date`
+  })
+
+  const tallyOf = (period: Period, user: UserId) =>
+    find({ user, start: DateTime.formatIsoDateUtc(period.start) }).pipe(
+      Effect.map((rows) => {
+        const written = new Map(rows.map(({ count, metricType }) => [metricType, count]))
+        const tally = emptyTally()
+        for (const metric of metrics) tally[metric] = written.get(metricTypes[metric]) ?? 0
+        addTo(tally, unwritten?.gathered.of(period, user) ?? {})
+        addTo(tally, gathered.of(period, user))
+        return tally
+      }),
+      catchDatabaseErrors,
+      // Nothing is on its way from one to the other meanwhile.
+      semaphore.withPermits(1)
+    )
+
+  return {
+    add: (period: Period, user: UserId, amounts: Partial<Tally>) => gathered.add(period, user, amounts),
+    /** Writes what there is to write. What fails is written with the next. */
+    flush,
+    /** What a user has used, as far as it is written or in memory here. */
+    tallyOf
+  }
+})

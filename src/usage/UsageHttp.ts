@@ -1,0 +1,23 @@
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { Api } from "../Api.ts"
+import { CurrentSession } from "../auth/Session.ts"
+import { RateLimits } from "../limits/RateLimits.ts"
+import { Usage } from "./Usage.ts"
+
+export const UsageHttp = HttpApiBuilder.group(
+  Api,
+  "usage",
+  Effect.fn(function* (handlers) {
+    const usage = yield* Usage
+    const { limits: rateLimits } = yield* RateLimits
+
+    return handlers.handle(
+      "usage",
+      Effect.fnUntraced(function* () {
+        const { userId } = yield* CurrentSession
+        return { ...(yield* usage.of(userId)), limits: usage.quotas, rateLimits }
+      })
+    )
+  })
+)
