@@ -83,6 +83,17 @@ describe("What was counted", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
+  it.live("is not written for who has deleted their account meanwhile", () =>
+    Effect.gen(function* () {
+      const { ledger, rows, sql } = yield* world
+      yield* sql`UPDATE users SET deleted_at = now() WHERE id = ${ada}`
+      ledger.add(november!, ada, { requests: 1 })
+      ledger.add(november!, grace, { requests: 1 })
+      yield* ledger.flush
+      assert.deepStrictEqual(yield* rows, [row(grace, "requests", 1)])
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+
   it.live("waits in memory while the database is away", () =>
     Effect.gen(function* () {
       const { between, ledger, rows } = yield* world

@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { UserId } from "../../src/auth/Account.ts"
 import { SessionId } from "../../src/auth/Session.ts"
+import { Friends } from "../../src/friends/Friends.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
@@ -78,6 +79,19 @@ layer(TestServices)("What a user has used", (it) => {
       assert.strictEqual(yield* refusal(conversations.create(ada.id, { participantIds: [nobody] })), "ValidationFailed")
       assert.deepStrictEqual(yield* usedBy(ada), { conversationsCreated: 2 })
       assert.deepStrictEqual(yield* usedBy(grace), {})
+    })
+  )
+
+  it.effect("are the friend requests that they sent, each once, and not that they accepted one", () =>
+    Effect.gen(function* () {
+      const [ada, grace, eve] = yield* people("ada", "grace", "eve")
+      const friends = yield* Friends
+      const ask = friends.ask(ada.id, { to: grace.account.username })
+      yield* Effect.replicateEffect(ask, 2)
+      yield* friends.ask(ada.id, { to: eve.account.username })
+      yield* friends.ask(grace.id, { to: ada.account.username })
+      assert.deepStrictEqual(yield* usedBy(ada), { friendRequests: 2 })
+      assert.deepStrictEqual(yield* usedBy(grace), { conversationsCreated: 1 })
     })
   )
 
@@ -163,7 +177,8 @@ layer(
   withQuotas({
     QUOTA_MESSAGES_PER_MONTH: "3",
     QUOTA_CONVERSATIONS_PER_MONTH: "2",
-    QUOTA_CONTENT_BYTES_PER_MONTH: "1000"
+    QUOTA_CONTENT_BYTES_PER_MONTH: "1000",
+    QUOTA_FRIEND_REQUESTS_PER_MONTH: "1"
   })
 )("A quota", (it) => {
   it.effect("refuses what goes beyond it, and says when the month ends", () =>
@@ -215,6 +230,19 @@ layer(
       assert.strictEqual(yield* refusal(conversations.direct(ada.id, eve.id)), "QuotaExceeded")
       assert.strictEqual(yield* refusal(groupOf([ada])), "QuotaExceeded")
       assert.isFalse((yield* conversations.direct(ada.id, grace.id)).created)
+    })
+  )
+
+  it.effect("of friend requests keeps none from being sent again, or accepted", () =>
+    Effect.gen(function* () {
+      const [ada, grace, eve] = yield* people("ada", "grace", "eve")
+      const friends = yield* Friends
+      const ask = (person: TestUser) => friends.ask(ada.id, { to: person.account.username })
+      yield* ask(grace)
+      assert.strictEqual(yield* refusal(ask(eve)), "QuotaExceeded")
+      assert.isFalse((yield* ask(grace)).created)
+      yield* friends.ask(eve.id, { to: ada.account.username })
+      assert.strictEqual((yield* ask(eve)).request.status, "accepted")
     })
   )
 
