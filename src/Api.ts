@@ -19,11 +19,11 @@ export class Api extends HttpApi.make("xfchat")
   .add(ConversationsApi)
   .add(MessagesApi)
   .add(InboxApi)
+  .add(PresenceApi)
   .add(UsageApi)
   .middleware(Limits)
   // Who watches over the server asks as often as they want.
   .add(OperationsApi)
-  .add(PresenceApi)
   .middleware(Problems)
   // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
