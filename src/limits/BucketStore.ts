@@ -1,5 +1,6 @@
 import { Duration, Effect, Layer } from "effect"
 import { RateLimiter } from "effect/persistence"
+import { elapsedMillisOf } from "../Elapsed.ts"
 import { Buckets } from "./Buckets.ts"
 
 /** `effect`'s store in memory, but for its token buckets, of which it forgets none. */
@@ -16,7 +17,7 @@ export const layerBucketStore = Layer.effect(
               key,
               tokens,
               { limit, interval: Duration.toMillis(refillRate) },
-              clock.currentTimeMillisUnsafe(),
+              elapsedMillisOf(clock),
               allowOverflow
             )
           )

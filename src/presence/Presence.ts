@@ -1,6 +1,5 @@
 import {
   Array as Arrays,
-  Clock,
   Context,
   Deferred,
   Duration,
@@ -14,6 +13,7 @@ import {
 } from "effect"
 import type { UserId } from "../auth/Account.ts"
 import * as Configuration from "../Configuration.ts"
+import { elapsedMillis } from "../Elapsed.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
 import { Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable, NotFound } from "../Problem.ts"
@@ -117,7 +117,7 @@ export class Presence extends Context.Service<
         }
         for (const chunk of Arrays.chunksOf(users, circlesAtOnce)) {
           const found = yield* circles.of(chunk)
-          const now = yield* Clock.currentTimeMillis
+          const now = yield* elapsedMillis
           for (const [userId, circle] of found) board.setCircle(userId, circle, now)
         }
       })
@@ -131,7 +131,7 @@ export class Presence extends Context.Service<
       yield* Queue.takeAll(asked).pipe(Effect.flatMap(answer), Effect.forever, Effect.forkScoped)
 
       const hear = Effect.fnUntraced(function* (change: Change) {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* elapsedMillis
         switch (change._tag) {
           case "Presence":
             board.setHere(change.userId, now + change.millis, now)
@@ -167,7 +167,7 @@ export class Presence extends Context.Service<
       yield* liveStreams.turnover.pipe(Stream.runForEach(turnOver), Effect.forkScoped({ startImmediately: true }))
       yield* renew.pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)
 
-      const tick = Effect.map(Clock.currentTimeMillis, (now) => {
+      const tick = Effect.map(elapsedMillis, (now) => {
         board.passTime(now)
         const users = board.viewersReadBefore(now - circleAge)
         if (users.length > 0) Queue.offerUnsafe(asked, { users, conversations: [] })
@@ -187,7 +187,7 @@ export class Presence extends Context.Service<
         isTyping: boolean
       ) {
         const until = board.typesUntil(conversationId, caller)
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* elapsedMillis
         if (isTyping && until !== undefined && until > now + typingTime - typingPause) return
         // Fails for who takes no part.
         yield* messages.view(caller, conversationId)

@@ -18,7 +18,7 @@ export class LiveStream {
   private isWoken = false
   private sleeper: (() => void) | undefined
 
-  /** Times are milliseconds of the clock. */
+  /** Times are those of `elapsedMillis`. */
   constructor(
     session: CurrentSession["Service"],
     conversationId: ConversationId | undefined,

@@ -1,5 +1,4 @@
 import {
-  Clock,
   Context,
   DateTime,
   Duration,
@@ -18,6 +17,7 @@ import { SessionId, type CurrentSession } from "../auth/Session.ts"
 import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
+import { elapsedMillis } from "../Elapsed.ts"
 import { RateLimited } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { Draining } from "./Draining.ts"
@@ -115,7 +115,7 @@ export class LiveStreams extends Context.Service<
       )
       yield* review.pipe(Effect.repeat(Schedule.spaced(reviewInterval)), Effect.forkScoped)
 
-      const tick = Effect.map(Clock.currentTimeMillis, (now) => streams.forEach((stream) => stream.passTime(now)))
+      const tick = Effect.map(elapsedMillis, (now) => streams.forEach((stream) => stream.passTime(now)))
       yield* tick.pipe(Effect.repeat(Schedule.spaced(tickInterval)), Effect.forkScoped)
 
       yield* draining.begun.pipe(
@@ -137,8 +137,8 @@ export class LiveStreams extends Context.Service<
             detail: `A session has at most ${mostOfSession} streams, a user ${mostOfUser}.`
           })
         }
-        yield* usage.stream(session.userId)
-        const now = yield* Clock.currentTimeMillis
+          yield* usage.stream(session.userId)
+          const now = yield* elapsedMillis
         // Streams that were opened together, by clients that reconnected together, do not end together.
         const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))
         return yield* Effect.acquireRelease(
