@@ -54,7 +54,7 @@ const failsToStart = Effect.fnUntraced(function* (url: string) {
 const signup = (username: string) => ({ username, email: `${username}@example.com`, password })
 
 // Each of these is told in full elsewhere; here is the plan's own list, in its order and words.
-describe("the plan, 5.1:", () => {
+describe("the plan, 5.1:", { timeout: 60_000 }, () => {
   promise("user registration requires the database", ({ database, server, sql }) =>
     Effect.gen(function* () {
       const username = uniqueName()
@@ -147,7 +147,7 @@ describe("the plan, 5.1:", () => {
   )
 })
 
-describe("the plan, 5.2:", () => {
+describe("the plan, 5.2:", { timeout: 60_000 }, () => {
   it.live("connection failure fails start-up", () =>
     Effect.gen(function* () {
       const says = yield* failsToStart(`postgresql://someone:secret@127.0.0.1:${yield* freePort}/xfchat`)

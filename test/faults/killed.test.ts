@@ -47,7 +47,7 @@ describe("under load", () => {
         assert.isAtLeast(cutOff, kills)
         assert.isAtLeast(notReached, kills)
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
-    30_000 + kills * 10_000
+    30_000 + kills * 20_000
   )
 
   it.live(
