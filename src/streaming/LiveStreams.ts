@@ -18,6 +18,7 @@ import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
 import { elapsedMillis } from "../Elapsed.ts"
+import * as Metrics from "../Metrics.ts"
 import { RateLimited } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { Draining } from "./Draining.ts"
@@ -71,6 +72,7 @@ export class LiveStreams extends Context.Service<
       // How many each session, and each user, has.
       const counts = new Map<SessionId | UserId, number>()
       let isDraining = false
+      yield* Metrics.observe(Metrics.openStreams, () => streams.size)
 
       const turnover = yield* PubSub.unbounded<UserId>()
 

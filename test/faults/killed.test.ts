@@ -1,32 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Random, Scope, type Redacted } from "effect"
+import { Effect, Random } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { startServer } from "../serverProcess.ts"
 import { startLoad } from "./load.ts"
+import { mortalServer } from "./server.ts"
 
 /** How often a server is killed: `KILLS=50` for more. */
 const kills = Number(process.env["KILLS"] ?? 10)
-
-/** A server that can be killed and started again on the same port. */
-const mortalServer = Effect.fnUntraced(function* (url: Redacted.Redacted) {
-  const start = Effect.fnUntraced(function* (port: string) {
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-    const server = yield* Scope.provide(startServer("node", url, { SERVER_PORT: port }), scope)
-    // The end of a scope kills what was started in it.
-    return { ...server, die: Scope.close(scope, Exit.void) }
-  })
-  let running = yield* start("0")
-  const { baseUrl, port } = running
-  return {
-    baseUrl,
-    die: Effect.suspend(() => running.die),
-    restart: Effect.map(
-      Effect.suspend(() => start(port)),
-      (server) => void (running = server)
-    )
-  }
-})
 
 describe("under load", () => {
   it.live(

@@ -1,0 +1,55 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Random, Schedule } from "effect"
+import { TestDatabase } from "../../src/testing/index.ts"
+import { atOnce, Client, twoPeople } from "../conformance/client.ts"
+import { lockUsers } from "../operations/database.ts"
+import { closed } from "../operations/tcp.ts"
+import { startLoad } from "./load.ts"
+import { mortalServer } from "./server.ts"
+
+describe("a server that is told to stop under load", () => {
+  it.live(
+    "ends its streams between updates, exits well, and has lost nothing that it acknowledged",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* TestDatabase
+        const { baseUrl, exit, restart, stop } = yield* mortalServer(url)
+        const { acknowledges, counts, settle } = yield* startLoad({ database: url, servers: [baseUrl] })
+        const rollOver = Effect.gen(function* () {
+          yield* acknowledges(yield* Random.nextIntBetween(1, 50))
+          yield* stop
+          assert.strictEqual(yield* exit, 0)
+          yield* restart
+        })
+        yield* Effect.repeat(rollOver, { times: 2 })
+        yield* acknowledges(20)
+        yield* settle
+        assert.strictEqual(counts.cutOff, 0)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
+    120_000
+  )
+
+  it.live("answers all that was asked before", () =>
+    Effect.gen(function* () {
+      const { baseUrl, exit, port, stop } = yield* mortalServer((yield* TestDatabase).url)
+      const server = { url: baseUrl }
+      const { ada, conversation } = yield* Effect.promise(() => twoPeople(server))
+      const users = yield* lockUsers
+      const sending = yield* Effect.forkChild(
+        Effect.promise(() => atOnce(50, (index) => ada.send(conversation, `${index}`))),
+        { startImmediately: true }
+      )
+      // With the one that asks.
+      const areThere = Effect.promise(async () => {
+        const { text } = await new Client(server).get("/metrics")
+        return /^xfchat_http_requests_in_flight 51$/m.test(text)
+      })
+      yield* Effect.repeat(areThere, { until: (all) => all, schedule: Schedule.spaced("20 millis") })
+      yield* stop
+      yield* closed(port)
+      yield* users.release
+      assert.lengthOf(yield* Fiber.join(sending), 50)
+      assert.strictEqual(yield* exit, 0)
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+})
