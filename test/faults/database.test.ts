@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Effect, Fiber, Redacted, Schedule } from "effect"
+import { Reactivity } from "effect/reactivity"
 import { randomUUID } from "node:crypto"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { connection } from "../operations/database.ts"
 import { proxy } from "../operations/tcp.ts"
 import { startServer } from "../serverProcess.ts"
+import { hasDisk, smallDisk } from "./disk.ts"
 import { startLoad } from "./load.ts"
 import { ownPostgres } from "./postgres.ts"
 
@@ -55,6 +58,34 @@ describe("under load, what is acknowledged is kept and delivered, once and in or
         yield* acknowledges(10)
         yield* settle
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
+    120_000
+  )
+
+  it.live.skipIf(!hasDisk)(
+    "when its disk is full, and has room again (needs root, to mount a small one)",
+    () =>
+      Effect.gen(function* () {
+        const disk = yield* smallDisk
+        const postgres = yield* ownPostgres
+        const folder = yield* disk.folderFor(postgres.data)
+        const url = new URL(Redacted.value(postgres.url))
+        yield* Effect.gen(function* () {
+          const sql = yield* PgClient.makeClient({ url: postgres.url })
+          yield* sql.unsafe(`CREATE TABLESPACE small LOCATION '${folder}'`).unprepared
+          yield* sql.unsafe("CREATE DATABASE small TABLESPACE small").unprepared
+        }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
+        url.pathname = "/small"
+        const database = Redacted.make(url.href)
+        const { baseUrl } = yield* startServer("node", database)
+        const { acknowledges, counts, settle } = yield* startLoad({ database, servers: [baseUrl] })
+        yield* acknowledges(30)
+        yield* disk.fill
+        const refusals = Effect.sync(() => counts.unavailable)
+        yield* Effect.repeat(refusals, { until: (count) => count > 5, schedule: Schedule.spaced("50 millis") })
+        yield* disk.free
+        yield* acknowledges(30)
+        yield* settle
+      }).pipe(Effect.scoped),
     120_000
   )
 

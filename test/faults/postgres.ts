@@ -57,6 +57,8 @@ export const ownPostgres = Effect.gen(function* () {
   })
   return {
     url,
+    /** Where its data are. */
+    data: join(running.folder, "data"),
     /** Stops it as one should, and starts it again. */
     restart,
     /** Kills it and all its backends, and starts it again. */
