@@ -139,8 +139,8 @@ export class LiveStreams extends Context.Service<
             detail: `A session has at most ${mostOfSession} streams, a user ${mostOfUser}.`
           })
         }
-          yield* usage.stream(session.userId)
-          const now = yield* elapsedMillis
+        yield* usage.stream(session.userId)
+        const now = yield* elapsedMillis
         // Streams that were opened together, by clients that reconnected together, do not end together.
         const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))
         return yield* Effect.acquireRelease(
