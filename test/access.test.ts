@@ -161,6 +161,7 @@ const rows: Readonly<Record<string, Row | Public>> = {
   "inbox.inbox": { status: 200 },
   "presence.typing": { status: forParticipants(204), body: () => ({}) },
   "presence.presence": { status: 200 },
+  "usage.usage": { status: 200 },
   "operations.livez": { public: 200 },
   "operations.readyz": { public: 200 },
   "operations.metrics": { public: 200 }
