@@ -1,8 +1,8 @@
-import { Context, Duration, Effect, Layer, Result, Schedule, Schema } from "effect"
-import { IpNetwork, NetAddress } from "effect/net"
+import { Context, Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { createHash } from "node:crypto"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { sourceOf } from "../limits/Source.ts"
 import { RateLimited, type DatabaseUnavailable } from "../Problem.ts"
 
 /** Whose password is tried, and from where. */
@@ -22,13 +22,6 @@ const longestDelay = Duration.minutes(15)
 const memory = Duration.hours(1)
 
 const sweepInterval = Duration.minutes(10)
-
-/** Whoever has one address of IPv6 has a network of them. */
-const sourceOf = (address: string): string =>
-  Result.match(NetAddress.ipFromString(address), {
-    onFailure: () => address,
-    onSuccess: (ip) => (NetAddress.isIpv6Address(ip) ? IpNetwork.format(IpNetwork.fromAddressUnsafe(ip, 64)) : address)
-  })
 
 /** The database knows neither logins nor addresses, only the hash of both. */
 const keyOf = ({ address = "", login }: Attempt) =>

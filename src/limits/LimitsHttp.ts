@@ -1,13 +1,13 @@
 import { Context, Duration, Effect, Layer, Option } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { IpNetwork, NetAddress } from "effect/net"
 import type { UserId } from "../auth/Account.ts"
 import { RateLimited } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { Limits } from "./LimitsApi.ts"
 import { RateLimits, window, type Allowance } from "./RateLimits.ts"
 import { Limited, type RouteClass } from "./RouteClass.ts"
+import { sourceOf } from "./Source.ts"
 
 interface Route {
   readonly endpoint: HttpApiEndpoint.Top
@@ -92,13 +92,6 @@ export const makeAdmission = Effect.gen(function* () {
     )
   }
 })
-
-/** Whoever has one address of IPv6 has a network of them. */
-const sourceOf = (address: string) =>
-  Option.match(Option.getSuccess(NetAddress.ipFromString(address)), {
-    onNone: () => address,
-    onSome: (ip) => (NetAddress.isIpv6Address(ip) ? IpNetwork.format(IpNetwork.fromAddressUnsafe(ip, 64)) : address)
-  })
 
 /** Takes a request of the class `authentication` from what its address may ask for; not where addresses are not known. */
 const takeOfAddress = (rateLimits: RateLimits["Service"]) =>
