@@ -47,3 +47,7 @@ export const explainErrors = <A, E, R>(
     if (isOther(error)) return Effect.fail(error)
     return SqlError.isSqlError(error) ? Effect.fail(new StatementFailed({ error })) : Effect.die(error)
   })
+
+/** A server that is told to stop ends well; what was to be done by such a command is not done: exit code 130. */
+export const failsWhenStopped = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.onInterrupt(self, () => Effect.sync(() => void (process.exitCode = 130)))

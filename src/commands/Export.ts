@@ -1,4 +1,4 @@
-import { Console, DateTime, Effect, FileSystem, Option, Stdio, Stream } from "effect"
+import { Console, Data, DateTime, Effect, FileSystem, Option, Stdio, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { UserId } from "../auth/Account.ts"
@@ -47,7 +47,7 @@ const lines = Effect.fnUntraced(function* (head: typeof Archive.Head.Type, table
       Stream.mapArrayEffect((some) =>
         Effect.as(progress.add(table, some.length), [some.map(({ row }) => `${start}${row}}\n`).join("")] as const)
       ),
-      Stream.concat(Stream.drain(Stream.fromEffect(progress.done(table))))
+      Stream.concat(Stream.drain(Stream.fromEffect(Effect.suspend(() => progress.done(table)))))
     )
   }
   return Stream.make(`${JSON.stringify(head)}\n`).pipe(
@@ -67,6 +67,11 @@ const toFile = <E, R>(path: string, text: Stream.Stream<string, E, R>) =>
       Effect.onError(() => Effect.ignore(files.remove(path)))
     )
   }).pipe(Effect.scoped)
+
+/** Who read standard output has had enough. */
+export class OutputClosed extends Data.TaggedError("OutputClosed") {
+  override readonly message = "The export is not complete: standard output was closed."
+}
 
 const user = Flag.String("user").pipe(
   Flag.withMetavar("NAME"),
@@ -95,10 +100,12 @@ export const exportCommand = Command.make("export", { user, output }, ({ output,
         },
         tables
       )
-      yield* Option.isSome(output) ? toFile(output.value, text) : Stream.run(text, stdio.stdout())
+      yield* Option.isSome(output)
+        ? toFile(output.value, text)
+        : Stream.run(text, stdio.stdout()).pipe(Effect.catchTag("PlatformError", () => new OutputClosed()))
     }).pipe(inTransactionOnce(sql, "REPEATABLE READ READ ONLY"))
     yield* Console.error("The export is complete.")
-  }).pipe(CommandDatabase.explainErrors)
+  }).pipe(CommandDatabase.explainErrors, CommandDatabase.failsWhenStopped)
 ).pipe(
   Command.provide(CommandDatabase.layer),
   Command.withDescription(

@@ -119,9 +119,8 @@ const makeWriter = Effect.fnUntraced(function* (tables: ReadonlyArray<Archive.Ta
     return sql
       .unsafe(
         `INSERT INTO ${source} (${columns}) OVERRIDING SYSTEM VALUE
-         SELECT ${columns} FROM jsonb_populate_recordset(NULL::${source},
-           (SELECT jsonb_agg(line -> 'row' ORDER BY place)
-            FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS lines (line, place)))
+         SELECT r.* FROM jsonb_array_elements($1::text::jsonb) AS lines (line),
+           LATERAL (SELECT ${columns} FROM jsonb_populate_record(NULL::${source}, line -> 'row')) r
          ${merge ? `ON CONFLICT ${primaryKey === null ? "" : `(${primaryKey})`} DO NOTHING` : ""} RETURNING 1`,
         [json]
       )
@@ -224,7 +223,7 @@ export const importCommand = Command.make("import", { input, merge }, ({ input, 
       inTransactionOnce(sql, "READ COMMITTED READ WRITE")
     )
     yield* Console.log(`Rows imported: ${written}.${merge ? ` There already: ${skipped}.` : ""}`)
-  }).pipe(CommandDatabase.explainErrors)
+  }).pipe(CommandDatabase.explainErrors, CommandDatabase.failsWhenStopped)
 ).pipe(
   Command.provide(CommandDatabase.layer),
   Command.withDescription(

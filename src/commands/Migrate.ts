@@ -10,7 +10,9 @@ const summary = (what: string, runs: ReadonlyArray<Migrator.MigrationRun>) =>
     : [...runs.map((run) => `${title(run)}  ${run.durationMs} ms`), `Migrations ${what}: ${runs.length}.`].join("\n")
 
 const up = Command.make("up", {}, () =>
-  Effect.flatMap(Migrator.migrate, (runs) => Console.log(summary("applied", runs)))
+  Effect.flatMap(Migrator.migrate, (runs) => Console.log(summary("applied", runs))).pipe(
+    CommandDatabase.failsWhenStopped
+  )
 ).pipe(
   Command.provide(CommandDatabase.layerAsItIs),
   Command.withDescription(
@@ -69,7 +71,7 @@ const down = Command.make("down", { to, yes }, ({ to, yes }) =>
     }
     if (!yes) return yield* new NotConfirmed()
     yield* Console.log(summary("taken back", yield* Migrator.rollback({ to: target })))
-  })
+  }).pipe(CommandDatabase.failsWhenStopped)
 ).pipe(
   Command.provide(CommandDatabase.layerAsItIs),
   Command.withDescription(

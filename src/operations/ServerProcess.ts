@@ -84,9 +84,11 @@ export const runMain = <A, E>(program: Effect.Effect<A, E>) =>
       // To be stopped by a signal is how a server ends well.
       teardown: (exit, onExit) =>
         onExit(
-          Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
+          Exit.isSuccess(exit)
             ? 0
-            : Runtime.getErrorExitCode(Cause.squash(exit.cause))
+            : Cause.hasInterruptsOnly(exit.cause)
+              ? Number(process.exitCode ?? 0)
+              : Runtime.getErrorExitCode(Cause.squash(exit.cause))
         )
     })
   )

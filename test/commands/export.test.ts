@@ -1,15 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { catalog, leftOut } from "../../src/commands/Archive.ts"
 import { notOfUser, ofUser } from "../../src/commands/UserExport.ts"
 import { UserId } from "../../src/auth/Account.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
+import { startProcess } from "../serverProcess.ts"
 import { xfchat } from "./command.ts"
 import { anotherDatabase, digests, seedWorld } from "./world.ts"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
 
 const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "xfchat-export-"))),
@@ -41,7 +45,7 @@ describe("xfchat export and import", () => {
         const exported = yield* xfchat(["export", "--output", file], { runtime })
         assert.strictEqual(exported.exit, 0, exported.errorOutput)
         assert.strictEqual(exported.output, "")
-        assert.match(exported.errorOutput, /^chat_messages: [\d,]+ rows$/m)
+        assert.match(exported.errorOutput, /^people_revisions: 60 rows$/m)
         assert.strictEqual((yield* Effect.promise(() => stat(file))).mode & 0o777, 0o600)
         const text = yield* read(file)
         assert.notInclude(text, "token_hash")
@@ -173,6 +177,26 @@ describe("xfchat export and import", () => {
         )
       )
     }).pipe(Effect.provide(TestDatabase.layer))
+  )
+})
+
+describe("xfchat import", () => {
+  it.live("that is told to stop before the end of its input keeps nothing, and does not exit with 0", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { url } = yield* TestDatabase
+      // Its standard input stays open, and empty.
+      const command = yield* startProcess([`${root}node_modules/.bin/node`, "src/cli.ts", "import"], {
+        DATABASE_URL: Redacted.value(url)
+      })
+      yield* sql`
+        SELECT FROM pg_locks WHERE relation = 'users'::regclass AND mode = 'ShareRowExclusiveLock' AND granted`.pipe(
+        Effect.repeat({ until: (locks) => locks.length > 0, schedule: Schedule.spaced("50 millis") })
+      )
+      yield* command.kill("SIGTERM")
+      assert.strictEqual(yield* command.exit, 130)
+      yield* sql`INSERT INTO users (username, email, password_hash) VALUES ('ada', 'ada@example.com', '')`
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 })
 
