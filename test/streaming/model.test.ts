@@ -131,6 +131,8 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
         const participants = yield* Participants
         const blocks = yield* Blocks
         const idOf = (person: number) => (people[person] ?? assert.fail()).id
+        // The people are those of the history before.
+        for (const { id } of people) for (const other of people) yield* blocks.unblock(id, other.id)
         const { id: conversationId } = yield* conversations.create(idOf(owner), {
           participantIds: atFirst.map(idOf)
         })
@@ -140,8 +142,6 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
           token: (people[person] ?? assert.fail()).token
         })
 
-        // The people are those of the history before.
-        for (const { id } of people) for (const other of people) yield* blocks.unblock(id, other.id)
         // The model.
         const posted: Array<Known> = []
         let head = 1
@@ -150,6 +150,8 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
         const visibleAfter = new Map(atFirst.map((person) => [person, 0]))
         /** Whom each has blocked. */
         const blocked = new Map(people.map((_, person) => [person, new Set<number>()]))
+        const areApart = (one: number, other: number) =>
+          blocked.get(one)?.has(other) === true || blocked.get(other)?.has(one) === true
         const seen = (person: number) => posted.filter(({ seq }) => seq > (visibleAfter.get(person) ?? Infinity))
 
         // The subscribers: one for each time that somebody takes part, in one encoding after the other.
@@ -216,7 +218,10 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
             }
             case "Move": {
               if (!visibleAfter.has(act.who)) {
-                yield* participants.put(idOf(owner), conversationId, idOf(act.who), undefined)
+                const join = participants.put(idOf(owner), conversationId, idOf(act.who), undefined)
+                if (areApart(owner, act.who))
+                  return void assert.strictEqual((yield* Effect.flip(join))._tag, "Forbidden")
+                yield* join
                 visibleAfter.set(act.who, sinceJoining ? head : 0)
                 head += 1
                 return yield* listen(act.who, new Copy("0", []))
