@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs"
 import { relative } from "node:path"
 
+const firstLine = (text = "") => text.split("\n")[0]
+
 const report = JSON.parse(readFileSync(process.argv[2], "utf8"))
-for (const file of report.testResults) {
-  const failed = file.assertionResults.filter((test) => test.status === "failed")
-  const name = relative(process.cwd(), file.name)
-  for (const test of failed)
-    console.log(`${name} > ${test.fullName}\n    ${(test.failureMessages[0] ?? "").split("\n")[0]}`)
-  if (file.status === "failed" && failed.length === 0) console.log(`${name}\n    ${file.message.split("\n")[0]}`)
+for (const { assertionResults, message, name, status } of report.testResults) {
+  const failed = assertionResults.filter((test) => test.status === "failed")
+  const lines = failed.map((test) => `${test.fullName}: ${firstLine(test.failureMessages[0])}`)
+  // A file that did not load has no tests.
+  if (status === "failed" && lines.length === 0) lines.push(firstLine(message))
+  for (const line of lines) process.stdout.write(`${relative(process.cwd(), name)} > ${line}\n`)
 }
