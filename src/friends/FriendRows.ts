@@ -1,5 +1,5 @@
-import type { SqlClient } from "effect/sql"
-import type { Direction } from "./Friend.ts"
+import type { SqlClient, Statement } from "effect/sql"
+import { mostOutgoing, mostShown, type Direction } from "./Friend.ts"
 
 const profile = `u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl"`
 
@@ -34,3 +34,17 @@ export const blocksOf = (sql: SqlClient.SqlClient, user: string) => sql`
   SELECT ${sql.literal(profile)}, b.created_at AS since
   FROM blocks b JOIN users u ON u.id = b.blocked_id AND u.deleted_at IS NULL
   WHERE b.blocker_id = ${user}`
+
+/** All of these as one JSON value, as `Acquaintances` decodes it. */
+export const acquaintancesOf = (sql: SqlClient.SqlClient, user: string) => {
+  const latest = (rows: Statement.Fragment, time: "since" | "createdAt", most: number) => sql`
+    SELECT * FROM (${rows}) r ORDER BY ${sql(time)} DESC, id DESC LIMIT ${most}`
+  const list = (rows: Statement.Fragment, time: "since" | "createdAt") => sql`
+    (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY ${sql(time)} DESC, id DESC), '[]') FROM (${rows}) l)`
+  const requests = (direction: Direction) => latest(requestsOf(sql, user, direction), "createdAt", mostOutgoing)
+  return sql`
+    jsonb_build_object(
+      'friends', ${list(latest(friendsOf(sql, user), "since", mostShown), "since")},
+      'requests', ${list(sql`(${requests("incoming")}) UNION ALL (${requests("outgoing")})`, "createdAt")},
+      'blocks', ${list(latest(blocksOf(sql, user), "since", mostShown), "since")})`
+}

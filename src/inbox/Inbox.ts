@@ -2,10 +2,12 @@ import { Context, Effect, Layer, Queue, Schedule, Schema, Stream, type Scope } f
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { Acquaintances } from "../friends/Friend.ts"
+import { acquaintancesOf } from "../friends/FriendRows.ts"
 import { ConversationId, ConversationSummary } from "../messaging/Conversation.ts"
 import { summaryColumns } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
+import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
 import { Horizon } from "./InboxItem.ts"
 
 /** How long a lost hint can delay a change, at most. */
@@ -19,27 +21,37 @@ export interface InboxState {
   readonly ids: ReadonlyArray<ConversationId>
   /** Those that changed, or all: the last active first. */
   readonly conversations: ReadonlyArray<typeof ConversationSummary.json.Type>
+  /** How often the user's acquaintances have changed. */
+  readonly revision: number
+  /** Friends, requests and blocks, if any of them changed, or all was asked for. */
+  readonly acquaintances: Acquaintances | null
 }
 
 /** Somebody who is told when there may be something new for them. */
 export interface Listener {
-  /** The conversations that they know to be theirs. */
-  readonly knows: (ids: ReadonlyArray<ConversationId>) => void
+  /** What they know: the conversations that are theirs, and their acquaintances. */
+  readonly knows: (state: Pick<InboxState, "ids" | "revision">) => void
   /** Whether there may be something new since the last time that this was asked. */
   readonly takeNews: () => boolean
 }
 
 interface LiveListener extends Listener {
   readonly ids: () => ReadonlySet<ConversationId>
+  readonly revision: () => number
   readonly tell: () => void
 }
 
 const makeListener = (stream: { wake(): void }): LiveListener => {
   let ids: ReadonlySet<ConversationId> = new Set()
+  let revision = 0
   let hasNews = false
   return {
     ids: () => ids,
-    knows: (now) => void (ids = new Set(now)),
+    revision: () => revision,
+    knows: (state) => {
+      ids = new Set(state.ids)
+      revision = state.revision
+    },
     tell: () => {
       hasNews = true
       stream.wake()
@@ -53,8 +65,9 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
 }
 
 /**
- * A user's conversations as state, not events: an update replaces an item, so one too many does no harm, and nothing is
- * written per recipient. What changed is told by the rows themselves: the transaction that wrote a row is its `xmin`.
+ * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
+ * nothing is written per recipient. What changed is told by the rows themselves: the transaction that wrote a row is its
+ * `xmin`. Of acquaintances it is the row of their revision, since what is behind them changes also without the user's seeing it.
  */
 export class Inbox extends Context.Service<
   Inbox,
@@ -73,21 +86,24 @@ export class Inbox extends Context.Service<
       const columns = sql.literal(summaryColumns)
       const listeners = new Map<UserId, ReadonlySet<LiveListener>>()
 
+      const oldest = 2_147_483_647
       // Rows and horizons are compared by their age in transactions: rows have 32 bits of their transaction's number, which
       // begin again. A horizon too old to have an age, or of another database, stands for none.
       const ageOf = (since: number | null) => sql`
         CASE WHEN ${since}::bigint BETWEEN pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 2000000000
             AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-          THEN age((${since}::bigint & 4294967295)::text::xid) ELSE 2147483647 END`
+          THEN age((${since}::bigint & 4294967295)::text::xid) ELSE ${oldest}::int END`
 
       const find = SqlSchema.findOne({
         Request: Schema.Struct({ user: UserId, since: Schema.NullOr(Horizon) }),
         Result: Schema.Struct({
           horizon: Horizon,
           ids: Schema.Array(ConversationId),
-          conversations: Schema.Array(ConversationSummary.json)
+          conversations: Schema.Array(ConversationSummary.json),
+          revision: Schema.Int,
+          acquaintances: Schema.NullOr(Acquaintances)
         }),
-        // By conversation_participants_user_id_idx and the primary key of conversations.
+        // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
         execute: ({ since, user }) => sql`
           WITH snapshot AS (
             SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, ${ageOf(since)} AS age
@@ -96,12 +112,14 @@ export class Inbox extends Context.Service<
             JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = ${user}
           )
           SELECT snapshot.horizon,
-            (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC), '[]') FROM mine) AS ids,
+            (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
             (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s."lastActivityAt" DESC, s.id), '[]') FROM (
               SELECT ${columns} FROM mine p JOIN conversations c ON c.id = p.conversation_id
               WHERE p.age <= snapshot.age
-            ) s) AS conversations
-          FROM snapshot`
+            ) s) AS conversations,
+            coalesce(known.revision, 0) AS revision,
+            CASE WHEN snapshot.age = ${oldest} OR age(known.xmin) <= snapshot.age THEN ${acquaintancesOf(sql, user)} END AS acquaintances
+          FROM snapshot LEFT JOIN people_revisions known ON known.user_id = ${user}`
       })
 
       const read = Effect.fn("Inbox.read")(
@@ -137,30 +155,60 @@ export class Inbox extends Context.Service<
         Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Inboxes are delayed"))
       )
 
+      // By the primary key of people_revisions.
+      const findRevisions = SqlSchema.findAll({
+        Request: Schema.Array(UserId),
+        Result: Schema.Struct({ user: UserId, revision: Schema.Int }),
+        execute: (users) => sql`
+          SELECT user_id AS "user", revision FROM people_revisions WHERE user_id = ANY(${users}::uuid[])`
+      })
+
+      /** Tells those whose acquaintances changed. Of what changed without their seeing it they are not told. */
+      const tellPeople = Effect.fnUntraced(
+        function* (users: ReadonlyArray<UserId>) {
+          const listening = users.filter((user) => listeners.has(user))
+          if (listening.length === 0) return
+          for (const { revision, user } of yield* findRevisions(listening)) {
+            for (const listener of listenersOf(user)) if (listener.revision() !== revision) listener.tell()
+          }
+        },
+        catchDatabaseErrors,
+        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Inboxes are delayed"))
+      )
+
       // Hints that come while the last ones are looked up gather.
-      const hinted = yield* Queue.unbounded<ConversationId>()
+      const hinted = yield* Queue.unbounded<Change>()
       yield* bus.changes.pipe(
-        Stream.runForEach((change) =>
-          change._tag !== "Log" || listeners.size === 0 ? Effect.void : Queue.offer(hinted, change.conversationId)
-        ),
+        Stream.runForEach((change) => (listeners.size === 0 ? Effect.void : Queue.offer(hinted, change))),
         Effect.forkScoped({ startImmediately: true })
       )
       yield* Queue.takeAll(hinted).pipe(
-        Effect.flatMap((ids) => tellOf([...new Set(ids)])),
+        Effect.flatMap((changes) => {
+          const conversations = changes.flatMap((change) => (change._tag === "Log" ? [change.conversationId] : []))
+          const people = changes.flatMap((change) => (change._tag === "Person" ? [change.userId] : []))
+          return Effect.andThen(tellOf([...new Set(conversations)]), tellPeople([...new Set(people)]))
+        }),
         Effect.forever,
         Effect.forkScoped
       )
 
-      // By conversation_participants_user_id_idx and the primary key of conversations.
+      // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
       const findChanged = SqlSchema.findAll({
         Request: Schema.Struct({ users: Schema.Array(UserId), since: Schema.NullOr(Horizon) }),
-        Result: Schema.Struct({ user: UserId, count: Schema.Int, isChanged: Schema.Boolean, horizon: Horizon }),
+        Result: Schema.Struct({
+          user: UserId,
+          count: Schema.Int,
+          isChanged: Schema.Boolean,
+          revision: Schema.Int,
+          horizon: Horizon
+        }),
         execute: ({ since, users }) => sql`
-          SELECT p.user_id AS "user", count(*)::int AS count,
-            pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
-            bool_or(least(age(p.xmin), age(c.xmin)) <= ${ageOf(since)}) AS "isChanged"
-          FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
-          WHERE p.user_id = ANY(${users}::uuid[]) GROUP BY p.user_id`
+          SELECT u.id AS "user", mine.count, coalesce(mine."isChanged", false) AS "isChanged",
+            coalesce(known.revision, 0) AS revision, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
+          FROM unnest(${users}::uuid[]) AS u (id) LEFT JOIN people_revisions known ON known.user_id = u.id, LATERAL (
+            SELECT count(*)::int AS count, bool_or(least(age(p.xmin), age(c.xmin)) <= ${ageOf(since)}) AS "isChanged"
+            FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = u.id
+          ) mine`
       })
 
       let swept: Horizon | undefined
@@ -171,7 +219,8 @@ export class Inbox extends Context.Service<
         for (const [user, ofUser] of listeners) {
           const row = found.get(user)
           for (const listener of ofUser) {
-            if (row?.isChanged === true || (row?.count ?? 0) !== listener.ids().size) listener.tell()
+            const knowsAll = row?.count === listener.ids().size && row.revision === listener.revision()
+            if (row?.isChanged === true || !knowsAll) listener.tell()
           }
         }
         swept = rows[0]?.horizon ?? swept

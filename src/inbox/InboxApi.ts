@@ -11,8 +11,9 @@ export class InboxApi extends HttpApiGroup.make("inbox")
       success: HttpApiSchema.WithHeaders(InboxPage, Schema.Struct({ version: Schema.String }))
     }).annotate(
       OpenApi.Description,
-      "The user's whole picture: conversations with last message and unread count. Or the stream of it, one for a whole " +
-        "client, in the same four encodings as messages. Updates replace; resuming may repeat one, and misses none."
+      "The user's whole picture: conversations with last message and unread count, friends, requests and blocks. Or the " +
+        "stream of it, one for a whole client, in the same four encodings as messages. Updates replace; resuming may " +
+        "repeat one, and misses none."
     )
   )
   .middleware(Authorization)

@@ -3,6 +3,7 @@ import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
+import { Acquaintances } from "../friends/Friend.ts"
 import { ConversationSummary } from "../messaging/Conversation.ts"
 import { braidEncoding, type Encoding } from "../streaming/Encoding.ts"
 import { answerFeed, readAsk, readBraid } from "../streaming/StreamHttp.ts"
@@ -19,17 +20,22 @@ const horizonOf = (version: Version | undefined): Horizon | undefined => {
   return isHorizon(horizon) ? horizon : undefined
 }
 
-const pageOf = ({ conversations, ids }: InboxState) =>
+const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
   new InboxPage({
     conversationIds: ids,
-    conversations: Object.fromEntries(conversations.map((conversation) => [conversation.id, conversation]))
+    conversations: Object.fromEntries(conversations.map((conversation) => [conversation.id, conversation])),
+    ...acquaintances
   })
 
 const encodePage = Schema.encodeSync(Schema.fromJsonString(InboxPage))
+const encodeAcquaintances = Schema.encodeSync(Acquaintances)
 const encodeSummary = Schema.encodeSync(Schema.fromJsonString(ConversationSummary.json))
 
 /** What an inbox held before all else: who subscribes from the root is given this to add to. */
-const root = braidEncoding.snapshot("0", encodePage(new InboxPage({ conversationIds: [], conversations: {} })))
+const root = braidEncoding.snapshot(
+  "0",
+  encodePage(new InboxPage({ conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] }))
+)
 
 const encode = ({ isChange, previous, state, version }: InboxUpdate, encoding: Encoding): Uint8Array => {
   const body = encodePage(pageOf(state))
@@ -40,7 +46,13 @@ const encode = ({ isChange, previous, state, version }: InboxUpdate, encoding: E
     ...state.conversations.map((conversation) => ({
       contentRange: `json .conversations["${conversation.id}"]`,
       body: encodeSummary(conversation)
-    }))
+    })),
+    ...(state.acquaintances === null
+      ? []
+      : Object.entries(encodeAcquaintances(state.acquaintances)).map(([list, people]) => ({
+          contentRange: `json .${list}`,
+          body: JSON.stringify(people)
+        })))
   ]
   return encoding.item({ name: "change", version, body, patches })(previous)
 }

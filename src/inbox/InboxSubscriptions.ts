@@ -61,13 +61,13 @@ export class InboxSubscriptions extends Context.Service<
         // Listened to before it is read: what commits in between is heard of.
         const listener = yield* inbox.follow(session.userId, stream)
         const first = yield* inbox.read(session.userId, start?.horizon)
-        listener.knows(first.ids)
+        listener.knows(first)
         // One from another database was answered with the whole.
         const isResumed = start?.horizon !== undefined && start.horizon <= first.horizon
         let known = first
         let version = start?.version ?? "0"
         let number = 0
-        let isFirst = !isResumed || !isPatient || first.conversations.length > 0
+        let isFirst = !isResumed || !isPatient || first.conversations.length > 0 || first.acquaintances !== null
 
         const tell = (state: InboxState, isChange: boolean): ReadonlyArray<InboxUpdate> => {
           // A long transaction holds a horizon in place: a number tells the updates of one horizon apart.
@@ -77,10 +77,14 @@ export class InboxSubscriptions extends Context.Service<
           return [{ isChange, state, version, previous }]
         }
 
-        const accept = (state: InboxState) => {
-          const isSame = state.conversations.length === 0 && state.ids.length === known.ids.length
+        const accept = (read: InboxState) => {
+          // While a horizon is held in place, what changed above it is read again. Not to be told again: that would say that
+          // something has happened which the user must not see.
+          const state = read.revision === known.revision ? { ...read, acquaintances: null } : read
+          const isSame =
+            state.conversations.length === 0 && state.ids.length === known.ids.length && state.acquaintances === null
           known = state
-          listener.knows(state.ids)
+          listener.knows(state)
           return isSame ? [] : tell(state, true)
         }
 

@@ -1,12 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Predicate, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { nobody } from "../messaging/group.ts"
-import { call, type Answer } from "./caller.ts"
-import { anyActs, everybody, Model, type Act, type Outcome, type Person, type Picture } from "./model.ts"
-
-type Three = readonly [TestUser, TestUser, TestUser]
+import { signedIn, TestServer } from "../../src/testing/index.ts"
+import { acting, call, strangers, type Answer, type Three } from "./caller.ts"
+import { anyActs, everybody, Model, type Outcome, type Person, type Picture } from "./model.ts"
 
 class People extends Context.Service<People, Three>()("test/People") {
   static readonly layer = Layer.effect(People, Effect.all([signedIn(), signedIn(), signedIn()]))
@@ -41,42 +38,10 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("What people are to ea
       Effect.gen(function* () {
         const people = yield* People
         const sql = yield* SqlClient.SqlClient
-        yield* sql`DELETE FROM friend_requests`
-        yield* sql`DELETE FROM blocks`
-        yield* sql`DELETE FROM conversations`
+        yield* strangers
         const model = new Model()
-        const ids = new Map<string, string>()
+        const send = acting(people)
         const numberOf = (id: string) => everybody.find((person) => people[person].id === id) ?? assert.fail(id)
-
-        const send = Effect.fnUntraced(function* ({ by, deed, to }: Act) {
-          const [user, other] = [people[by], people[to].id]
-          const request = `/friends/requests/${ids.get(Model.pair(by, to)) ?? nobody}`
-          switch (deed) {
-            case "Ask": {
-              const answer = yield* call(user, "POST", "/friends/requests", { to: other })
-              if (Predicate.hasProperty(answer.body, "id")) ids.set(Model.pair(by, to), String(answer.body["id"]))
-              return answer
-            }
-            case "Accept":
-              return yield* call(user, "PUT", request, { status: "accepted" })
-            case "Decline":
-              return yield* call(user, "PUT", request, { status: "rejected" })
-            case "Withdraw":
-              return yield* call(user, "DELETE", request)
-            case "Remove":
-              return yield* call(user, "DELETE", `/friends/${other}`)
-            case "Block":
-              return yield* call(user, "PUT", `/friends/blocks/${other}`)
-            case "Unblock":
-              return yield* call(user, "DELETE", `/friends/blocks/${other}`)
-            case "Time":
-              yield* sql`
-                UPDATE friend_requests SET responded_at = responded_at - interval '7 days'
-                WHERE least(from_user_id, to_user_id) = least(${user.id}::uuid, ${other}::uuid)
-                  AND greatest(from_user_id, to_user_id) = greatest(${user.id}::uuid, ${other}::uuid)`
-              return undefined
-          }
-        })
 
         const listed = Effect.fnUntraced(function* (
           person: Person

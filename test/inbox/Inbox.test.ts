@@ -101,8 +101,7 @@ layer(TestServices)("Inbox", (it) => {
       const woken = yield* Queue.unbounded<void>()
       const listener = yield* inbox.follow(ada.id, { wake: () => Queue.offerUnsafe(woken, undefined) })
       const told = Effect.map(Queue.take(woken), () => assert.isTrue(listener.takeNews()))
-      const { ids } = yield* inbox.read(ada.id, undefined)
-      listener.knows(ids)
+      listener.knows(yield* inbox.read(ada.id, undefined))
       yield* send(grace)
       yield* told
       yield* (yield* Receipts).put(ada.id, id, { readSeq: Position.make(1) })
@@ -111,7 +110,7 @@ layer(TestServices)("Inbox", (it) => {
       const participants = yield* Participants
       yield* participants.put(grace.id, group.id, ada.id, undefined)
       yield* told
-      listener.knows((yield* inbox.read(ada.id, undefined)).ids)
+      listener.knows(yield* inbox.read(ada.id, undefined))
       yield* participants.remove(grace.id, group.id, ada.id)
       yield* told
       assert.deepStrictEqual((yield* inbox.read(ada.id, undefined)).ids, [id])

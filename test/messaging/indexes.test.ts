@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import { Inbox } from "../../src/inbox/Inbox.ts"
 import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
@@ -61,6 +62,7 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
         JOIN users a ON a.username = 'filler_' || n JOIN users b ON b.username = 'filler_' || n + 1`
       yield* sql`
         INSERT INTO blocks (blocker_id, blocked_id) SELECT to_user_id, from_user_id FROM friend_requests`
+      yield* sql`INSERT INTO people_revisions (user_id) SELECT id FROM users`
       yield* sql`INSERT INTO visibility_epochs (conversation_id, epoch) SELECT id, 1 FROM conversations`
       yield* sql`ANALYZE`
       return { ada, id, view: yield* (yield* Messages).view(ada.id, id) }
@@ -79,7 +81,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       readonly indexes: ReadonlyArray<string>
       readonly run: (
         filled: Filled
-      ) => Effect.Effect<unknown, unknown, Messages | Conversations | MessageChanges | Receipts | Circles>
+      ) => Effect.Effect<unknown, unknown, Messages | Conversations | MessageChanges | Receipts | Circles | Inbox>
     }
   > = {
     "the newest page": {
@@ -142,6 +144,17 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
         "blocks_pkey"
       ],
       run: ({ ada }) => Circles.use((circles) => circles.of([ada.id]))
+    },
+    "an inbox": {
+      indexes: [
+        "conversation_participants_user_id_idx",
+        "conversations_pkey",
+        "people_revisions_pkey",
+        "friend_requests_from_user_id_idx",
+        "friend_requests_to_user_id_idx",
+        "blocks_pkey"
+      ],
+      run: ({ ada }) => Inbox.use((inbox) => inbox.read(ada.id, undefined))
     },
     "who of some takes part": {
       indexes: [],
