@@ -73,6 +73,19 @@ const duration: Kind<Duration.Duration> = {
 
 const text = (takes: string): Kind<string> => ({ takes, schema: Schema.String })
 
+const origins: Kind<ReadonlyArray<string>> = {
+  takes: "none, *, or origins with commas between them, such as https://app.example.com",
+  schema: Schema.String.check(Schema.isPattern(/^(none|\*|https?:\/\/[\w.:[\]-]+(,https?:\/\/[\w.:[\]-]+)*)$/)).pipe(
+    Schema.decodeTo(
+      Schema.Array(Schema.String),
+      SchemaTransformation.transform<ReadonlyArray<string>, string>({
+        decode: (text) => (text === "none" ? [] : text.split(",")),
+        encode: (origins) => (origins.length === 0 ? "none" : origins.join())
+      })
+    )
+  )
+}
+
 const oneOf = <const Values extends ReadonlyArray<string>>(...values: Values): Kind<Values[number]> => ({
   takes: `one of ${values.join(", ")}`,
   schema: Schema.Literals(values)
@@ -209,6 +222,37 @@ export const serverPort = setting(
   integer(0, 65_535),
   "3000",
   "the port to listen on; 0 for any that is free"
+)
+
+export const serverHeadersTimeout = setting(
+  "SERVER_HEADERS_TIMEOUT",
+  duration,
+  "10 seconds",
+  "how long the head of a request may take to arrive; on Node"
+)
+export const serverRequestTimeout = setting(
+  "SERVER_REQUEST_TIMEOUT",
+  duration,
+  "30 seconds",
+  "how long a request may take to arrive, with its body"
+)
+export const serverKeepAliveTimeout = setting(
+  "SERVER_KEEP_ALIVE_TIMEOUT",
+  duration,
+  "75 seconds",
+  "how long a connection is kept for the next request: longer than a load balancer keeps it; on Node"
+)
+export const serverMaxRequests = setting(
+  "SERVER_MAX_REQUESTS",
+  integer(1, 1_000_000),
+  "2000",
+  "requests worked on at once, without streams and long polls; beyond that 503"
+)
+export const corsOrigins = setting(
+  "CORS_ORIGINS",
+  origins,
+  "none",
+  "origins whose scripts may use the API in browsers, such as `https://app.example.com,http://localhost:5173`; `*` for all"
 )
 
 export const trustedProxies = optional(

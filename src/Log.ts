@@ -75,8 +75,13 @@ export const isLogged = (module: string, level: LogLevel.Severity): Effect.Effec
 /** The annotation that names the module of a line. */
 export const moduleAnnotation = "module"
 
-/** Says which module the lines are of, so that `LOG_LEVEL` can ask for more of it, or less: `xfchat/streaming`. */
-export const inModule =
-  (module: string) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.annotateLogs(self, moduleAnnotation, module)
+/** The log of a module, of which `LOG_LEVEL` can ask for more, or less, than of others: `logOf("xfchat/streaming")`. */
+export const logOf = (module: string) => {
+  const inModule = Effect.annotateLogs(moduleAnnotation, module)
+  return {
+    debug: (...message: ReadonlyArray<unknown>) => inModule(Effect.logDebug(...message)),
+    info: (...message: ReadonlyArray<unknown>) => inModule(Effect.logInfo(...message)),
+    warning: (...message: ReadonlyArray<unknown>) => inModule(Effect.logWarning(...message)),
+    error: (...message: ReadonlyArray<unknown>) => inModule(Effect.logError(...message))
+  }
+}

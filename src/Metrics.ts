@@ -80,7 +80,13 @@ export const eventLoopDelay = Metric.histogram("xfchat_event_loop_delay_seconds"
  * nanoseconds a call.
  */
 export const recorder = <Input, State>(metric: Metric.Metric<Input, State>): Effect.Effect<(input: Input) => void> =>
-  Effect.contextWith((context) => Effect.succeed((input: Input) => metric.updateUnsafe(input, context)))
+  Effect.contextWith((context) =>
+    Effect.sync(() => {
+      // From the beginning it is there, and 0.
+      metric.valueUnsafe(context)
+      return (input: Input) => metric.updateUnsafe(input, context)
+    })
+  )
 
 const register = Effect.fnUntraced(function* <State>(metric: Metric.Metric<number, State>, get: () => State) {
   const context = yield* Effect.context()

@@ -11,15 +11,18 @@ const problems = {
   Forbidden: { status: 403, title: "Not allowed" },
   NotFound: { status: 404, title: "Not found" },
   MethodNotAllowed: { status: 405, title: "This resource does not take that method" },
+  RequestTimeout: { status: 408, title: "The request did not arrive in time" },
   UsernameTaken: { status: 409, title: "This username is taken" },
   EmailTaken: { status: 409, title: "This e-mail address is taken" },
   PayloadTooLarge: { status: 413, title: "The request body is too large" },
+  UriTooLong: { status: 414, title: "The path and its query are too long" },
   UnsupportedMediaType: { status: 415, title: "The request body has a media type that is not taken here" },
   ValidationFailed: { status: 422, title: "The request is well-formed but not valid" },
   StaleVersion: { status: 422, title: "The message has changed since" },
   ParticipantLimitReached: { status: 422, title: "The conversation has as many participants as it may have" },
   RequestLimitReached: { status: 422, title: "There are as many open requests as there may be" },
   MessageIdReused: { status: 422, title: "This message id was used for another message" },
+  HeadersTooLarge: { status: 431, title: "The header fields are too large" },
   VersionNotFound: { status: 432, title: "This version is not known" },
   RateLimited: { status: 429, title: "Too many at once" },
   QuotaExceeded: { status: 429, title: "The quota of this month is used up" },
@@ -68,6 +71,12 @@ export class Forbidden extends Problem<Forbidden>()("Forbidden") {}
 export class UnsupportedMediaType extends Problem<UnsupportedMediaType>()("UnsupportedMediaType") {}
 
 export class PayloadTooLarge extends Problem<PayloadTooLarge>()("PayloadTooLarge") {}
+
+export class RequestTimeout extends Problem<RequestTimeout>()("RequestTimeout") {}
+
+export class UriTooLong extends Problem<UriTooLong>()("UriTooLong") {}
+
+export class HeadersTooLarge extends Problem<HeadersTooLarge>()("HeadersTooLarge") {}
 
 export class MethodNotAllowed extends Problem<MethodNotAllowed>()("MethodNotAllowed") {}
 

@@ -1,11 +1,14 @@
 import { HttpApiMiddleware } from "effect/http-api"
 import {
   DatabaseUnavailable,
+  HeadersTooLarge,
   InternalError,
   MalformedRequest,
   PayloadTooLarge,
+  RequestTimeout,
   ServerBusy,
   UnsupportedMediaType,
+  UriTooLong,
   ValidationFailed
 } from "./Problem.ts"
 
@@ -14,8 +17,11 @@ export class Problems extends HttpApiMiddleware.Service<Problems>()("xfchat/Prob
   error: [
     MalformedRequest,
     ValidationFailed,
+    RequestTimeout,
     PayloadTooLarge,
+    UriTooLong,
     UnsupportedMediaType,
+    HeadersTooLarge,
     DatabaseUnavailable,
     ServerBusy,
     InternalError

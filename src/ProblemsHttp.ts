@@ -12,17 +12,21 @@ import {
 import { HttpApi, HttpApiError } from "effect/http-api"
 import { isUtf8 } from "node:buffer"
 import { Api } from "./Api.ts"
-import { inModule } from "./Log.ts"
+import * as Configuration from "./Configuration.ts"
+import { logOf } from "./Log.ts"
 import {
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
   NotFound,
   PayloadTooLarge,
+  RequestTimeout,
   UnsupportedMediaType,
   ValidationFailed
 } from "./Problem.ts"
 import { Problems } from "./ProblemsApi.ts"
+
+const log = logOf("xfchat/http")
 
 /** Most bytes of a request body: the longest message, with each of its bytes written as a JSON escape of six. */
 const maxBodySize = ByteSize.fromInputUnsafe("512 KiB")
@@ -81,16 +85,29 @@ const keepRetryAfter = <E>(error: E) =>
     Effect.fail(error)
   )
 
-type Refusal = MalformedRequest | PayloadTooLarge | UnsupportedMediaType | ValidationFailed
+type Refusal = MalformedRequest | RequestTimeout | PayloadTooLarge | UnsupportedMediaType | ValidationFailed
 
-export const ProblemsLive = Layer.succeed(Problems, (handler, { endpoint }) =>
-  Effect.catch(
-    endpoint.payload.size > 0 ? Effect.andThen(checkBody, handler) : handler,
-    (
-      error: Types.unhandled | Refusal
-    ): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>
-      HttpApiError.HttpApiSchemaError.is(error) ? explainRefusal(error) : keepRetryAfter(error)
-  )
+export const ProblemsLive = Layer.effect(
+  Problems,
+  Effect.map(Configuration.serverRequestTimeout, (duration) => {
+    // Node's server sees to it that a body arrives in time; Deno's waits for ever.
+    const checkBodyInTime =
+      "Deno" in globalThis
+        ? Effect.timeoutOrElse(checkBody, {
+            duration,
+            orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
+          })
+        : checkBody
+    return Problems.of((handler, { endpoint }) =>
+      Effect.catch(
+        endpoint.payload.size > 0 ? Effect.andThen(checkBodyInTime, handler) : handler,
+        (
+          error: Types.unhandled | Refusal
+        ): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>
+          HttpApiError.HttpApiSchemaError.is(error) ? explainRefusal(error) : keepRetryAfter(error)
+      )
+    )
+  })
 )
 
 /** The methods that a path takes, by the contract. */
@@ -126,9 +143,8 @@ export const makeProblemOf = () => {
             Effect.map(HttpServerResponse.setHeader("allow", allowed.join(", ")))
           )
     }
-    return Effect.logError("Request failed", cause).pipe(
-      inModule("xfchat/http"),
-      Effect.andThen(HttpServerRespondable.toResponse(new InternalError({ requestId })))
-    )
+    return log
+      .error("Request failed", cause)
+      .pipe(Effect.andThen(HttpServerRespondable.toResponse(new InternalError({ requestId }))))
   }
 }

@@ -1,8 +1,13 @@
-import { Cause, Context, Effect, Exit, type Types } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { inModule, isLogged } from "./Log.ts"
+import { Cause, Context, Effect, Exit, References, type Types } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
+import * as Configuration from "./Configuration.ts"
+import { LeaveInFlight } from "./InFlight.ts"
+import { isLogged, logOf } from "./Log.ts"
 import * as Metrics from "./Metrics.ts"
+import { byTlsOnly, headersOfRoute } from "./operations/AnswerHeaders.ts"
+import { makeCrossOrigin } from "./operations/CrossOrigin.ts"
 import { makeRequestMetrics } from "./operations/RequestMetrics.ts"
+import { HeadersTooLarge, ServerBusy, UriTooLong } from "./Problem.ts"
 import { makeProblemOf } from "./ProblemsHttp.ts"
 
 /** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
@@ -11,35 +16,93 @@ const retryAfter = "1"
 /** The client went away before its answer: nginx's number for it. Nobody receives it. */
 const clientGone = 499
 
-/** Streams, and long polls, take as long as they take. */
-const isTimed = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) =>
-  response.body._tag !== "Stream" && !request.url.includes("wait=")
+/** Most characters of a path with its query; a search has at most 256, of up to 12 each. */
+const maxUriLength = 8_000
+
+/** Most bytes of all header fields. Node counts for itself, before it tells us of a request. */
+export const maxHeaderSize = 16_384
 
 /** Those of proxies and of clients who want to find their requests again. */
 const saneId = /^[\w.:/+=-]{8,128}$/
 
 const module = "xfchat/http"
+const log = logOf(module)
+
+/** Streams, and long polls, take as long as they take. */
+const isTimed = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) =>
+  response.body._tag !== "Stream" && !request.url.includes("wait=")
+
+/** Who asks whether a server is well is answered also when it is busy. */
+const isProbe = (url: string) => url === "/livez" || url === "/readyz" || url === "/metrics"
+
+const onDeno = "Deno" in globalThis
+
+const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
+  let size = 0
+  for (const name in headers) size += name.length + (headers[name]?.length ?? 0)
+  return size
+}
 
 type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 
 /**
- * Around every route: a request id on the answer and on each log line, a problem for what no endpoint declares, the
- * headers that a status asks for, and the counting of it all.
+ * Around every route: how many requests there may be at once and how large their heads, a request id on the answer and on
+ * each log line, a problem for what no endpoint declares, the headers that every answer has and that its status asks for,
+ * who may read it from another origin, and the counting of it all.
  */
 export const RequestsLive = HttpRouter.middleware(
   Effect.gen(function* () {
+    const maxRequests = yield* Configuration.serverMaxRequests
+    const origins = yield* Configuration.corsOrigins
+    const crossOrigin = origins.length === 0 ? undefined : makeCrossOrigin(origins)
     const problemOf = makeProblemOf()
     const count = yield* makeRequestMetrics
     let inFlight = 0
     yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight)
     const isEachLogged = yield* isLogged(module, "Debug")
-    const log = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
+    const logRequest = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
       isEachLogged
-        ? Effect.logDebug(`${method} ${url.split("?", 1)[0]}`).pipe(
-            Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }),
-            inModule(module)
-          )
+        ? log
+            .debug(`${method} ${url.split("?", 1)[0]}`)
+            .pipe(Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }))
         : Effect.void
+
+    const refusalOf = (request: HttpServerRequest.HttpServerRequest) => {
+      if (inFlight > maxRequests && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
+      if (request.url.length > maxUriLength) {
+        return new UriTooLong({ detail: `A path with its query has at most ${maxUriLength} characters.` })
+      }
+      if (onDeno && sizeOf(request) > maxHeaderSize) {
+        return new HeadersTooLarge({ detail: `All header fields have at most ${maxHeaderSize} bytes.` })
+      }
+      return undefined
+    }
+
+    const answer = (app: App, request: HttpServerRequest.HttpServerRequest): App => {
+      const refusal = refusalOf(request)
+      if (refusal !== undefined) return HttpServerRespondable.toResponse(refusal)
+      const preflight = crossOrigin?.preflight(request)
+      return preflight === undefined ? app : Effect.succeed(preflight)
+    }
+
+    /** `context` is that in which the request ended: the router has left in it which route it was. */
+    const complete = (
+      response: HttpServerResponse.HttpServerResponse,
+      request: HttpServerRequest.HttpServerRequest,
+      requestId: string,
+      context: Context.Context<never>
+    ) => {
+      const { headers, status } = response
+      const { path } = Context.getOrUndefined(context, HttpRouter.RouteContext)?.route ?? {}
+      const added: Record<string, string> = { "x-request-id": requestId }
+      const usual = headersOfRoute(path)
+      for (const name in usual) if (headers[name] === undefined) added[name] = usual[name] ?? ""
+      if (status === 401) added["www-authenticate"] = "Bearer"
+      if ((status === 429 || status === 503) && headers["retry-after"] === undefined) added["retry-after"] = retryAfter
+      if (request.protocol === "https") Object.assign(added, byTlsOnly)
+      if (crossOrigin !== undefined) Object.assign(added, crossOrigin.headers(request, headers["vary"]))
+      return HttpServerResponse.setHeaders(response, added)
+    }
 
     return (app: App): App =>
       Effect.withFiber((fiber) => {
@@ -47,29 +110,35 @@ export const RequestsLive = HttpRouter.middleware(
         const given = request.headers["x-request-id"]
         const requestId = given !== undefined && saneId.test(given) ? given : crypto.randomUUID()
         const started = performance.now()
+        let isInFlight = true
         inFlight += 1
-        return app.pipe(
+        const leave = () => {
+          if (isInFlight) inFlight -= 1
+          isInFlight = false
+        }
+        return answer(app, request).pipe(
           Effect.catchCause((cause): App =>
             Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : problemOf(cause, request, requestId)
           ),
           Effect.onExit((exit) =>
             Effect.suspend(() => {
-              inFlight -= 1
+              leave()
               const status = Exit.isSuccess(exit) ? exit.value.status : clientGone
               const time = Exit.isSuccess(exit) && isTimed(request, exit.value) ? started : undefined
-              // The router has left in the context which route it was.
               count(fiber.context, status, time)
-              return log(request, status, started)
+              return logRequest(request, status, started)
             })
           ),
-          Effect.map((response) =>
-            HttpServerResponse.setHeaders(response, {
-              "x-request-id": requestId,
-              ...(response.status === 401 ? { "www-authenticate": "Bearer" } : {}),
-              ...(response.status === 429 || response.status === 503 ? { "retry-after": retryAfter } : {})
-            })
-          ),
-          Effect.annotateLogs({ requestId })
+          Effect.map((response) => complete(response, request, requestId, fiber.context)),
+          Effect.updateContext((context: Context.Context<never>) =>
+            context.pipe(
+              Context.add(LeaveInFlight, leave),
+              Context.add(References.CurrentLogAnnotations, {
+                ...Context.get(context, References.CurrentLogAnnotations),
+                requestId
+              })
+            )
+          )
         )
       })
   }),

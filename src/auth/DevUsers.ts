@@ -1,11 +1,14 @@
 import { Context, Effect, Layer, Option, Redacted, Schema, Semaphore } from "effect"
 import { NetAddress } from "effect/net"
 import { randomUUID } from "node:crypto"
+import { logOf } from "../Log.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../Problem.ts"
 import { Unauthorized, Username, type Account } from "./Account.ts"
 import { Accounts } from "./Accounts.ts"
 import type { CurrentSession, SessionToken } from "./Session.ts"
 import { Sessions } from "./Sessions.ts"
+
+const log = logOf("xfchat/auth")
 
 /** Whether a host is this machine and nothing else: an address of the loopback interface, or its name. */
 export const isLoopback = (host: string): boolean =>
@@ -55,7 +58,7 @@ export const layerDevUsers = Layer.effect(
 
     const open = Effect.fnUntraced(function* (username: string) {
       const { id } = yield* findOrCreate(username)
-      yield* Effect.logWarning(`DEV_AUTH_BYPASS signs in ${username} without a password`)
+      yield* log.warning(`DEV_AUTH_BYPASS signs in ${username} without a password`)
       const { token } = yield* sessions.open(id, { name: "DEV_AUTH_BYPASS", address: undefined })
       tokens.set(username.toLowerCase(), token)
       return yield* sessions.authenticate(token)

@@ -3,7 +3,10 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { createHash } from "node:crypto"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { sourceOf } from "../limits/Source.ts"
+import { logOf } from "../Log.ts"
 import { RateLimited, type DatabaseUnavailable } from "../Problem.ts"
+
+const log = logOf("xfchat/auth")
 
 /** Whose password is tried, and from where. */
 export interface Attempt {
@@ -95,7 +98,7 @@ export class LoginAttempts extends Context.Service<
         DELETE FROM login_attempts WHERE key IN (
           SELECT key FROM login_attempts WHERE forgotten_at < now() FOR UPDATE SKIP LOCKED)`.pipe(
         catchDatabaseErrors,
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of login attempts is delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of login attempts is delayed"))
       )
       yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
 

@@ -6,9 +6,12 @@ import { isIP } from "node:net"
 import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { gather } from "../database/Gather.ts"
+import { logOf } from "../Log.ts"
 import { NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { Unauthorized, UserId } from "./Account.ts"
 import { Session, SessionId, type CurrentSession, type SessionToken } from "./Session.ts"
+
+const log = logOf("xfchat/auth")
 
 /** Where a session was opened from. */
 export interface Device {
@@ -195,7 +198,7 @@ export class Sessions extends Context.Service<
             SELECT id FROM sessions WHERE expires_at < ${DateTime.toDateUtc(before)} FOR UPDATE SKIP LOCKED)`
       }).pipe(
         catchDatabaseErrors,
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of expired sessions is delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of expired sessions is delayed"))
       )
       yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
 

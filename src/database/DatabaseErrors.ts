@@ -1,6 +1,9 @@
 import { Cause, Effect, Predicate, Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { logOf } from "../Log.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
+
+const log = logOf("xfchat/database")
 
 /**
  * SQLSTATE classes and codes with which PostgreSQL says "not now", beyond those that the driver classifies:
@@ -51,8 +54,8 @@ export const catchDatabaseErrors = <A, E, R>(
   Effect.catch(self, (error): Effect.Effect<never, Exclude<E, DatabaseError> | DatabaseUnavailable> => {
     if (isOfTheService(error)) return Effect.fail(error)
     return SqlError.isSqlError(error) && isUnavailable(error)
-      ? Effect.logWarning("Database unavailable", error.reason._tag).pipe(
-          Effect.andThen(Effect.fail(new DatabaseUnavailable({ detail: "Try again in a moment." })))
-        )
+      ? log
+          .warning("Database unavailable", error.reason._tag)
+          .pipe(Effect.andThen(Effect.fail(new DatabaseUnavailable({ detail: "Try again in a moment." }))))
       : Effect.die(error)
   })

@@ -1,6 +1,9 @@
 import { Clock, Context, Data, Effect, Predicate } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { logOf } from "../Log.ts"
 import { load, type Migration, type MigrationFilesInvalid, title } from "./MigrationFile.ts"
+
+const log = logOf("xfchat/database")
 
 /** Why the schema could not be brought where it should be. Each `message` is one plain line, without any secret. */
 export type MigrationError = MigrationFilesInvalid | MigrationFailed | MigrationUnknown | MigrationChanged
@@ -198,9 +201,7 @@ const setAside = Effect.gen(function* () {
 
 const logSetAside = Effect.fnUntraced(function* (run: MigrationRun, rows: Effect.Success<typeof setAside>) {
   for (const { source_table, reason, count } of rows) {
-    yield* Effect.logWarning(
-      `Migration ${title(run)} set aside ${count} of ${source_table}: ${reason} (see table set_aside)`
-    )
+    yield* log.warning(`Migration ${title(run)} set aside ${count} of ${source_table}: ${reason} (see table set_aside)`)
   }
 })
 
@@ -224,7 +225,7 @@ export const migrate: Effect.Effect<ReadonlyArray<MigrationRun>, MigrationError,
     })
     const runs: Array<MigrationRun> = []
     for (let done = yield* turn(step); done !== undefined; done = yield* turn(step)) {
-      yield* Effect.logInfo(`Migration ${title(done.run)} applied in ${done.run.durationMs} ms`)
+      yield* log.info(`Migration ${title(done.run)} applied in ${done.run.durationMs} ms`)
       yield* logSetAside(done.run, done.rows)
       runs.push(done.run)
     }
@@ -251,7 +252,7 @@ export const rollback = Effect.fn("Migrator.rollback")(function* (
   })
   const runs: Array<MigrationRun> = []
   for (let done = yield* turn(step); done !== undefined; done = yield* turn(step)) {
-    yield* Effect.logInfo(`Migration ${title(done.run)} taken back in ${done.run.durationMs} ms`)
+    yield* log.info(`Migration ${title(done.run)} taken back in ${done.run.durationMs} ms`)
     yield* logSetAside(done.run, done.rows)
     runs.push(done.run)
     if (options.to === undefined) break

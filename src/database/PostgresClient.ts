@@ -5,7 +5,7 @@ import { Duration, Effect, Exit, identity, Predicate, Schedule, type Scope } fro
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError, Statement, type SqlConnection } from "effect/sql"
 import type { NetConnectOpts } from "node:net"
-import { inModule, isLogged } from "../Log.ts"
+import { isLogged, logOf } from "../Log.ts"
 import * as Metrics from "../Metrics.ts"
 import { isConnectionLost } from "./DatabaseErrors.ts"
 import { makeSockets } from "./Sockets.ts"
@@ -80,16 +80,16 @@ const commit = (connection: SqlConnection.Connection) =>
   })
 
 const module = "xfchat/database"
+const log = logOf(module)
 
 /** The statement as it was written, without the values. */
 const logStatement: Around = (statement, sql) =>
   Effect.flatMap(Effect.timed(Effect.exit(statement)), ([time, exit]) =>
-    Effect.logDebug(sql.trim().replaceAll(/\s+/g, " ")).pipe(
+    log.debug(sql.trim().replaceAll(/\s+/g, " ")).pipe(
       Effect.annotateLogs({
         milliseconds: Math.round(Duration.toMillis(time)),
         ...(Exit.isFailure(exit) ? { failed: true } : {})
       }),
-      inModule(module),
       Effect.andThen(exit)
     )
   )
@@ -122,8 +122,8 @@ export const makePostgresClient = Effect.fnUntraced(function* (
       })
     })
 
-  const log: Around = (yield* isLogged(module, "Debug")) ? logStatement : identity
-  const watchAndLog: Around = (statement, sql) => watch(log(statement, sql))
+  const logged: Around = (yield* isLogged(module, "Debug")) ? logStatement : identity
+  const watchAndLog: Around = (statement, sql) => watch(logged(statement, sql))
 
   const known = new Map<PgConnection, { readonly connection: Connection; readonly until: number }>()
   const know = (connection: PgConnection) => {
@@ -132,7 +132,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
       // Those that were opened together do not end together.
       const age = Duration.toMillis(lifetime) * (0.9 + 0.2 * Math.random())
       // What is borrowed for one statement is watched as a whole.
-      entry = { connection: new Connection(connection, log), until: performance.now() + age }
+      entry = { connection: new Connection(connection, logged), until: performance.now() + age }
       known.set(connection, entry)
     }
     return entry.connection

@@ -4,11 +4,14 @@ import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { Acquaintances } from "../friends/Friend.ts"
 import { acquaintancesOf } from "../friends/FriendRows.ts"
+import { logOf } from "../Log.ts"
 import { ConversationId, ConversationSummary } from "../messaging/Conversation.ts"
 import { summaryColumns } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
 import { Horizon } from "./InboxItem.ts"
+
+const log = logOf("xfchat/inbox")
 
 /** How long a lost hint can delay a change, at most. */
 const sweepInterval = "5 seconds"
@@ -152,7 +155,7 @@ export class Inbox extends Context.Service<
           }
         },
         catchDatabaseErrors,
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Inboxes are delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("Inboxes are delayed"))
       )
 
       // By the primary key of people_revisions.
@@ -173,7 +176,7 @@ export class Inbox extends Context.Service<
           }
         },
         catchDatabaseErrors,
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Inboxes are delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("Inboxes are delayed"))
       )
 
       // Hints that come while the last ones are looked up gather.
@@ -226,7 +229,7 @@ export class Inbox extends Context.Service<
         swept = rows[0]?.horizon ?? swept
       }).pipe(
         catchDatabaseErrors,
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of inboxes is delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of inboxes is delayed"))
       )
       yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
       yield* bus.missed.pipe(

@@ -1,9 +1,12 @@
 import { Context, Duration, Effect, Layer, Option, Record } from "effect"
 import { RateLimiter } from "effect/persistence"
 import * as Configuration from "../Configuration.ts"
+import { logOf } from "../Log.ts"
 import { layerBucketStore } from "./BucketStore.ts"
 import type { RouteClass } from "./RouteClass.ts"
 import { layerSharedBucketStore } from "./SharedBucketStore.ts"
+
+const log = logOf("xfchat/limits")
 
 /** Every limit is a number of requests in this time: so many at once, and then as many as come back. */
 export const window = Duration.minutes(1)
@@ -21,7 +24,7 @@ export interface Allowance {
 
 /** A store that cannot be asked limits nobody. */
 const failOpen = ({ message }: RateLimiter.RateLimiterError) =>
-  Effect.as(Effect.logWarning("A rate limit cannot be asked for", message), undefined)
+  Effect.as(log.warning("A rate limit cannot be asked for", message), undefined)
 
 const seconds = (millis: number) => Math.ceil(Math.max(0, millis) / 1_000)
 

@@ -1,7 +1,10 @@
 import { type Cause, Deferred, Duration, Effect, Exit, Latch, Layer, Random, type Redacted } from "effect"
 import { RateLimiter, Redis } from "effect/persistence"
+import { logOf } from "../Log.ts"
 import { connectToRedis, parseRedisUrl, reasonOf } from "../redis/RedisConnection.ts"
 import { layerBucketStore } from "./BucketStore.ts"
+
+const log = logOf("xfchat/limits")
 
 const prefix = "xfchat:limits:"
 
@@ -36,7 +39,7 @@ export const layerSharedBucketStore = (url: Redacted.Redacted) =>
       }).pipe(Effect.scoped)
 
       const recover = Effect.fnUntraced(function* ({ cause }: Redis.RedisError) {
-        if (!isAway) yield* Effect.logWarning("Each process limits rates by itself: Redis is away", reasonOf(cause))
+        if (!isAway) yield* log.warning("Each process limits rates by itself: Redis is away", reasonOf(cause))
         isAway = true
         tried.openUnsafe()
         yield* Effect.sleep(Duration.times(retryInterval, yield* Random.nextBetween(1, 2)))
@@ -47,7 +50,7 @@ export const layerSharedBucketStore = (url: Redacted.Redacted) =>
       const answered = Effect.suspend(() => {
         if (!isAway) return Effect.void
         isAway = false
-        return Effect.logInfo("Rate limits are shared between processes again")
+        return log.info("Rate limits are shared between processes again")
       })
 
       const giveUp = ({ _tag }: RateLimiter.RateLimiterError | Cause.TimeoutError) => {

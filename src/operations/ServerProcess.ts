@@ -1,14 +1,14 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Console, Data, Effect, Exit, Layer, Runtime } from "effect"
+import { Cause, Console, Data, Duration, Effect, Exit, Layer, Runtime } from "effect"
 import { HttpServer } from "effect/http"
-import { createServer } from "node:http"
 import * as Configuration from "../Configuration.ts"
 import * as Database from "../database/Database.ts"
 import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
 import * as DenoHttpServer from "./DenoHttpServer.ts"
 import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
 import { failureLine } from "./FailureLine.ts"
+import { createNodeServer } from "./NodeServer.ts"
 import { ObservabilityLive } from "./Observability.ts"
 
 /** The address to listen on is taken, or not ours. */
@@ -27,30 +27,25 @@ const explain = (cause: unknown): string => {
   return code === "EADDRINUSE" ? "the port is taken" : code
 }
 
-/**
- * Told to stop, Node lets go of the connections that are idle, but keeps one whose last answer ends after that until its
- * client lets go: seconds during which the process could not end.
- */
-const createNodeServer = () => {
-  const server = createServer()
-  return server.on("request", ({ socket }, response) => {
-    response.once("close", () => {
-      if (!server.listening) socket.destroySoon()
-    })
-  })
-}
-
 const HttpServerLive = Layer.unwrap(
-  Effect.map(Effect.all([Configuration.serverHost, Configuration.serverPort]), ([host, port]) =>
-    ("Deno" in globalThis
-      ? DenoHttpServer.layer({ host, port, gracefulShutdownTimeout: stopTimeout })
-      : NodeHttpServer.layerServer(createNodeServer, { host, port, gracefulShutdownTimeout: stopTimeout })
-    ).pipe(
-      Layer.catchTag("ServeError", ({ cause }) =>
-        Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
-      )
+  Effect.gen(function* () {
+    const host = yield* Configuration.serverHost
+    const port = yield* Configuration.serverPort
+    const requestTimeout = yield* Configuration.serverRequestTimeout
+    const times = {
+      requestTimeout,
+      headersTimeout: Duration.min(yield* Configuration.serverHeadersTimeout, requestTimeout),
+      keepAliveTimeout: yield* Configuration.serverKeepAliveTimeout
+    }
+    const listen = { host, port, gracefulShutdownTimeout: stopTimeout }
+    const server =
+      "Deno" in globalThis
+        ? DenoHttpServer.layer(listen)
+        : NodeHttpServer.layerServer(() => createNodeServer(times), listen)
+    return Layer.catchTag(server, "ServeError", ({ cause }) =>
+      Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
     )
-  )
+  })
 )
 
 const check = Effect.andThen(Configuration.check, Effect.flatMap(Configuration.serverHost, refuseOn))

@@ -14,6 +14,7 @@ import {
 import type { UserId } from "../auth/Account.ts"
 import * as Configuration from "../Configuration.ts"
 import { elapsedMillis } from "../Elapsed.ts"
+import { logOf } from "../Log.ts"
 import type { ConversationId } from "../messaging/Conversation.ts"
 import { Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable, NotFound } from "../Problem.ts"
@@ -22,6 +23,8 @@ import { LiveStreams } from "../streaming/LiveStreams.ts"
 import { Board } from "./Board.ts"
 import { Circles } from "./Circles.ts"
 import type { PresencePage } from "./PresencePage.ts"
+
+const log = logOf("xfchat/presence")
 
 /** How long somebody types, unless they say so again. */
 const typingTime = 6_000
@@ -125,8 +128,8 @@ export class Presence extends Context.Service<
       const answer = Effect.fnUntraced(function* (asks: ReadonlyArray<Ask>) {
         const exit = yield* Effect.exit(readCircles(asks))
         for (const { answered } of asks) if (answered !== undefined) Deferred.doneUnsafe(answered, exit)
-        if (Exit.hasDies(exit)) yield* Effect.logError("Who may see whom cannot be read", exit)
-        else if (Exit.isFailure(exit)) yield* Effect.logWarning("Changes of who may see whom are delayed")
+        if (Exit.hasDies(exit)) yield* log.error("Who may see whom cannot be read", exit)
+        else if (Exit.isFailure(exit)) yield* log.warning("Changes of who may see whom are delayed")
       })
       yield* Queue.takeAll(asked).pipe(Effect.flatMap(answer), Effect.forever, Effect.forkScoped)
 

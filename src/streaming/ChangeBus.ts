@@ -3,6 +3,7 @@ import { Context, Duration, Effect, Latch, Layer, Option, PubSub, Random, Stream
 import type { Redacted, Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Configuration from "../Configuration.ts"
+import { logOf } from "../Log.ts"
 import * as Metrics from "../Metrics.ts"
 import { parseRedisUrl } from "../redis/RedisConnection.ts"
 import { decodeChanges, encodeChanges, encodeProbe, GatheredChanges, type Change } from "./Change.ts"
@@ -10,6 +11,8 @@ import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
 import { makeEchoes } from "./Echoes.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
 import { connectRedis } from "./RedisChannel.ts"
+
+const log = logOf("xfchat/streaming")
 
 export { Change } from "./Change.ts"
 
@@ -118,7 +121,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
 
   const receive = Effect.fnUntraced(function* (payload: string) {
     const decoded = decodeChanges(payload)
-    if (Option.isNone(decoded)) return yield* Effect.logDebug("What came is no change that this version knows")
+    if (Option.isNone(decoded)) return yield* log.debug("What came is no change that this version knows")
     if (decoded.value.sender === sender) return echoes.returned()
     yield* PubSub.publishAll(changes, decoded.value.changes)
   })
@@ -128,7 +131,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
     const channel = yield* connect
     // Also when there is nothing to send: a dead connection is given up here, else its own release waits for an answer.
     yield* Effect.addFinalizer(() => Effect.ignore(send(channel)))
-    if (failures > 0) yield* Effect.logInfo("Changes of other processes arrive at once again")
+    if (failures > 0) yield* log.info("Changes of other processes arrive at once again")
     yield* PubSub.publish(missed, undefined)
     echoes.begin()
     yield* sendPayloads(channel, [encodeProbe(sender)])
@@ -148,7 +151,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
 
   const recover = Effect.fnUntraced(function* ({ reason }: ChannelLost) {
     echoes.lost()
-    if (failures === 0) yield* Effect.logWarning("Changes of other processes are delayed", reason)
+    if (failures === 0) yield* log.warning("Changes of other processes are delayed", reason)
     yield* Effect.sleep(yield* backoff(failures++))
   })
   yield* carry.pipe(Effect.catchTag("ChannelLost", recover), Effect.forever, Effect.forkScoped)

@@ -1,9 +1,13 @@
 import { Context, Effect, Layer, RcMap, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
+import { logOf } from "../Log.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import { Messages } from "../messaging/Messages.ts"
+import * as Metrics from "../Metrics.ts"
 import { ChangeBus } from "./ChangeBus.ts"
 import { makeTopic, type Topic } from "./Topic.ts"
+
+const log = logOf("xfchat/streaming")
 
 /** How long a lost hint can delay a change, at most. */
 const sweepInterval = "5 seconds"
@@ -31,12 +35,17 @@ export class Hub extends Context.Service<
       const messages = yield* Messages
       const bus = yield* ChangeBus
       const followed = new Map<ConversationId, Topic>()
+      yield* Metrics.observe(Metrics.followedConversations, () => followed.size)
+      const counts = {
+        delivery: yield* Metrics.recorder(Metrics.deliveryDelay),
+        miss: yield* Metrics.recorder(Metrics.ringMisses)
+      }
 
       const topics = yield* RcMap.make({
         lookup: (id: ConversationId) =>
           Effect.acquireRelease(
             Effect.sync(() => {
-              const topic = makeTopic(id, messages)
+              const topic = makeTopic(id, messages, counts)
               followed.set(id, topic)
               return topic
             }),
@@ -50,8 +59,8 @@ export class Hub extends Context.Service<
       // read hold up the others.
       const readTo = (id: ConversationId, head: Position) =>
         Effect.suspend(() => followed.get(id)?.readTo(head) ?? Effect.void).pipe(
-          Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("Changes are delayed")),
-          Effect.catchDefect((defect) => Effect.logError("A conversation cannot be read", id, defect))
+          Effect.catchTag("DatabaseUnavailable", () => log.warning("Changes are delayed")),
+          Effect.catchDefect((defect) => log.error("A conversation cannot be read", id, defect))
         )
 
       yield* bus.changes.pipe(
@@ -76,7 +85,7 @@ export class Hub extends Context.Service<
             { concurrency: 8, discard: true }
           )
         ),
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The sweep of heads is delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed"))
       )
       yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
       yield* bus.missed.pipe(

@@ -16,13 +16,16 @@ import { UserId } from "../auth/Account.ts"
 import { SessionId, type CurrentSession } from "../auth/Session.ts"
 import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import type { ConversationId } from "../messaging/Conversation.ts"
 import { elapsedMillis } from "../Elapsed.ts"
+import { logOf } from "../Log.ts"
+import type { ConversationId } from "../messaging/Conversation.ts"
 import * as Metrics from "../Metrics.ts"
 import { RateLimited } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { Draining } from "./Draining.ts"
 import { LiveStream } from "./LiveStream.ts"
+
+const log = logOf("xfchat/streaming")
 
 /** How often the right to listen is asked for again: a stream whose session or participation ended ends this soon. */
 const reviewInterval = "500 millis"
@@ -112,8 +115,8 @@ export class LiveStreams extends Context.Service<
       }).pipe(
         catchDatabaseErrors,
         // While the database is away nothing new can reach a stream either.
-        Effect.catchTag("DatabaseUnavailable", () => Effect.logWarning("The review of streams is delayed")),
-        Effect.catchDefect((defect) => Effect.logError("The streams cannot be reviewed", defect))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The review of streams is delayed")),
+        Effect.catchDefect((defect) => log.error("The streams cannot be reviewed", defect))
       )
       yield* review.pipe(Effect.repeat(Schedule.spaced(reviewInterval)), Effect.forkScoped)
 

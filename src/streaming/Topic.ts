@@ -38,7 +38,15 @@ export interface Topic {
   readonly listeners: Set<Listener>
 }
 
-export const makeTopic = (id: ConversationId, messages: Messages["Service"]): Topic => {
+/** What is counted of all topics. */
+export interface TopicCounts {
+  /** A message went on to the listeners so many seconds after its time in the database. */
+  readonly delivery: (delay: number) => void
+  /** The log was read for who was further behind than memory reaches. */
+  readonly miss: (count: number) => void
+}
+
+export const makeTopic = (id: ConversationId, messages: Messages["Service"], counts: TopicCounts): Topic => {
   const reading = Semaphore.makeUnsafe(1)
   const listeners = new Set<Listener>()
   let head: Position | undefined
@@ -70,7 +78,12 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
       return move(target)
     }
     while (head < target) {
-      const frames = framesOf(yield* messages.since(id, head, readSize))
+      const changes = yield* messages.since(id, head, readSize)
+      const now = Date.now()
+      for (const { message, position } of changes) {
+        if (position === message.seq) counts.delivery(Math.max(0, now - message.createdAt.epochMilliseconds) / 1_000)
+      }
+      const frames = framesOf(changes)
       const last = frames.at(-1)
       if (last === undefined) return
       const kept = [...ring, ...frames]
@@ -80,11 +93,17 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
     }
   }, reading.withPermits(1))
 
+  const readMissed = (position: Position, limit: number) =>
+    Effect.suspend(() => {
+      counts.miss(1)
+      return messages.since(id, position, limit)
+    })
+
   // Those who come back, often all together, find what they missed read once for all.
   const readBack = Effect.fnUntraced(function* (position: Position) {
     if (floor === undefined || floor <= position) return
     const start = floor
-    const missed = yield* messages.since(id, position, start - position)
+    const missed = yield* readMissed(position, start - position)
     ring = [...framesOf(missed.filter((change) => change.position <= start)), ...ring]
     floor = position
   }, reading.withPermits(1))
@@ -101,7 +120,7 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"]): To
       if (recalled !== undefined) return Effect.succeed(recalled)
       return head !== undefined && head - position <= ringSize
         ? Effect.andThen(readBack(position), after(position))
-        : Effect.map(messages.since(id, position, batchSize), framesOf)
+        : Effect.map(readMissed(position, batchSize), framesOf)
     })
 
   return {

@@ -3,9 +3,12 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { logOf } from "../Log.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { Gathered } from "./Gathered.ts"
 import { addTo, emptyTally, metrics, metricTypes, type Period, type Tally } from "./Metric.ts"
+
+const log = logOf("xfchat/usage")
 
 interface Batch {
   readonly gathered: Gathered
@@ -69,7 +72,7 @@ export const makeLedger = Effect.gen(function* () {
     catchDatabaseErrors,
     Effect.catchDefect((defect) => {
       unwritten = undefined
-      return Effect.logError("Usage of a second is lost: it cannot be written", defect)
+      return log.error("Usage of a second is lost: it cannot be written", defect)
     }),
     semaphore.withPermits(1)
   )

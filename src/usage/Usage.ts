@@ -1,9 +1,12 @@
 import { Cache, Clock, Context, DateTime, Duration, Effect, Layer, Option, Record, type Scope } from "effect"
 import type { UserId } from "../auth/Account.ts"
 import * as Configuration from "../Configuration.ts"
+import { logOf } from "../Log.ts"
 import { QuotaExceeded, type DatabaseUnavailable } from "../Problem.ts"
 import { makeLedger } from "./Ledger.ts"
 import { addTo, countsOf, emptyTally, periodOf, type Counts, type Period, type Quota, type Tally } from "./Metric.ts"
+
+const log = logOf("xfchat/usage")
 
 /** How long counts gather before they are written: what a crash can lose. */
 const gatherTime = Duration.seconds(1)
@@ -173,7 +176,7 @@ export class Usage extends Context.Service<
         flush.pipe(
           Effect.retry({ times: 3 }),
           Effect.timeout(stopTime),
-          Effect.catch(() => Effect.logWarning("Usage of the last moments is lost: the database was away at the end"))
+          Effect.catch(() => log.warning("Usage of the last moments is lost: the database was away at the end"))
         )
       )
 

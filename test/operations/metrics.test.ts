@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
 import { connect } from "node:net"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { atOnce, twoPeople } from "../conformance/client.ts"
+import { subscribe } from "../conformance/stream.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
 import { lockUsers } from "./database.ts"
 
@@ -52,14 +53,45 @@ describe("/metrics", () => {
         )
         assert.isAbove(values.get("process_cpu_seconds_total") ?? 0, 0)
         assert.isAbove(values.get("process_resident_memory_bytes") ?? 0, 0)
-        for (const gauge of ["xfchat_outbox_waiting", "xfchat_changes_delay_seconds"]) {
-          assert.isTrue(values.has(gauge), gauge)
+        for (const name of ["xfchat_outbox_waiting", "xfchat_changes_delay_seconds", "xfchat_database_waiting"]) {
+          assert.isTrue(values.has(name), name)
         }
+        assert.isAbove(values.get("xfchat_database_connections") ?? 0, 0)
+        assert.isAbove(values.get("xfchat_database_statement_seconds_count") ?? 0, 0)
         // It has a place for each route there is, not for each path that is asked for.
         assert.notMatch([...values.keys()].join("\n"), /nowhere|[0-9a-f]{8}-/)
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
   }
+
+  it.live("tells how many listen, and how long what was sent took to them", () =>
+    Effect.gen(function* () {
+      const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
+      const values = Effect.promise(() => scrape(baseUrl))
+      const { ada, conversation, grace, messages } = yield* Effect.promise(() => twoPeople({ url: baseUrl }))
+      const stream = yield* Effect.acquireRelease(
+        Effect.promise(() => subscribe(ada, messages)),
+        (stream) => Effect.promise(() => stream[Symbol.asyncDispose]())
+      )
+      yield* Effect.promise(() => stream.snapshot())
+      const poll = yield* Effect.forkChild(
+        Effect.promise(() => ada.get(`${messages}?wait=25s&after=0`)),
+        { startImmediately: true }
+      )
+      // The one that asks is alone: who waits for news is not worked on.
+      const waiting = yield* Effect.repeat(values, {
+        until: (values) =>
+          values.get("xfchat_streams_open") === 2 && values.get("xfchat_http_requests_in_flight") === 1,
+        schedule: Schedule.spaced("20 millis")
+      })
+      assert.strictEqual(waiting.get("xfchat_conversations_followed"), 1)
+      assert.strictEqual(waiting.get("xfchat_delivery_delay_seconds_count"), 0)
+      yield* Effect.promise(() => grace.send(conversation, "one"))
+      yield* Effect.promise(() => stream.appendsAfter(0, 1))
+      yield* Fiber.join(poll)
+      assert.strictEqual((yield* values).get("xfchat_delivery_delay_seconds_count"), 1)
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
 
   it.live("tells how many requests are in flight, and counts those whose client goes away", () =>
     Effect.gen(function* () {

@@ -21,11 +21,13 @@ const followed = Effect.gen(function* () {
   )
   const edit = (id: MessageId, content: string) => changes.edit(ada.id, { conversationId, id }, content)
   let reads = 0
-  const topic = makeTopic(conversationId, {
-    ...messages,
-    since: (...range) => Effect.suspend(() => (reads++, messages.since(...range)))
-  })
-  return { topic, send, edit, reads: () => reads }
+  let misses = 0
+  const topic = makeTopic(
+    conversationId,
+    { ...messages, since: (...range) => Effect.suspend(() => (reads++, messages.since(...range))) },
+    { delivery: () => {}, miss: () => misses++ }
+  )
+  return { topic, send, edit, reads: () => reads, misses: () => misses }
 })
 
 /** The places that a listener at a position is given until there are no more. */
@@ -54,7 +56,7 @@ layer(TestServices)("A topic", (it) => {
 
   it.effect("reads what a thousand missed who come back together once for all", () =>
     Effect.gen(function* () {
-      const { reads, send, topic } = yield* followed
+      const { misses, reads, send, topic } = yield* followed
       yield* Effect.replicateEffect(send, 120, { concurrency: "unbounded", discard: true })
       yield* topic.readTo(Position.make(120))
       const places = yield* Effect.forEach(Arrays.range(1, 1_000), () => placesAfter(topic, 20, 120), {
@@ -62,6 +64,7 @@ layer(TestServices)("A topic", (it) => {
       })
       for (const received of places) assert.deepStrictEqual(received, Arrays.range(21, 120))
       assert.strictEqual(reads(), 1)
+      assert.strictEqual(misses(), 1)
     })
   )
 
