@@ -18,6 +18,7 @@ export { People } from "./friends/People.ts"
 export * from "./friends/Reach.ts"
 
 export * from "./inbox/InboxItem.ts"
+export * from "./inbox/InboxVersion.ts"
 export { Inbox } from "./inbox/Inbox.ts"
 export { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
 

@@ -9,7 +9,7 @@ import { ConversationId, ConversationSummary } from "../messaging/Conversation.t
 import { summaryColumns } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
-import { Horizon } from "./InboxItem.ts"
+import { Horizon, type InboxVersion } from "./InboxVersion.ts"
 
 const log = logOf("xfchat/inbox")
 
@@ -26,7 +26,7 @@ export interface InboxState {
   readonly conversations: ReadonlyArray<typeof ConversationSummary.json.Type>
   /** How often the user's acquaintances have changed. */
   readonly revision: number
-  /** Friends, requests and blocks, if any of them changed, or all was asked for. */
+  /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
   readonly acquaintances: Acquaintances | null
 }
 
@@ -69,14 +69,17 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
 
 /**
  * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
- * nothing is written per recipient. What changed is told by the rows themselves: the transaction that wrote a row is its
- * `xmin`. Of acquaintances it is the row of their revision, since what is behind them changes also without the user's seeing it.
+ * nothing is written per recipient. What changed of conversations is told by the rows themselves: the transaction that wrote a
+ * row is its `xmin`. Of acquaintances a revision tells, since what is behind them changes also without the user's seeing it.
  */
 export class Inbox extends Context.Service<
   Inbox,
   {
-    /** The whole picture, or what changed since a horizon. One from another database is no horizon of this one: whole. */
-    readonly read: (user: UserId, since: Horizon | undefined) => Effect.Effect<InboxState, DatabaseUnavailable>
+    /** The whole picture, or what changed since. A horizon of another database is none of this one: whole. */
+    readonly read: (
+      user: UserId,
+      since: Pick<InboxVersion, "horizon" | "revision"> | undefined
+    ) => Effect.Effect<InboxState, DatabaseUnavailable>
     /** Listens for a user until the scope closes, and wakes a stream each time that there may be something new. */
     readonly follow: (user: UserId, stream: { wake(): void }) => Effect.Effect<Listener, never, Scope.Scope>
   }
@@ -98,7 +101,11 @@ export class Inbox extends Context.Service<
           THEN age((${since}::bigint & 4294967295)::text::xid) ELSE ${oldest}::int END`
 
       const find = SqlSchema.findOne({
-        Request: Schema.Struct({ user: UserId, since: Schema.NullOr(Horizon) }),
+        Request: Schema.Struct({
+          user: UserId,
+          since: Schema.NullOr(Horizon),
+          revision: Schema.NullOr(Schema.Int)
+        }),
         Result: Schema.Struct({
           horizon: Horizon,
           ids: Schema.Array(ConversationId),
@@ -107,7 +114,7 @@ export class Inbox extends Context.Service<
           acquaintances: Schema.NullOr(Acquaintances)
         }),
         // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
-        execute: ({ since, user }) => sql`
+        execute: ({ revision, since, user }) => sql`
           WITH snapshot AS (
             SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, ${ageOf(since)} AS age
           ), mine AS (
@@ -121,12 +128,14 @@ export class Inbox extends Context.Service<
               WHERE p.age <= snapshot.age
             ) s) AS conversations,
             coalesce(known.revision, 0) AS revision,
-            CASE WHEN snapshot.age = ${oldest} OR age(known.xmin) <= snapshot.age THEN ${acquaintancesOf(sql, user)} END AS acquaintances
+            CASE WHEN snapshot.age = ${oldest} OR coalesce(known.revision, 0) <> ${revision}::bigint
+              THEN ${acquaintancesOf(sql, user)} END AS acquaintances
           FROM snapshot LEFT JOIN people_revisions known ON known.user_id = ${user}`
       })
 
       const read = Effect.fn("Inbox.read")(
-        (user: UserId, since: Horizon | undefined) => find({ user, since: since ?? null }),
+        (user: UserId, since: Pick<InboxVersion, "horizon" | "revision"> | undefined) =>
+          find({ user, since: since?.horizon ?? null, revision: since?.revision ?? null }),
         catchDatabaseErrors
       )
 

@@ -2,23 +2,15 @@ import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
-import { formatVersion, type Version } from "../braid/Version.ts"
+import { formatVersion } from "../braid/Version.ts"
 import { Acquaintances } from "../friends/Friend.ts"
 import { ConversationSummary } from "../messaging/Conversation.ts"
 import { braidEncoding, type Encoding } from "../streaming/Encoding.ts"
 import { answerFeed, readAsk, readBraid } from "../streaming/StreamHttp.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
-import { Horizon, InboxPage } from "./InboxItem.ts"
+import { InboxPage } from "./InboxItem.ts"
 import { InboxSubscriptions, type InboxUpdate } from "./InboxSubscriptions.ts"
-
-const isHorizon = Schema.is(Horizon)
-
-/** The horizon that a version stands for; `undefined` for any other version. */
-const horizonOf = (version: Version | undefined): Horizon | undefined => {
-  const [id = "", ...others] = version ?? []
-  const horizon = others.length === 0 && /^\d{1,16}(\.\d{1,9})?$/.test(id) ? Number.parseInt(id, 10) : 0
-  return isHorizon(horizon) ? horizon : undefined
-}
+import { formatInboxVersion, nextVersion } from "./InboxVersion.ts"
 
 const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
   new InboxPage({
@@ -73,17 +65,17 @@ export const InboxHttp = HttpApiBuilder.group(
           const state = yield* inbox.read(session.userId, undefined)
           return HttpApiSchema.withHeaders({
             body: pageOf(state),
-            headers: { version: formatVersion([`${state.horizon}`]) }
+            headers: { version: formatVersion([formatInboxVersion(nextVersion(state, undefined))]) }
           })
         }
-        const version = ask.from?.at(-1)
-        const { feed, horizon } = yield* subscriptions.open(
-          session,
-          version === undefined ? undefined : { version, horizon: horizonOf(ask.from) },
-          { heartbeat: ask.heartbeat, isPatient: ask.encoding === "poll" }
-        )
+        // An inbox has one version at a time: several at once are none.
+        const start = ask.from?.length === 1 ? ask.from[0] : undefined
+        const { feed, version } = yield* subscriptions.open(session, start, {
+          heartbeat: ask.heartbeat,
+          isPatient: ask.encoding === "poll"
+        })
         return yield* answerFeed(ask, {
-          currentVersion: `${horizon}`,
+          currentVersion: version,
           feed,
           root,
           versionOf: (update) => update.version,

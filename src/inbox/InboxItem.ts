@@ -3,13 +3,6 @@ import { Acquaintances } from "../friends/Friend.ts"
 import { ConversationId, ConversationSummary } from "../messaging/Conversation.ts"
 
 /**
- * A moment in the database's history: all transactions below it have ended. What was read at one is brought up to date by
- * what changed since, whatever was under way; some of that may be known already.
- */
-export const Horizon = Schema.Int.check(Schema.isGreaterThan(0)).pipe(Schema.brand("Horizon"))
-export type Horizon = typeof Horizon.Type
-
-/**
  * A user's whole picture, or the part of it that changed: each conversation replaces the one of the same id, and those
  * that are not among the ids are the user's no more. The lists of people replace those before them; what of them did not
  * change may be left out.

@@ -4,7 +4,7 @@ import type { DatabaseUnavailable, RateLimited } from "../Problem.ts"
 import { Feed } from "../streaming/Feed.ts"
 import { LiveStreams } from "../streaming/LiveStreams.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
-import type { Horizon } from "./InboxItem.ts"
+import { formatInboxVersion, nextVersion, parseInboxVersion, type InboxVersion } from "./InboxVersion.ts"
 
 /** What a subscriber of an inbox receives: the whole picture, or with `isChange` the part of it that changed. */
 export interface InboxUpdate {
@@ -15,18 +15,16 @@ export interface InboxUpdate {
   readonly previous: string
 }
 
-/** With what a subscriber comes: a version, and the horizon that it stands for, if to us it does. */
-export interface InboxStart {
-  readonly version: string
-  readonly horizon: Horizon | undefined
-}
-
 /** An open subscription to an inbox. */
 export interface InboxSubscription {
   /** Of the picture when the subscription was opened. */
-  readonly horizon: Horizon
+  readonly version: string
   readonly feed: Feed<InboxUpdate>
 }
+
+/** Whether there is more in what was read than who has a version knows. */
+const isNews = ({ conversations, ids, revision }: InboxState, { count, ...known }: InboxVersion) =>
+  conversations.length > 0 || ids.length !== count || revision !== known.revision
 
 export class InboxSubscriptions extends Context.Service<
   InboxSubscriptions,
@@ -37,7 +35,7 @@ export class InboxSubscriptions extends Context.Service<
      */
     readonly open: (
       session: CurrentSession["Service"],
-      start: InboxStart | undefined,
+      start: string | undefined,
       options: {
         readonly heartbeat: Duration.Duration
         /** Who resumes and has missed nothing is told nothing at first: for a long poll. */
@@ -57,46 +55,41 @@ export class InboxSubscriptions extends Context.Service<
         start,
         { heartbeat, isPatient }
       ) {
+        // What the subscriber knows.
+        let told = start === undefined ? undefined : parseInboxVersion(start)
+        let version = start ?? "0"
         const stream = yield* liveStreams.admit(session, undefined)
         // Listened to before it is read: what commits in between is heard of.
         const listener = yield* inbox.follow(session.userId, stream)
-        const first = yield* inbox.read(session.userId, start?.horizon)
-        listener.knows(first)
-        // One from another database was answered with the whole.
-        const isResumed = start?.horizon !== undefined && start.horizon <= first.horizon
-        let known = first
-        let version = start?.version ?? "0"
-        let number = 0
-        let isFirst = !isResumed || !isPatient || first.conversations.length > 0 || first.acquaintances !== null
+        let known = yield* inbox.read(session.userId, told)
+        listener.knows(known)
 
         const tell = (state: InboxState, isChange: boolean): ReadonlyArray<InboxUpdate> => {
-          // A long transaction holds a horizon in place: a number tells the updates of one horizon apart.
-          number = version.split(".")[0] === `${state.horizon}` ? number + 1 : 0
+          told = nextVersion(state, told)
           const previous = version
-          version = number === 0 ? `${state.horizon}` : `${state.horizon}.${number}`
+          version = formatInboxVersion(told)
           return [{ isChange, state, version, previous }]
         }
 
-        const accept = (read: InboxState) => {
-          // While a horizon is held in place, what changed above it is read again. Not to be told again: that would say that
-          // something has happened which the user must not see.
-          const state = read.revision === known.revision ? { ...read, acquaintances: null } : read
-          const isSame =
-            state.conversations.length === 0 && state.ids.length === known.ids.length && state.acquaintances === null
+        const accept = (state: InboxState) => {
           known = state
           listener.knows(state)
-          return isSame ? [] : tell(state, true)
+          return told !== undefined && !isNews(state, told) ? [] : tell(state, true)
         }
 
+        // One from another database was answered with the whole.
+        const isResumed = told !== undefined && told.horizon <= known.horizon
+        let first = isResumed && isPatient ? accept(known) : tell(known, isResumed)
         const feed = new Feed<InboxUpdate>(stream, heartbeat, () => {
-          if (isFirst) {
-            isFirst = false
-            return tell(first, isResumed)
+          if (first.length > 0) {
+            const updates = first
+            first = []
+            return updates
           }
           if (!listener.takeNews()) return []
-          return Effect.map(inbox.read(session.userId, known.horizon), (state) => () => accept(state))
+          return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state))
         })
-        return { horizon: first.horizon, feed }
+        return { version, feed }
       })
 
       return InboxSubscriptions.of({ open })

@@ -87,14 +87,14 @@ layer(TestServices)("A profile that changes", (it) => {
       const inbox = yield* Inbox
       const [ada, grace] = yield* people("ada", "grace")
       const { conversation } = yield* (yield* Conversations).direct(ada.id, grace.id)
-      const { horizon } = yield* inbox.read(grace.id, undefined)
+      const known = yield* inbox.read(grace.id, undefined)
       let wakes = 0
       const listener = yield* inbox.follow(grace.id, { wake: () => wakes++ })
       yield* update(ada.id, { displayName: "Ada" })
       // By the hint: the clock of the sweep stands still.
       yield* Effect.repeat(Effect.yieldNow, { until: () => wakes > 0 })
       assert.isTrue(listener.takeNews())
-      const { conversations } = yield* inbox.read(grace.id, horizon)
+      const { conversations } = yield* inbox.read(grace.id, known)
       assert.deepInclude(conversations.find(({ id }) => id === conversation.id)?.other, { displayName: "Ada" })
     })
   )

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, Queue } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { Inbox } from "../../src/inbox/Inbox.ts"
-import { Horizon } from "../../src/inbox/InboxItem.ts"
+import { Horizon } from "../../src/inbox/InboxVersion.ts"
 import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId } from "../../src/messaging/Message.ts"
@@ -43,21 +43,21 @@ layer(TestServices)("Inbox", (it) => {
       const { ada, conversations, grace, id, inbox, send } = yield* world
       const quiet = yield* conversations.create(ada.id, { participantIds: [] })
       // A horizon is passed by later transactions only: these are.
-      const { horizon } = yield* inbox.read(ada.id, undefined)
+      const known = yield* inbox.read(ada.id, undefined)
       yield* send(grace)
-      const first = yield* inbox.read(ada.id, horizon)
+      const first = yield* inbox.read(ada.id, known)
       assert.includeMembers(
         first.conversations.map((conversation) => conversation.id),
         [id]
       )
       assert.sameMembers([...first.ids], [id, quiet.id])
       yield* (yield* Receipts).put(ada.id, id, { readSeq: Position.make(1) })
-      const second = yield* inbox.read(ada.id, first.horizon)
+      const second = yield* inbox.read(ada.id, first)
       assert.strictEqual(second.conversations.find((conversation) => conversation.id === id)?.unreadCount, 0)
       // Transactions of others hold a horizon back, and what changed after it is told again: until they have ended.
-      let since = second.horizon
+      let since = second
       const later = yield* Effect.suspend(() => inbox.read(ada.id, since)).pipe(
-        Effect.tap((state) => Effect.sync(() => void (since = state.horizon))),
+        Effect.tap((state) => Effect.sync(() => void (since = state))),
         Effect.repeat({ until: ({ conversations }) => conversations.every(({ id }) => id !== quiet.id) })
       )
       assert.includeMembers([...later.ids], [quiet.id])
@@ -82,7 +82,7 @@ layer(TestServices)("Inbox", (it) => {
       assert.isNull(during.conversations[0]?.name)
       yield* Deferred.succeed(mayCommit, undefined)
       yield* Fiber.join(slow)
-      const after = yield* inbox.read(ada.id, during.horizon)
+      const after = yield* inbox.read(ada.id, during)
       assert.strictEqual(after.conversations[0]?.name, "slow")
     })
   )
@@ -90,8 +90,12 @@ layer(TestServices)("Inbox", (it) => {
   it.effect("gives the whole picture for a horizon of another database", () =>
     Effect.gen(function* () {
       const { ada, inbox } = yield* world
-      const { conversations } = yield* inbox.read(ada.id, Horizon.make(2 ** 40))
+      const { acquaintances, conversations } = yield* inbox.read(ada.id, {
+        horizon: Horizon.make(2 ** 40),
+        revision: 0
+      })
       assert.strictEqual(conversations.length, 1)
+      assert.isNotNull(acquaintances)
     })
   )
 

@@ -1,30 +1,15 @@
 import { assert, layer } from "@effect/vitest"
 import { Arbitrary, Context, Deferred, Effect, Fiber, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
+import { signedIn, TestServer } from "../../src/testing/index.ts"
 import { acting, call, strangers, type Three } from "../friends/caller.ts"
 import { anyActs, everybody, type Act, type Person } from "../friends/model.ts"
-import { encodings, type Encoding } from "../streaming/subscriber.ts"
-import { Subscriber, type Page } from "./subscriber.ts"
+import { encodings } from "../streaming/subscriber.ts"
+import { inboxOf, subscribe, type Subscriber } from "./subscriber.ts"
 
 class People extends Context.Service<People, Three>()("test/People") {
   static readonly layer = Layer.effect(People, Effect.all([signedIn(), signedIn(), signedIn()]))
 }
-
-/** Subscribes until the scope closes. */
-const subscribe = Effect.fnUntraced(function* (
-  { token }: TestUser,
-  encoding: Encoding,
-  from?: Pick<Subscriber, "version" | "page">
-) {
-  const { baseUrl, fetch } = yield* TestServer
-  return yield* Effect.acquireRelease(
-    Effect.sync(() => new Subscriber({ fetch, url: `${baseUrl}/api/inbox`, token }, encoding, from)),
-    (subscriber) => Effect.promise(() => subscriber.leave())
-  )
-})
-
-const inboxOf = (user: TestUser) => Effect.map(call(user, "GET", "/inbox"), ({ body }) => body as Page)
 
 const anyEncoding = Arbitrary.schema(Schema.Literals(encodings))
 
@@ -135,7 +120,6 @@ layer(live, { excludeTestServices: true })("Friends, requests and blocks in an i
             const known = subscriber.page
             for (const deed of then) yield* act(deed)
             assert.deepStrictEqual(yield* inboxOf(people[1]), known)
-            if (encoding === "poll") yield* Deferred.succeed(mayEnd, undefined)
             yield* act({ deed: "Ask", by: 2, to: 1 })
             const page = yield* Effect.promise(() => subscriber.next())
             assert.deepStrictEqual(page, yield* inboxOf(people[1]))

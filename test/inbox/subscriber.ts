@@ -1,6 +1,9 @@
 import { assert } from "@effect/vitest"
+import { Effect } from "effect"
 import { UpdateParser } from "../../src/braid/UpdateParser.ts"
+import { TestServer, type TestUser } from "../../src/testing/index.ts"
 import { isDeepStrictEqual } from "node:util"
+import { call } from "../friends/caller.ts"
 import { ask, poll, readPieces, type Encoding, type Source } from "../streaming/subscriber.ts"
 
 /** An inbox as a client reads it, or the part of it that changed. */
@@ -83,8 +86,6 @@ async function* told(source: Source, encoding: Encoding, from?: string, signal?:
 export class Subscriber {
   version: string | undefined
   page: Page | undefined
-  /** How often they were told something. */
-  updates = 0
   private readonly leaving = new AbortController()
   private readonly source: AsyncGenerator<Told>
 
@@ -99,7 +100,7 @@ export class Subscriber {
     const { done, value } = await this.source.next()
     assert(done !== true, "the stream ended")
     const { change, parents, snapshot, version } = value
-    this.updates++
+    assert.notStrictEqual(version, this.version)
     if (snapshot !== undefined) {
       this.page = snapshot
     } else {
@@ -123,3 +124,19 @@ export class Subscriber {
     await this.source.return(undefined)
   }
 }
+
+/** Subscribes until the scope closes. */
+export const subscribe = Effect.fnUntraced(function* (
+  { token }: TestUser,
+  encoding: Encoding,
+  from?: Pick<Subscriber, "version" | "page">
+) {
+  const { baseUrl, fetch } = yield* TestServer
+  return yield* Effect.acquireRelease(
+    Effect.sync(() => new Subscriber({ fetch, url: `${baseUrl}/api/inbox`, token }, encoding, from)),
+    (subscriber) => Effect.promise(() => subscriber.leave())
+  )
+})
+
+/** What a plain GET answers. */
+export const inboxOf = (user: TestUser) => Effect.map(call(user, "GET", "/inbox"), ({ body }) => body as Page)
