@@ -246,7 +246,7 @@ export const serverMaxRequests = setting(
   "SERVER_MAX_REQUESTS",
   integer(1, 1_000_000),
   "2000",
-  "requests worked on at once, without streams and long polls; beyond that 503"
+  "requests worked on at once, not counting streams, long polls, and bodies on their way; beyond that 503"
 )
 export const corsOrigins = setting(
   "CORS_ORIGINS",

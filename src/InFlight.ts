@@ -1,12 +1,41 @@
-import { Context, Effect } from "effect"
+import { Context } from "effect"
 
-/** Takes the request that runs out of those that are worked on. */
-export const LeaveInFlight = Context.Reference<() => void>("xfchat/InFlight/LeaveInFlight", {
-  defaultValue: () => () => {}
-})
+/** The requests that are worked on, of which there are only so many at once. */
+export class InFlight {
+  count = 0
+  readonly most: number
+
+  constructor(most: number) {
+    this.most = most
+  }
+}
 
 /**
- * The request that runs waits for something to happen, and takes no place among those that are worked on, of which there
- * are only so many at once.
+ * The place of one request among them. Who waits for something that others decide, its body or news, has none meanwhile:
+ * else a few slow clients would take all of them.
  */
-export const waitsForNews: Effect.Effect<void> = Effect.map(LeaveInFlight, (leave) => leave())
+export class Place {
+  readonly #all: InFlight
+  #isTaken = false
+
+  constructor(all: InFlight) {
+    this.#all = all
+  }
+
+  /** Whether there was room. It is taken in any case, until it is left. */
+  take(): boolean {
+    if (!this.#isTaken) this.#all.count += 1
+    this.#isTaken = true
+    return this.#all.count <= this.#all.most
+  }
+
+  leave(): void {
+    if (this.#isTaken) this.#all.count -= 1
+    this.#isTaken = false
+  }
+}
+
+/** That of the request that runs. */
+export const CurrentPlace = Context.Reference<Place>("xfchat/InFlight/CurrentPlace", {
+  defaultValue: () => new Place(new InFlight(Infinity))
+})

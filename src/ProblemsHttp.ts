@@ -13,6 +13,7 @@ import { HttpApi, HttpApiError } from "effect/http-api"
 import { isUtf8 } from "node:buffer"
 import { Api } from "./Api.ts"
 import * as Configuration from "./Configuration.ts"
+import { CurrentPlace } from "./InFlight.ts"
 import { logOf } from "./Log.ts"
 import {
   InternalError,
@@ -21,6 +22,7 @@ import {
   NotFound,
   PayloadTooLarge,
   RequestTimeout,
+  ServerBusy,
   UnsupportedMediaType,
   ValidationFailed
 } from "./Problem.ts"
@@ -38,6 +40,8 @@ const checkBody = Effect.gen(function* () {
   if (mediaType !== "application/json") {
     return yield* new UnsupportedMediaType({ detail: "Send `Content-Type: application/json`." })
   }
+  const place = yield* CurrentPlace
+  place.leave()
   const bytes = yield* request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBodySize),
     Effect.mapError(({ reason }) =>
@@ -46,6 +50,7 @@ const checkBody = Effect.gen(function* () {
         : new MalformedRequest({ detail: "The body ended before it was complete." })
     )
   )
+  if (!place.take()) return yield* new ServerBusy({ detail: "Try again in a moment." })
   if (!isUtf8(new Uint8Array(bytes))) return yield* new MalformedRequest({ detail: "The body is not UTF-8." })
 })
 
@@ -85,7 +90,13 @@ const keepRetryAfter = <E>(error: E) =>
     Effect.fail(error)
   )
 
-type Refusal = MalformedRequest | RequestTimeout | PayloadTooLarge | UnsupportedMediaType | ValidationFailed
+type Refusal =
+  | MalformedRequest
+  | RequestTimeout
+  | PayloadTooLarge
+  | UnsupportedMediaType
+  | ServerBusy
+  | ValidationFailed
 
 export const ProblemsLive = Layer.effect(
   Problems,

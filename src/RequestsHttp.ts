@@ -1,7 +1,7 @@
 import { Cause, Context, Effect, Exit, References, type Types } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import * as Configuration from "./Configuration.ts"
-import { LeaveInFlight } from "./InFlight.ts"
+import { CurrentPlace, InFlight, Place } from "./InFlight.ts"
 import { isLogged, logOf } from "./Log.ts"
 import * as Metrics from "./Metrics.ts"
 import { byTlsOnly, headersOfRoute } from "./operations/AnswerHeaders.ts"
@@ -52,13 +52,12 @@ type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
  */
 export const RequestsLive = HttpRouter.middleware(
   Effect.gen(function* () {
-    const maxRequests = yield* Configuration.serverMaxRequests
     const origins = yield* Configuration.corsOrigins
     const crossOrigin = origins.length === 0 ? undefined : makeCrossOrigin(origins)
     const problemOf = makeProblemOf()
     const count = yield* makeRequestMetrics
-    let inFlight = 0
-    yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight)
+    const inFlight = new InFlight(yield* Configuration.serverMaxRequests)
+    yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight.count)
     const isEachLogged = yield* isLogged(module, "Debug")
     const logRequest = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
       isEachLogged
@@ -67,8 +66,8 @@ export const RequestsLive = HttpRouter.middleware(
             .pipe(Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }))
         : Effect.void
 
-    const refusalOf = (request: HttpServerRequest.HttpServerRequest) => {
-      if (inFlight > maxRequests && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
+    const refusalOf = (request: HttpServerRequest.HttpServerRequest, place: Place) => {
+      if (!place.take() && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
       if (request.url.length > maxUriLength) {
         return new UriTooLong({ detail: `A path with its query has at most ${maxUriLength} characters.` })
       }
@@ -78,8 +77,8 @@ export const RequestsLive = HttpRouter.middleware(
       return undefined
     }
 
-    const answer = (app: App, request: HttpServerRequest.HttpServerRequest): App => {
-      const refusal = refusalOf(request)
+    const answer = (app: App, request: HttpServerRequest.HttpServerRequest, place: Place): App => {
+      const refusal = refusalOf(request, place)
       if (refusal !== undefined) return HttpServerRespondable.toResponse(refusal)
       const preflight = crossOrigin?.preflight(request)
       return preflight === undefined ? app : Effect.succeed(preflight)
@@ -110,19 +109,14 @@ export const RequestsLive = HttpRouter.middleware(
         const given = request.headers["x-request-id"]
         const requestId = given !== undefined && saneId.test(given) ? given : crypto.randomUUID()
         const started = performance.now()
-        let isInFlight = true
-        inFlight += 1
-        const leave = () => {
-          if (isInFlight) inFlight -= 1
-          isInFlight = false
-        }
-        return answer(app, request).pipe(
+        const place = new Place(inFlight)
+        return answer(app, request, place).pipe(
           Effect.catchCause((cause): App =>
             Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : problemOf(cause, request, requestId)
           ),
           Effect.onExit((exit) =>
             Effect.suspend(() => {
-              leave()
+              place.leave()
               const status = Exit.isSuccess(exit) ? exit.value.status : clientGone
               const time = Exit.isSuccess(exit) && isTimed(request, exit.value) ? started : undefined
               count(fiber.context, status, time)
@@ -132,7 +126,7 @@ export const RequestsLive = HttpRouter.middleware(
           Effect.map((response) => complete(response, request, requestId, fiber.context)),
           Effect.updateContext((context: Context.Context<never>) =>
             context.pipe(
-              Context.add(LeaveInFlight, leave),
+              Context.add(CurrentPlace, place),
               Context.add(References.CurrentLogAnnotations, {
                 ...Context.get(context, References.CurrentLogAnnotations),
                 requestId

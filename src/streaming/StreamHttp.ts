@@ -4,7 +4,7 @@ import { IncomingMessage } from "node:http"
 import { multiresponse } from "../braid/Multiresponse.ts"
 import { parseRequest, type BraidRequest } from "../braid/Request.ts"
 import type { Version } from "../braid/Version.ts"
-import { waitsForNews } from "../InFlight.ts"
+import { CurrentPlace } from "../InFlight.ts"
 import { MalformedRequest } from "../Problem.ts"
 import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
 import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
@@ -99,7 +99,8 @@ export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: As
   const { braid, encoding, from } = ask
   const { currentVersion, feed, root } = answer
   if (encoding === "poll") {
-    yield* waitsForNews
+    const place = yield* CurrentPlace
+    place.leave()
     return answerPoll(yield* Pull.catchDone(feed.next(), () => Effect.succeed([])), answer, from?.at(-1))
   }
   const isBraid = encoding === braidEncoding

@@ -141,6 +141,24 @@ describe("more requests at once than the server takes", () => {
         for (const stream of streams) yield* Effect.promise(() => stream[Symbol.asyncDispose]())
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
+
+    it.live(`are not those whose body is on its way, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        const server = yield* start(runtime, { SERVER_MAX_REQUESTS: "2" })
+        const { ada } = yield* Effect.promise(() => twoPeople(server))
+        const head = "POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        yield* Effect.promise(async () => {
+          const sockets = [1, 2, 3].map(() => connect(server.port, "127.0.0.1").setEncoding("latin1"))
+          for (const socket of sockets) {
+            socket.write(`${head}content-length: 100\r\nexpect: 100-continue\r\n\r\n`)
+            const [answer] = await once(socket, "data")
+            assert.include(answer, "HTTP/1.1 100 Continue")
+          }
+          assert.strictEqual((await ada.get("/api/auth/me")).status, 200)
+          for (const socket of sockets) socket.destroy()
+        })
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
   }
 })
 
