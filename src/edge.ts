@@ -1,5 +1,7 @@
 import { Cause, Console, Context, Duration, Effect, Layer, ManagedRuntime } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+// Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
+import "effect/schema/SchemaJITCompiler/enable"
 import process from "node:process"
 import * as Configuration from "./Configuration.ts"
 import * as Database from "./database/Database.ts"

@@ -8,17 +8,14 @@ const backoff = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedu
 /** Who waits for an answer does not wait for long for a database that is away. */
 const mostTime = 1_000
 
-/** Nothing was kept, and the next attempt may fare better. */
-const mayPass = (error: SqlError.SqlError, begun: number): boolean => {
-  switch (error.reason._tag) {
-    case "DeadlockError":
-    case "SerializationError":
-      return true
-    default:
-      // What was lost during COMMIT may have been kept.
-      return isConnectionLost(error) && error.reason.operation !== "commit" && performance.now() - begun < mostTime
-  }
-}
+/** Others were in the way: PostgreSQL has kept nothing, and the next attempt may fare better. */
+const isConflict = ({ reason }: SqlError.SqlError): boolean =>
+  reason._tag === "DeadlockError" || reason._tag === "SerializationError"
+
+/** As {@link isConflict}, or the connection was lost; during COMMIT what was lost with it may have been kept. */
+const mayPass = (error: SqlError.SqlError, begun: number): boolean =>
+  isConflict(error) ||
+  (isConnectionLost(error) && error.reason.operation !== "commit" && performance.now() - begun < mostTime)
 
 /**
  * Runs statements as one transaction. Where it fails before its COMMIT for a reason that passes (a deadlock, a conflict, a
@@ -37,6 +34,29 @@ export const inTransaction =
         schedule: backoff
       })
     })
+
+/**
+ * Runs a statement that commits by itself on a connection that it shares with no other: those behind it would wait for its
+ * commit.
+ */
+export const alone =
+  (sql: SqlClient.SqlClient) =>
+  <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+    Effect.scoped(
+      Effect.flatMap(sql.reserve, (connection) =>
+        Effect.provideService(statement, sql.transactionService, [connection, 0])
+      )
+    )
+
+/**
+ * Runs a statement that commits by itself again when others were in its way, by their locks or by a row of the same key:
+ * PostgreSQL has kept nothing of it. Not when its connection was lost, since then nobody knows.
+ */
+export const retryRolledBack = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(statement, {
+    while: (error) => SqlError.isSqlError(error) && (isConflict(error) || error.reason._tag === "UniqueViolation"),
+    schedule: backoff
+  })
 
 /**
  * Runs statements as one transaction, and only once: for what reads or writes a stream besides, and could not begin anew.

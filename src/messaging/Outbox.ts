@@ -1,8 +1,8 @@
-import { Array as Arrays, Context, Data, Deferred, Effect, Exit, Layer, Queue, Schema, type DateTime } from "effect"
+import { Array as Arrays, Context, Deferred, Effect, Exit, Layer, Queue, Schema, type DateTime } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { inTransaction } from "../database/Transaction.ts"
+import { alone, retryRolledBack } from "../database/Transaction.ts"
 import * as Metrics from "../Metrics.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
@@ -35,21 +35,14 @@ interface Pending {
   readonly outcome: Deferred.Deferred<Outcome, DatabaseUnavailable>
 }
 
-/** Most sends in one transaction: beyond this the gain is small and the first of them waits for all. */
+/** Most sends in one statement: beyond this the gain is small and the first of them waits for all. */
 const batchSize = 256
-
-/**
- * An id was taken in another conversation between a batch's look and its insert, which would leave a gap in the log: the
- * batch is rolled back and written again.
- */
-class IdCollision extends Data.TaggedError("IdCollision") {}
 
 /** What became of a send, as the database tells it: of a message that was just posted, only what the sender did not give. */
 const Row = Schema.Struct({
   isParticipant: Schema.Boolean,
   canReply: Schema.Boolean,
-  created: Schema.Boolean,
-  /** `null` unless it was created, and stored. */
+  /** These are there if this very send put the message there. */
   seq: Schema.NullOr(Position),
   createdAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
   mentions: Schema.NullOr(Schema.Array(UserId))
@@ -81,11 +74,12 @@ const posted = (
   )
 
 /**
- * Group commit: sends gather while the batch before them commits, and are then written in one transaction, each with an
+ * Group commit: sends gather while the batch before them commits, and are then written by one statement, each with an
  * outcome of its own. A send is answered after the commit, never before.
  *
- * The transaction locks the conversations in the order of their ids, so that two processes cannot deadlock, and takes
- * the next positions under those locks: the order of commits is the order of positions, and there are no gaps.
+ * The statement locks the conversations in the order of their ids, so that two processes cannot deadlock, and takes
+ * the next positions under those locks: the order of commits is the order of positions, and there are no gaps. It is one
+ * statement, which commits by itself, so that the locks are held for no round trip.
  */
 export class Outbox extends Context.Service<
   Outbox,
@@ -103,13 +97,10 @@ export class Outbox extends Context.Service<
       const recordTime = yield* Metrics.recorder(Metrics.commitTime)
       const recordFailure = yield* Metrics.recorder(Metrics.batchesFailed)
 
-      // By the primary key.
-      const lock = (sends: ReadonlyArray<Send>) => sql`
-        SELECT FROM conversations WHERE id = ANY(${sends.map((send) => send.conversationId)}::uuid[])
-        ORDER BY id FOR NO KEY UPDATE`
-
-      // A statement of its own, so that it sees all that was committed before the locks were had. By the primary keys and
-      // chat_messages_id_key. Ids are inserted in order: two batches with the same ids wait for each other one way only.
+      // By the primary keys and chat_messages_id_key. What committed after the statement began and before it had the locks:
+      // who locks a row sees it as it is then, so heads are the latest, and who has left takes part no more. What was sent
+      // under one of the ids is not seen, and the insert fails. Ids are inserted in order: two batches with the same ids wait
+      // for each other one way only.
       const write = (sends: ReadonlyArray<Send>) => sql`
         WITH input AS (
           SELECT * FROM unnest(
@@ -118,46 +109,49 @@ export class Outbox extends Context.Service<
             ${sends.map((send) => send.messageType)}::text[], ${sends.map((send) => send.replyTo ?? "")}::text[],
             ${sends.map((send) => mentionedNames(send.content).join())}::text[]
           ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, reply_to, names, ordinal)
+        ), locked AS (
+          SELECT id, head FROM conversations WHERE id IN (SELECT conversation_id FROM input)
+          ORDER BY id FOR NO KEY UPDATE
+        ), moment AS (
+          -- After the last of the locks: times go the way of positions.
+          SELECT count(*), clock_timestamp() AS now FROM locked
         ), participating AS (
-          SELECT i.conversation_id, i.id, i.sender_id, i.content, i.message_type, i.names, i.ordinal,
+          SELECT i.conversation_id, i.id, i.sender_id, i.content, i.message_type, i.names, i.ordinal, c.head,
             nullif(i.reply_to, '')::uuid AS reply_to,
             i.reply_to = '' OR EXISTS (
               SELECT FROM chat_messages r WHERE r.conversation_id = i.conversation_id AND r.id = i.reply_to::uuid
                 AND r.seq > p.visible_after AND r.deleted_at IS NULL) AS can_reply
           FROM input i
+          JOIN locked c ON c.id = i.conversation_id
           JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.sender_id
-        ), allowed AS (
-          SELECT * FROM participating WHERE can_reply
+          FOR KEY SHARE OF p
         ), earlier AS (
           SELECT id FROM chat_messages WHERE id IN (SELECT id FROM input)
         ), fresh AS (
-          SELECT DISTINCT ON (id) * FROM allowed WHERE id NOT IN (SELECT id FROM earlier) ORDER BY id, ordinal
+          SELECT DISTINCT ON (id) * FROM participating
+          WHERE can_reply AND id NOT IN (SELECT id FROM earlier) ORDER BY id, ordinal
         ), placed AS (
-          SELECT f.*, c.head + row_number() OVER (PARTITION BY f.conversation_id ORDER BY f.ordinal) AS seq
-          FROM fresh f JOIN conversations c ON c.id = f.conversation_id
+          SELECT f.*, f.head + row_number() OVER (PARTITION BY f.conversation_id ORDER BY f.ordinal) AS seq, moment.now,
+            CASE WHEN f.names = '' THEN '{}' ELSE ARRAY(
+              SELECT u.id FROM users u
+              JOIN conversation_participants p ON p.conversation_id = f.conversation_id AND p.user_id = u.id
+              WHERE lower(u.username) = ANY (string_to_array(f.names, ',')) ORDER BY u.id) END AS mentions
+          FROM fresh f, moment
         ), inserted AS (
           INSERT INTO chat_messages
             (conversation_id, id, sender_id, content, message_type, reply_to, mentions, seq, version, created_at, updated_at)
-          SELECT conversation_id, id, sender_id, content, message_type, reply_to,
-            CASE WHEN names = '' THEN '{}' ELSE ARRAY(
-              SELECT u.id FROM users u
-              JOIN conversation_participants p ON p.conversation_id = placed.conversation_id AND p.user_id = u.id
-              WHERE lower(u.username) = ANY (string_to_array(names, ',')) ORDER BY u.id) END,
-            seq, seq, statement_timestamp(), statement_timestamp()
+          SELECT conversation_id, id, sender_id, content, message_type, reply_to, mentions, seq, seq, now, now
           FROM placed ORDER BY id
-          ON CONFLICT (id) DO NOTHING
-          RETURNING id, seq, created_at, mentions
         ), advanced AS (
-          UPDATE conversations c SET head = p.head, updated_at = statement_timestamp()
-          FROM (SELECT conversation_id, max(seq) AS head FROM placed GROUP BY conversation_id) p
+          UPDATE conversations c SET head = p.head, updated_at = p.now
+          FROM (SELECT conversation_id, max(seq) AS head, max(now) AS now FROM placed GROUP BY conversation_id) p
           WHERE c.id = p.conversation_id
         )
         SELECT participating.id IS NOT NULL AS "isParticipant", coalesce(participating.can_reply, false) AS "canReply",
-          placed.id IS NOT NULL AS created, inserted.seq, inserted.created_at AS "createdAt", inserted.mentions
+          placed.seq, placed.now AS "createdAt", placed.mentions
         FROM input
         LEFT JOIN participating USING (ordinal)
         LEFT JOIN placed USING (ordinal)
-        LEFT JOIN inserted ON inserted.id = placed.id
         ORDER BY ordinal`
 
       // By chat_messages_id_key.
@@ -171,25 +165,15 @@ export class Outbox extends Context.Service<
       const outcomes = Effect.fnUntraced(function* (sends: ReadonlyArray<Send>, rows: ReadonlyArray<unknown>) {
         const told = Arrays.zip(sends, yield* decodeRows(rows))
         // Those that were sent before: few, and most often none.
-        const again = told.flatMap(([{ id }, { created }]) => (created ? [] : [id]))
+        const again = told.flatMap(([{ id }, { seq }]) => (seq === null ? [id] : []))
         const stored = again.length === 0 ? [] : yield* findStored(again)
         const byId = new Map(stored.map((message) => [message.id, message]))
-        return yield* Effect.forEach(told, ([send, { createdAt, mentions, seq, ...outcome }]) => {
-          if (!outcome.created) return Effect.succeed<Outcome>({ ...outcome, message: byId.get(send.id) })
-          if (seq === null || createdAt === null || mentions === null) return Effect.fail(new IdCollision())
-          return Effect.succeed<Outcome>({ ...outcome, message: posted(send, { seq, createdAt, mentions }) })
+        return told.map(([send, { canReply, createdAt, isParticipant, mentions, seq }]): Outcome => {
+          const created = seq !== null && createdAt !== null && mentions !== null
+          const message = created ? posted(send, { seq, createdAt, mentions }) : byId.get(send.id)
+          return { isParticipant, canReply, created, message }
         })
       })
-
-      const commit = (sends: ReadonlyArray<Send>) =>
-        lock(sends).pipe(
-          Effect.andThen(write(sends)),
-          Effect.flatMap((rows) => outcomes(sends, rows)),
-          Effect.tap((outcomes) => sql.afterCommit(meter(sends, outcomes))),
-          inTransaction(sql),
-          Effect.retry({ while: (error) => error._tag === "IdCollision", times: 3 }),
-          Effect.catchTag("IdCollision", () => new DatabaseUnavailable({ detail: "Try again in a moment." }))
-        )
 
       const meter = Effect.fnUntraced(function* (sends: ReadonlyArray<Send>, outcomes: ReadonlyArray<Outcome>) {
         for (const [{ content, senderId }, { created }] of Arrays.zip(sends, outcomes)) {
@@ -209,10 +193,35 @@ export class Outbox extends Context.Service<
         )
       }
 
+      const answer = Effect.fnUntraced(function* (
+        batch: ReadonlyArray<Pending>,
+        written: Exit.Exit<ReadonlyArray<unknown>, DatabaseUnavailable>
+      ) {
+        const sends = batch.map(({ send }) => send)
+        const exit = yield* Effect.flatMap(written, (rows) => outcomes(sends, rows)).pipe(
+          Effect.tap((outcomes) => meter(sends, outcomes)),
+          Effect.tap(announce),
+          catchDatabaseErrors,
+          Effect.exit
+        )
+        if (Exit.isFailure(exit)) {
+          return batch.forEach(({ outcome }) => Deferred.doneUnsafe(outcome, Exit.failCause(exit.cause)))
+        }
+        for (const [{ outcome }, value] of Arrays.zip(batch, exit.value)) {
+          Deferred.doneUnsafe(outcome, Exit.succeed(value))
+        }
+      })
+
+      const scope = yield* Effect.scope
       const deliver: (batch: ReadonlyArray<Pending>) => Effect.Effect<void> = Effect.fn("Outbox.deliver")(
         function* (batch) {
           const begun = performance.now()
-          const exit = yield* commit(batch.map(({ send }) => send)).pipe(catchDatabaseErrors, Effect.exit)
+          const exit = yield* write(batch.map(({ send }) => send)).pipe(
+            alone(sql),
+            retryRolledBack,
+            catchDatabaseErrors,
+            Effect.exit
+          )
           if (Exit.isSuccess(exit)) {
             recordSize(batch.length)
             recordTime((performance.now() - begun) / 1_000)
@@ -220,17 +229,22 @@ export class Outbox extends Context.Service<
             recordFailure(1)
           }
           // A batch that PostgreSQL refuses for one of its sends is written send by send: only that one fails.
-          if (Exit.hasDies(exit) && batch.length > 1)
+          if (Exit.hasDies(exit) && batch.length > 1) {
             return yield* Effect.forEach(batch, (one) => deliver([one]), { discard: true })
-          if (Exit.isFailure(exit)) {
-            return batch.forEach(({ outcome }) => Deferred.doneUnsafe(outcome, Exit.failCause(exit.cause)))
           }
-          yield* announce(exit.value)
-          for (const [{ outcome }, value] of Arrays.zip(batch, exit.value))
-            Deferred.doneUnsafe(outcome, Exit.succeed(value))
-        }
+          // The next batch is on its way to PostgreSQL before the answers to this one take the processor's time.
+          yield* Effect.forkIn(answer(batch, exit), scope)
+        },
+        // Whoever stops this, those who wait are told what became of their sends.
+        Effect.uninterruptible
       )
 
+      yield* Effect.addFinalizer(() =>
+        Effect.map(Queue.clear(queue), (unsent) => {
+          const stopped = Exit.fail(new DatabaseUnavailable({ detail: "The server stops. Try again in a moment." }))
+          for (const { outcome } of unsent) Deferred.doneUnsafe(outcome, stopped)
+        })
+      )
       yield* Queue.takeBetween(queue, 1, batchSize).pipe(Effect.flatMap(deliver), Effect.forever, Effect.forkScoped)
 
       const append = Effect.fnUntraced(function* (send: Send) {

@@ -72,7 +72,7 @@ export const makeLedger = Effect.gen(function* () {
     catchDatabaseErrors,
     Effect.catchDefect((defect) => {
       unwritten = undefined
-      return log.error("Usage of a second is lost: it cannot be written", defect)
+      return log.error("Usage of a few seconds is lost: it cannot be written", defect)
     }),
     semaphore.withPermits(1)
   )

@@ -9,7 +9,7 @@ import { addTo, countsOf, emptyTally, periodOf, type Counts, type Period, type Q
 const log = logOf("xfchat/usage")
 
 /** How long counts gather before they are written: what a crash can lose. */
-const gatherTime = Duration.seconds(1)
+const gatherTime = Duration.seconds(3)
 
 /** How often the time of an open stream is counted: each time is a row for its user. */
 const streamInterval = 10_000
@@ -37,7 +37,7 @@ export interface MonthlyUsage {
 export class Usage extends Context.Service<
   Usage,
   {
-    /** Adds to what a user has used. Waits for nothing: it is written within a second, or when the server stops. */
+    /** Adds to what a user has used. Waits for nothing: it is written within three seconds, or when the server stops. */
     readonly count: (user: UserId, amounts: Partial<Tally>) => Effect.Effect<void>
     /** Counts a stream, and its time until the scope closes. */
     readonly stream: (user: UserId) => Effect.Effect<void, never, Scope.Scope>

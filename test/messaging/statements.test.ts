@@ -138,7 +138,7 @@ const endpoints: Record<
   "conversations.receipt": [2, ({ asAda, id }) => asAda.conversations.receipt({ params: { id }, payload: {} })],
   "messages.page": [3, ({ asAda, id }) => asAda.messages.page({ params: { id }, query: {} })],
   "messages.send": [
-    5,
+    2,
     ({ asAda, id }) =>
       asAda.messages.send({ params: { id, messageId: newId() }, payload: { content: "hello", messageType: "text" } })
   ],

@@ -1,0 +1,133 @@
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { SqlClient } from "effect/sql"
+import { Conversations } from "../../src/messaging/Conversations.ts"
+import { Messages } from "../../src/messaging/Messages.ts"
+import { Outbox } from "../../src/messaging/Outbox.ts"
+import { signedIn, TestServices } from "../../src/testing/index.ts"
+import { groupOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
+
+/** Does something in a transaction of another process, and commits it when a send waits for its locks. */
+const meanwhile = <A, E>(others: Effect.Effect<unknown, E>, send: Effect.Effect<A>) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [isDone, mayCommit] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const transaction = yield* others.pipe(
+      Effect.andThen(Deferred.succeed(isDone, undefined)),
+      Effect.andThen(Deferred.await(mayCommit)),
+      sql.withTransaction,
+      Effect.forkChild
+    )
+    yield* Deferred.await(isDone)
+    const sending = yield* Effect.forkChild(send, { startImmediately: true })
+    yield* sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`.pipe(
+      Effect.repeat({ until: (waiting) => waiting.length > 0, schedule: Schedule.spaced("5 millis") })
+    )
+    yield* Deferred.succeed(mayCommit, undefined)
+    yield* Fiber.join(transaction)
+    return yield* Fiber.join(sending)
+  })
+
+layer(TestServices, { excludeTestServices: true })("A send that waits for the locks of its conversation", (it) => {
+  it.effect("takes the position after what was written meanwhile, and a later time", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada, grace] = yield* people("ada", "grace")
+      const id = yield* groupOf([ada, grace])
+      const head = (yield* post(ada, id, "before")).seq
+      const messages = yield* Messages
+      const other = sql`
+        WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${id} RETURNING head)
+        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version, created_at)
+        SELECT ${id}, ${newId()}, ${grace.id}, 'meanwhile', 'text', head, head, clock_timestamp() FROM moved`
+      const { message } = yield* meanwhile(other, Effect.orDie(messages.send(ada.id, id, newId(), text("after"))))
+      assert.strictEqual(message.seq, head + 2)
+      const texts = (yield* wholeLog(id)).slice(-3)
+      assert.deepStrictEqual(
+        texts.map(({ message }) => message.content),
+        ["before", "meanwhile", "after"]
+      )
+      const times = texts.map(({ message }) => message.createdAt.epochMilliseconds)
+      assert.deepStrictEqual(
+        times,
+        times.toSorted((a, b) => a - b)
+      )
+    })
+  )
+
+  it.effect("is refused when its author was removed meanwhile, and leaves no gap", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada, grace] = yield* people("ada", "grace")
+      const id = yield* groupOf([ada, grace])
+      const before = yield* wholeLog(id)
+      const messages = yield* Messages
+      const removal = Effect.andThen(
+        sql`SELECT FROM conversations WHERE id = ${id} FOR NO KEY UPDATE`,
+        sql`DELETE FROM conversation_participants WHERE conversation_id = ${id} AND user_id = ${grace.id}`
+      )
+      const send = refusal(messages.send(grace.id, id, newId(), text("too late")))
+      assert.strictEqual(yield* meanwhile(removal, Effect.orDie(send)), "NotFound")
+      assert.deepStrictEqual(yield* wholeLog(id), before)
+      const { seq } = yield* post(ada, id, "goes on")
+      assert.strictEqual(seq, (before.at(-1)?.position ?? 0) + 1)
+    })
+  )
+
+  it.effect("is written when its author's receipt moved meanwhile", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada, grace] = yield* people("ada", "grace")
+      const id = yield* groupOf([ada, grace])
+      const messages = yield* Messages
+      const receipt = Effect.andThen(
+        sql`SELECT FROM conversations WHERE id = ${id} FOR NO KEY UPDATE`,
+        sql`
+          UPDATE conversation_participants SET last_delivered_seq = 1
+          WHERE conversation_id = ${id} AND user_id = ${grace.id}`
+      )
+      const { created } = yield* meanwhile(receipt, Effect.orDie(messages.send(grace.id, id, newId(), text("read it"))))
+      assert.isTrue(created)
+    })
+  )
+
+  it.effect("is refused when its id was taken in another conversation meanwhile", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada, grace] = yield* people("ada", "grace")
+      const [id, elsewhere] = [yield* groupOf([ada, grace]), yield* groupOf([ada])]
+      const before = yield* wholeLog(id)
+      const messages = yield* Messages
+      const messageId = newId()
+      const other = sql`
+        WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${elsewhere} RETURNING head)
+        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version)
+        SELECT ${elsewhere}, ${messageId}, ${ada.id}, 'taken', 'text', head, head FROM moved`
+      const send = refusal(messages.send(ada.id, id, messageId, text("mine")))
+      assert.strictEqual(yield* meanwhile(other, Effect.orDie(send)), "MessageIdReused")
+      assert.deepStrictEqual(yield* wholeLog(id), before)
+    })
+  )
+})
+
+layer(TestServices, { excludeTestServices: true })("An outbox that ends", (it) => {
+  it.effect("has told everybody what became of their sends", () =>
+    Effect.gen(function* () {
+      const ada = yield* signedIn()
+      const { id: conversationId } = yield* (yield* Conversations).create(ada.id, { participantIds: [] })
+      const scope = yield* Scope.make()
+      const outbox = yield* Layer.build(Layer.fresh(Outbox.layer)).pipe(Scope.provide(scope))
+      const { append } = yield* Effect.provide(Outbox, outbox)
+      const ids = Array.from({ length: 300 }, newId)
+      const sends = yield* Effect.forEach(ids, (id) =>
+        Effect.forkChild(Effect.exit(append({ ...text("?"), conversationId, id, senderId: ada.id })), {
+          startImmediately: true
+        })
+      )
+      yield* Scope.close(scope, Exit.void)
+      const exits = yield* Fiber.joinAll(sends)
+      const stored = new Set((yield* wholeLog(conversationId)).map(({ message }) => message.id))
+      for (const [index, exit] of exits.entries()) assert.strictEqual(Exit.isSuccess(exit), stored.has(ids[index]!))
+    })
+  )
+})
