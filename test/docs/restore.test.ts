@@ -15,9 +15,14 @@ const backup = fileURLToPath(new URL("../../docs/backup.md", import.meta.url))
 /** The statements that the guide has run before a server starts on an earlier state of the database. */
 const statements = Effect.promise(async () => {
   const [, section = ""] = (await readFile(backup, "utf8")).split("### What clients have seen")
-  const [, block = ""] = /```sql\nBEGIN;\n([^]*?)COMMIT;\n```/.exec(section) ?? []
+  const [, block = ""] = /```sql\n([^]*?)```/.exec(section) ?? []
   return block.split(";\n").filter(Boolean)
 })
+
+interface Inbox {
+  readonly conversations: Readonly<Record<string, { readonly lastMessage: { readonly preview: string } }>>
+  readonly requests?: ReadonlyArray<unknown>
+}
 
 describe("a database that was restored to an earlier time, as it is documented", () => {
   it.live("tells who has seen what was lost the whole anew, and signs everybody out", () =>
@@ -32,18 +37,34 @@ describe("a database that was restored to an earlier time, as it is documented",
             `${conversation}/messages?wait=1s&after=${version}`
           )
         )
+      const follow = (version: string) =>
+        Effect.promise(() =>
+          grace.get<{ updates: ReadonlyArray<{ snapshot?: Inbox; change?: Inbox }> }>(
+            `/api/inbox?wait=1s&after=${version}`
+          )
+        )
       yield* send("kept")
       const lost = yield* send("lost")
       yield* sql`DELETE FROM chat_messages WHERE id = ${lost.id}`
       yield* sql`UPDATE conversations SET head = head - 1`
-      const [rewrite = "", signOut = ""] = yield* statements
-      yield* sql.unsafe(rewrite)
+      const [{ horizon } = assert.fail()] = yield* sql<{ horizon: number }>`
+        SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 500000 AS horizon`
+      const [signOut = "", ...others] = (yield* statements).toReversed()
+      // A statement that commits is none of a transaction, nor of several at once.
+      for (const statement of others.toReversed()) yield* sql.unsafe(statement).unprepared
       yield* send("new")
       // At the version of what was lost stands another message now.
       const { updates } = (yield* since(lost.version)).body
       assert.deepStrictEqual(
         updates.map(({ snapshot }) => snapshot?.messages.map(({ content }) => content)),
         [["kept", "new"]]
+      )
+      // So does another picture at the version of an inbox that knew of half a million transactions more.
+      const [picture] = (yield* follow(`${horizon}.1.0.0`)).body.updates
+      const told = picture?.change ?? picture?.snapshot
+      assert.deepStrictEqual(
+        Object.values(told?.conversations ?? {}).map(({ lastMessage }) => lastMessage.preview),
+        ["new"]
       )
       yield* sql.unsafe(signOut)
       assert.strictEqual((yield* since(lost.version)).status, 401)
