@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Queue, Schedule, Schema, Stream, type Scope } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { SqlClient, SqlSchema, type Statement } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { Acquaintances } from "../friends/Friend.ts"
@@ -28,6 +28,10 @@ export interface InboxState {
   readonly revision: number
   /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
   readonly acquaintances: Acquaintances | null
+  /** A hash of which transactions wrote the conversations that changed; see {@link InboxVersion}. */
+  readonly since: number
+  /** The same of what is above the new horizon, and would be read again. */
+  readonly above: number
 }
 
 /** Somebody who is told when there may be something new for them. */
@@ -100,6 +104,11 @@ export class Inbox extends Context.Service<
             AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint
           THEN age((${since}::bigint & 4294967295)::text::xid) ELSE ${oldest}::int END`
 
+      /** A hash, as JSON's numbers hold it, of which transactions wrote what is not older. */
+      const writtenWithin = (age: Statement.Fragment) => sql`
+        (SELECT coalesce(hashtextextended(string_agg(conversation_id || ' ' || written, ',' ORDER BY conversation_id), 0), 0)
+          & 9007199254740991 FROM mine WHERE mine.age <= ${age})`
+
       const find = SqlSchema.findOne({
         Request: Schema.Struct({
           user: UserId,
@@ -111,15 +120,18 @@ export class Inbox extends Context.Service<
           ids: Schema.Array(ConversationId),
           conversations: Schema.Array(ConversationSummary.json),
           revision: Schema.Int,
-          acquaintances: Schema.NullOr(Acquaintances)
+          acquaintances: Schema.NullOr(Acquaintances),
+          since: Schema.Int,
+          above: Schema.Int
         }),
         // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
         execute: ({ revision, since, user }) => sql`
           WITH snapshot AS (
-            SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, ${ageOf(since)} AS age
+            SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, ${ageOf(since)} AS age,
+              age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS horizon_age
           ), mine AS (
-            SELECT p.*, c.updated_at, least(age(p.xmin), age(c.xmin)) AS age FROM conversation_participants p
-            JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = ${user}
+            SELECT p.*, c.updated_at, least(age(p.xmin), age(c.xmin)) AS age, p.xmin || ' ' || c.xmin AS written
+            FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = ${user}
           )
           SELECT snapshot.horizon,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
@@ -129,7 +141,8 @@ export class Inbox extends Context.Service<
             ) s) AS conversations,
             coalesce(known.revision, 0) AS revision,
             CASE WHEN snapshot.age = ${oldest} OR coalesce(known.revision, 0) <> ${revision}::bigint
-              THEN ${acquaintancesOf(sql, user)} END AS acquaintances
+              THEN ${acquaintancesOf(sql, user)} END AS acquaintances,
+            ${writtenWithin(sql`snapshot.age`)} AS since, ${writtenWithin(sql`snapshot.horizon_age`)} AS above
           FROM snapshot LEFT JOIN people_revisions known ON known.user_id = ${user}`
       })
 

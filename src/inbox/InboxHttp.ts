@@ -10,7 +10,7 @@ import { answerFeed, readAsk, readBraid } from "../streaming/StreamHttp.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
 import { InboxPage } from "./InboxItem.ts"
 import { InboxSubscriptions, type InboxUpdate } from "./InboxSubscriptions.ts"
-import { formatInboxVersion, nextVersion } from "./InboxVersion.ts"
+import { formatInboxVersion, versionOf } from "./InboxVersion.ts"
 
 const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
   new InboxPage({
@@ -65,15 +65,12 @@ export const InboxHttp = HttpApiBuilder.group(
           const state = yield* inbox.read(session.userId, undefined)
           return HttpApiSchema.withHeaders({
             body: pageOf(state),
-            headers: { version: formatVersion([formatInboxVersion(nextVersion(state, undefined))]) }
+            headers: { version: formatVersion([formatInboxVersion(versionOf(state))]) }
           })
         }
         // An inbox has one version at a time: several at once are none.
         const start = ask.from?.length === 1 ? ask.from[0] : undefined
-        const { feed, version } = yield* subscriptions.open(session, start, {
-          heartbeat: ask.heartbeat,
-          isPatient: ask.encoding === "poll"
-        })
+        const { feed, version } = yield* subscriptions.open(session, start, ask.heartbeat)
         return yield* answerFeed(ask, {
           currentVersion: version,
           feed,

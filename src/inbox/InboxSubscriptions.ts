@@ -4,7 +4,7 @@ import type { DatabaseUnavailable, RateLimited } from "../Problem.ts"
 import { Feed } from "../streaming/Feed.ts"
 import { LiveStreams } from "../streaming/LiveStreams.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
-import { formatInboxVersion, nextVersion, parseInboxVersion, type InboxVersion } from "./InboxVersion.ts"
+import { formatInboxVersion, parseInboxVersion, versionOf, type InboxVersion } from "./InboxVersion.ts"
 
 /** What a subscriber of an inbox receives: the whole picture, or with `isChange` the part of it that changed. */
 export interface InboxUpdate {
@@ -22,9 +22,9 @@ export interface InboxSubscription {
   readonly feed: Feed<InboxUpdate>
 }
 
-/** Whether there is more in what was read than who has a version knows. */
-const isNews = ({ conversations, ids, revision }: InboxState, { count, ...known }: InboxVersion) =>
-  conversations.length > 0 || ids.length !== count || revision !== known.revision
+/** Whether there is more in what was read since a version than who has it knows. */
+const isNews = ({ ids, revision, since }: InboxState, known: InboxVersion) =>
+  since !== known.above || ids.length !== known.count || revision !== known.revision
 
 export class InboxSubscriptions extends Context.Service<
   InboxSubscriptions,
@@ -36,11 +36,7 @@ export class InboxSubscriptions extends Context.Service<
     readonly open: (
       session: CurrentSession["Service"],
       start: string | undefined,
-      options: {
-        readonly heartbeat: Duration.Duration
-        /** Who resumes and has missed nothing is told nothing at first: for a long poll. */
-        readonly isPatient: boolean
-      }
+      heartbeat: Duration.Duration
     ) => Effect.Effect<InboxSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>
   }
 >()("xfchat/inbox/InboxSubscriptions") {
@@ -50,36 +46,26 @@ export class InboxSubscriptions extends Context.Service<
       const inbox = yield* Inbox
       const liveStreams = yield* LiveStreams
 
-      const open: InboxSubscriptions["Service"]["open"] = Effect.fnUntraced(function* (
-        session,
-        start,
-        { heartbeat, isPatient }
-      ) {
-        // What the subscriber knows.
-        let told = start === undefined ? undefined : parseInboxVersion(start)
+      const open: InboxSubscriptions["Service"]["open"] = Effect.fnUntraced(function* (session, start, heartbeat) {
+        let known = start === undefined ? undefined : parseInboxVersion(start)
         let version = start ?? "0"
         const stream = yield* liveStreams.admit(session, undefined)
         // Listened to before it is read: what commits in between is heard of.
         const listener = yield* inbox.follow(session.userId, stream)
-        let known = yield* inbox.read(session.userId, told)
-        listener.knows(known)
 
-        const tell = (state: InboxState, isChange: boolean): ReadonlyArray<InboxUpdate> => {
-          told = nextVersion(state, told)
+        const accept = (state: InboxState, isChange: boolean): ReadonlyArray<InboxUpdate> => {
+          const isNew = known === undefined || isNews(state, known)
+          known = versionOf(state)
+          listener.knows(state)
+          if (!isNew) return []
           const previous = version
-          version = formatInboxVersion(told)
+          version = formatInboxVersion(known)
           return [{ isChange, state, version, previous }]
         }
 
-        const accept = (state: InboxState) => {
-          known = state
-          listener.knows(state)
-          return told !== undefined && !isNews(state, told) ? [] : tell(state, true)
-        }
-
+        const now = yield* inbox.read(session.userId, known)
         // One from another database was answered with the whole.
-        const isResumed = told !== undefined && told.horizon <= known.horizon
-        let first = isResumed && isPatient ? accept(known) : tell(known, isResumed)
+        let first = accept(now, known !== undefined && known.horizon <= now.horizon)
         const feed = new Feed<InboxUpdate>(stream, heartbeat, () => {
           if (first.length > 0) {
             const updates = first
@@ -87,7 +73,7 @@ export class InboxSubscriptions extends Context.Service<
             return updates
           }
           if (!listener.takeNews()) return []
-          return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state))
+          return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state, true))
         })
         return { version, feed }
       })

@@ -14,29 +14,29 @@ export interface InboxVersion {
   readonly count: number
   /** How often the user's acquaintances had changed. */
   readonly revision: number
-  /** Tells versions of one horizon apart: a long transaction holds it in place. */
-  readonly number: number
+  /**
+   * A hash of which transactions wrote what is known from above the horizon: who comes back at the horizon reads that
+   * again, and sees whether it is what they know. A long transaction of anybody's holds a horizon in place.
+   */
+  readonly above: number
 }
 
-/** The version of what was read, for who had another one before. */
-export const nextVersion = (
-  { horizon, ids, revision }: { horizon: Horizon; ids: ReadonlyArray<unknown>; revision: number },
-  before: InboxVersion | undefined
-): InboxVersion => ({
-  horizon,
-  count: ids.length,
-  revision,
-  number: before?.horizon === horizon ? before.number + 1 : 0
-})
+/** The version of what was read. */
+export const versionOf = (read: {
+  readonly horizon: Horizon
+  readonly ids: ReadonlyArray<unknown>
+  readonly revision: number
+  readonly above: number
+}): InboxVersion => ({ horizon: read.horizon, count: read.ids.length, revision: read.revision, above: read.above })
 
 const isHorizon = Schema.is(Horizon)
 
 /** `undefined` for what is no version of an inbox. */
 export const parseInboxVersion = (id: string): InboxVersion | undefined => {
-  const parts = /^(\d{1,15})\.(\d{1,9})\.(\d{1,15})\.(\d{1,9})$/.exec(id)
-  const [, horizon = 0, count = 0, revision = 0, number = 0] = parts?.map(Number) ?? []
-  return isHorizon(horizon) ? { horizon, count, revision, number } : undefined
+  const parts = /^(\d{1,15})\.(\d{1,9})\.(\d{1,15})\.(\d{1,16})$/.exec(id)
+  const [, horizon = 0, count = 0, revision = 0, above = 0] = parts?.map(Number) ?? []
+  return isHorizon(horizon) ? { horizon, count, revision, above } : undefined
 }
 
-export const formatInboxVersion = ({ count, horizon, number, revision }: InboxVersion): string =>
-  `${horizon}.${count}.${revision}.${number}`
+export const formatInboxVersion = ({ above, count, horizon, revision }: InboxVersion): string =>
+  `${horizon}.${count}.${revision}.${above}`

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
 import { encodings, poll } from "../streaming/subscriber.ts"
@@ -70,15 +71,23 @@ layer(TestServer.layer, { excludeTestServices: true })("Who follows an inbox", (
     })
   )
 
-  it.effect("waits by long poll while nothing is new", () =>
+  it.effect("waits by long poll while nothing is new, also while a long transaction makes all be read again", () =>
     Effect.gen(function* () {
-      const { ada } = yield* world
+      const { ada, grace, group } = yield* world
       const { baseUrl, fetch } = yield* TestServer
+      const sql = yield* SqlClient.SqlClient
       const source = { fetch, url: `${baseUrl}/api/inbox`, token: ada.token }
-      // Others' transactions may hold a horizon back: then an update may be told once more.
-      let { updates, version } = yield* Effect.promise(() => poll(source, "1s", undefined))
-      while (updates.length > 0) ({ updates, version } = yield* Effect.promise(() => poll(source, "1s", version)))
-      assert.deepStrictEqual(yield* Effect.promise(() => poll(source, "1s", version)), { updates: [], version })
+      const ask = (version?: string) => Effect.promise(() => poll(source, "1s", version))
+      yield* Effect.gen(function* () {
+        yield* sql`SELECT pg_current_xact_id()::text`
+        const { version: before } = yield* ask()
+        yield* call(grace, "PATCH", `/conversations/${group}`, { name: "Looms" })
+        const { updates, version } = yield* ask(before)
+        assert.lengthOf(updates, 1)
+        assert.deepStrictEqual(yield* ask(version), { updates: [], version })
+        yield* call(grace, "PATCH", `/conversations/${group}`, { name: "Engines" })
+        assert.lengthOf((yield* ask(version)).updates, 1)
+      }).pipe(sql.withTransaction)
     })
   )
 
