@@ -2,6 +2,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Cause, Effect, Exit, type Context, type Fiber } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import type { Feed, Heartbeat } from "./Feed.ts"
 
@@ -12,6 +13,25 @@ export interface Delivery<A extends object> {
   readonly encode: (update: A | Heartbeat) => Uint8Array
 }
 
+const chunks = new WeakMap<Uint8Array, Uint8Array>()
+
+/** Bytes as a chunk of a chunked body (RFC 9112, 7.1): made once for all who are sent the same. */
+const chunkOf = (bytes: Uint8Array): Uint8Array => {
+  let chunk = chunks.get(bytes)
+  if (chunk === undefined) {
+    chunk = Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")])
+    chunks.set(bytes, chunk)
+  }
+  return chunk
+}
+
+/**
+ * The socket of a response whose body is chunked, unless it is another one's turn yet (pipelining). A chunk that is written
+ * there as one piece costs half of what it costs in the three pieces in which the response would write it.
+ */
+const socketOf = ({ chunkedEncoding, socket }: ServerResponse): Socket | undefined =>
+  chunkedEncoding && socket !== null ? socket : undefined
+
 /**
  * Delivers a feed to a response of Node's. An update is written in the same turn that woke the stream: a pull of a Stream
  * would cost as much again as the write itself. While the response takes no more, everything stays in the feed.
@@ -21,6 +41,7 @@ class Deliverer<A extends object> {
   private readonly response: ServerResponse
   private readonly context: Context.Context<never>
   private readonly finish: (exit: Exit.Exit<void>) => void
+  private readonly socket: Socket | undefined
   private reading: Fiber.Fiber<unknown, unknown> | undefined
   private isOver = false
 
@@ -35,12 +56,15 @@ class Deliverer<A extends object> {
     this.context = context
     this.finish = finish
     for (const chunk of delivery.start) response.write(chunk)
+    this.socket = socketOf(response)
     response.on("drain", this.deliver)
+    this.socket?.on("drain", this.deliver)
     this.deliver()
   }
 
   stop(): void {
     this.isOver = true
+    this.socket?.off("drain", this.deliver)
     this.delivery.feed.stream.disturb()
     this.reading?.interruptUnsafe()
   }
@@ -52,7 +76,7 @@ class Deliverer<A extends object> {
 
   private readonly deliver = (): void => {
     const { feed } = this.delivery
-    while (!this.isOver && this.reading === undefined && !this.response.writableNeedDrain) {
+    while (!this.isOver && this.reading === undefined && !this.isFull()) {
       const taken = feed.take()
       if (taken === undefined) return this.end(Exit.void)
       if (Effect.isEffect(taken)) return this.read(taken)
@@ -61,8 +85,16 @@ class Deliverer<A extends object> {
     }
   }
 
+  private isFull(): boolean {
+    return this.response.writableNeedDrain || this.socket?.writableNeedDrain === true
+  }
+
   private write(updates: ReadonlyArray<A | Heartbeat>): void {
-    for (const update of updates) this.response.write(this.delivery.encode(update))
+    for (const update of updates) {
+      const bytes = this.delivery.encode(update)
+      if (this.socket === undefined) this.response.write(bytes)
+      else this.socket.write(chunkOf(bytes))
+    }
   }
 
   private read(updates: Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable>): void {
