@@ -1,10 +1,10 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { UpdateParser } from "../../src/braid/UpdateParser.ts"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
 import { isDeepStrictEqual } from "node:util"
 import { call } from "../friends/caller.ts"
-import { ask, poll, readPieces, type Encoding, type Source } from "../streaming/subscriber.ts"
+import { teller, type Told } from "../streaming/picture.ts"
+import type { Encoding, Source } from "../streaming/subscriber.ts"
 
 /** An inbox as a client reads it, or the part of it that changed. */
 export interface Page {
@@ -15,79 +15,25 @@ export interface Page {
   readonly blocks?: ReadonlyArray<unknown>
 }
 
-/** What a subscriber is told. */
-export interface Told {
-  readonly version: string
-  readonly parents?: ReadonlyArray<string>
-  readonly snapshot?: Page
-  readonly change?: Page
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true })
-
-async function* readBraid(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
-  const parser = new UpdateParser()
-  for await (const chunk of body) {
-    for (const event of parser.push(chunk)) {
-      if (event._tag === "Heartbeat") continue
-      assert(event._tag === "Snapshot" || event._tag === "Patches", JSON.stringify(event))
-      const { parents } = event
-      const [version = ""] = event.version
-      if (event._tag === "Snapshot") {
-        yield { version, parents, snapshot: JSON.parse(decoder.decode(event.body)) }
-        continue
-      }
-      const conversations: Record<string, unknown> = {}
-      const lists: Record<string, unknown> = {}
-      for (const { content, contentRange } of event.patches) {
-        const [, list = "", id] =
-          /^json \.(conversations|conversationIds|friends|requests|blocks)(?:\["([0-9a-f-]{36})"\])?$/.exec(
-            contentRange
-          ) ?? assert.fail(contentRange)
-        const value: unknown = JSON.parse(decoder.decode(content))
-        if (id === undefined) lists[list] = value
-        else conversations[id] = value
-      }
-      yield { version, parents, change: { conversationIds: [], conversations, ...lists } }
-    }
+const told = teller((parts): Page => {
+  const conversations: Record<string, unknown> = {}
+  const lists: Record<string, unknown> = {}
+  for (const { contentRange, value } of parts) {
+    const [, list = "", id] =
+      /^json \.(conversations|conversationIds|friends|requests|blocks)(?:\["([0-9a-f-]{36})"\])?$/.exec(contentRange) ??
+      assert.fail(contentRange)
+    if (id === undefined) lists[list] = value
+    else conversations[id] = value
   }
-}
-
-async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
-  for await (const event of readPieces(body, "\n\n")) {
-    if (event.startsWith(":")) continue
-    const [, name = "", version = "", data = ""] =
-      /^event: (snapshot|change)\nid: (\S+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
-    yield { version, [name]: JSON.parse(data) }
-  }
-}
-
-async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
-  for await (const line of readPieces(body, "\n")) if (line !== "{}") yield JSON.parse(line) as Told
-}
-
-const readers = { braid: readBraid, events: readEvents, lines: readLines }
-
-/** What a subscriber is told from a version on, or from nothing. */
-async function* told(source: Source, encoding: Encoding, from?: string, signal?: AbortSignal): AsyncGenerator<Told> {
-  if (encoding !== "poll") {
-    const { body } = await ask(source, encoding, from, signal)
-    assert(body !== null)
-    return yield* readers[encoding](body)
-  }
-  for (let after = from; ;) {
-    const { updates, version } = await poll(source, "60s", after, signal)
-    yield* updates as ReadonlyArray<unknown> as ReadonlyArray<Told>
-    after = version
-  }
-}
+  return { conversationIds: [], conversations, ...lists }
+})
 
 /** A subscriber and their copy. */
 export class Subscriber {
   version: string | undefined
   page: Page | undefined
   private readonly leaving = new AbortController()
-  private readonly source: AsyncGenerator<Told>
+  private readonly source: AsyncGenerator<Told<Page>>
 
   constructor(source: Source, encoding: Encoding, from?: Pick<Subscriber, "version" | "page">) {
     this.version = from?.version

@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto"
 import { MessageId } from "../../src/messaging/Message.ts"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { encodings, poll, Refused, type Encoding, type Source } from "../streaming/subscriber.ts"
-import { Copy, told, type Page, type Told } from "./subscriber.ts"
+import type { Told } from "../streaming/picture.ts"
+import { Copy, told, type Page } from "./subscriber.ts"
 
 /** Who has left is offline after 0.3 of a second, not 15. */
 const quick = ConfigProvider.layer(ConfigProvider.fromUnknown({ ...process.env, PRESENCE_LEASE: "1 second" }))
@@ -23,7 +24,7 @@ const subscribe = Effect.fnUntraced(function* (user: TestUser, encoding: Encodin
   const abort = new AbortController()
   const stream = told(source, encoding, from, abort.signal)
   const copy = new Copy(from)
-  let next: Promise<IteratorResult<Told>> | undefined = stream.next()
+  let next: Promise<IteratorResult<Told<Page>>> | undefined = stream.next()
   yield* Effect.addFinalizer(() =>
     Effect.promise(async () => {
       abort.abort()
@@ -31,7 +32,7 @@ const subscribe = Effect.fnUntraced(function* (user: TestUser, encoding: Encodin
     })
   )
   /** Reads one update more; `undefined` at the end. */
-  const read = async (): Promise<Told | undefined> => {
+  const read = async (): Promise<Told<Page> | undefined> => {
     next ??= stream.next()
     const { done, value } = await next
     next = undefined
