@@ -57,19 +57,20 @@ export class LoginAttempts extends Context.Service<
       const remembered = Duration.toSeconds(memory)
 
       // By the primary key. What another attempt has blocked since this statement began is not seen by its last part: it
-      // waits a second then.
+      // waits a second then. What is not blocked is not so until now, which may be later than the now of who began before.
       const count = SqlSchema.findOne({
         Request: Schema.Uint8Array,
         Result: Schema.Struct({ isAdmitted: Schema.Boolean, wait: Schema.Int }),
         execute: (key) => sql`
           WITH admitted AS (
             INSERT INTO login_attempts AS a (key, failures, blocked_until, forgotten_at)
-            VALUES (${key}, 1, now(), now() + ${remembered} * interval '1 second')
+            VALUES (${key}, 1, to_timestamp(0), now() + ${remembered} * interval '1 second')
             ON CONFLICT (key) DO UPDATE SET
               failures = CASE WHEN a.forgotten_at > now() THEN a.failures + 1 ELSE 1 END,
-              blocked_until = now() + interval '1 second' * CASE
+              blocked_until = CASE
                 WHEN a.forgotten_at > now() AND a.failures + 1 >= ${freeAttempts}
-                THEN least(${longest}, 2 ^ least(a.failures + 1 - ${freeAttempts}, 20)) ELSE 0 END,
+                THEN now() + interval '1 second' * least(${longest}, 2 ^ least(a.failures + 1 - ${freeAttempts}, 20))
+                ELSE to_timestamp(0) END,
               forgotten_at = excluded.forgotten_at
             WHERE a.blocked_until <= now()
             RETURNING key

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Deferred, Effect, Fiber, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Accounts } from "../../src/auth/Accounts.ts"
@@ -99,6 +99,24 @@ layer(services)("A login", (it) => {
           seconds.map((delay) => `wait ${delay}`)
         )
       }
+    })
+  )
+
+  it.effect("delays none that began before it and comes after it: several at once are as free as one by one", () =>
+    Effect.gen(function* () {
+      const attempts = yield* LoginAttempts
+      const sql = yield* SqlClient.SqlClient
+      const attempt = attempts.begin({ login: "at once", address: here })
+      const hasBegun = yield* Deferred.make<void>()
+      const later = yield* Effect.forkChild(Effect.andThen(Deferred.await(hasBegun), attempt), {
+        startImmediately: true
+      })
+      yield* sql`SELECT now()`.pipe(
+        Effect.andThen(Deferred.succeed(hasBegun, undefined)),
+        Effect.andThen(Fiber.join(later)),
+        Effect.andThen(attempt),
+        sql.withTransaction
+      )
     })
   )
 
