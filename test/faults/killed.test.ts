@@ -5,7 +5,7 @@ import { startLoad } from "./load.ts"
 import { mortalServer } from "./server.ts"
 
 /** How often a server is killed: `KILLS=50` for more. */
-const kills = Number(process.env["KILLS"] ?? 10)
+const kills = Number(process.env["KILLS"] ?? 50)
 
 describe("under load", () => {
   it.live(
