@@ -336,7 +336,7 @@ export const rustLog = optional("RUST_LOG", levels, "the same, where `LOG_LEVEL`
 export const logFormat = optional(
   "LOG_FORMAT",
   oneOf("json", "pretty"),
-  "`json` or `pretty`; unless set, pretty on a terminal and JSON elsewhere"
+  "`json` or `pretty`; unless set, pretty on a terminal and for development, JSON elsewhere"
 )
 export const otlpEndpoint = optional(
   "OTEL_EXPORTER_OTLP_ENDPOINT",

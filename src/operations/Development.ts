@@ -62,5 +62,10 @@ export const development = Effect.gen(function* () {
   const environment = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ DATABASE_URL: Redacted.value(url) }), {
     asPrimary: true
   })
-  return yield* Tour.pipe(Layer.provideMerge(ServerProcess), Layer.provide(environment), Layer.launch)
+  return yield* Tour.pipe(
+    Layer.provideMerge(ServerProcess),
+    Layer.provide(environment),
+    Layer.provide(ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ LOG_FORMAT: "pretty" }))),
+    Layer.launch
+  )
 }).pipe(Effect.scoped)
