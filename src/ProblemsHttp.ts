@@ -27,6 +27,7 @@ import {
   ValidationFailed
 } from "./Problem.ts"
 import { Problems } from "./ProblemsApi.ts"
+import { isDeno } from "./Runtime.ts"
 
 const log = logOf("xfchat/http")
 
@@ -102,13 +103,12 @@ export const ProblemsLive = Layer.effect(
   Problems,
   Effect.map(Configuration.serverRequestTimeout, (duration) => {
     // Node's server sees to it that a body arrives in time; Deno's waits for ever.
-    const checkBodyInTime =
-      "Deno" in globalThis
-        ? Effect.timeoutOrElse(checkBody, {
-            duration,
-            orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
-          })
-        : checkBody
+    const checkBodyInTime = isDeno
+      ? Effect.timeoutOrElse(checkBody, {
+          duration,
+          orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
+        })
+      : checkBody
     return Problems.of((handler, { endpoint }) =>
       Effect.catch(
         endpoint.payload.size > 0 ? Effect.andThen(checkBodyInTime, handler) : handler,

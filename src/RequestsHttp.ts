@@ -9,6 +9,7 @@ import { makeCrossOrigin } from "./operations/CrossOrigin.ts"
 import { makeRequestMetrics } from "./operations/RequestMetrics.ts"
 import { HeadersTooLarge, ServerBusy, UriTooLong } from "./Problem.ts"
 import { makeProblemOf } from "./ProblemsHttp.ts"
+import { isDeno } from "./Runtime.ts"
 
 /** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
 const retryAfter = "1"
@@ -34,8 +35,6 @@ const isTimed = (request: HttpServerRequest.HttpServerRequest, response: HttpSer
 
 /** Who asks whether a server is well is answered also when it is busy. */
 const isProbe = (url: string) => url === "/livez" || url === "/readyz" || url === "/metrics"
-
-const onDeno = "Deno" in globalThis
 
 const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
   let size = 0
@@ -71,7 +70,7 @@ export const RequestsLive = HttpRouter.middleware(
       if (request.url.length > maxUriLength) {
         return new UriTooLong({ detail: `A path with its query has at most ${maxUriLength} characters.` })
       }
-      if (onDeno && sizeOf(request) > maxHeaderSize) {
+      if (isDeno && sizeOf(request) > maxHeaderSize) {
         return new HeadersTooLarge({ detail: `All header fields have at most ${maxHeaderSize} bytes.` })
       }
       return undefined

@@ -2,7 +2,6 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { Clock, Duration, Effect, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import * as Configuration from "../Configuration.ts"
 import { requiredTables } from "../database/Database.ts"
 import { title } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
@@ -137,8 +136,9 @@ const encoding: Check = Effect.gen(function* () {
     : ok(`UTF8, ${found.locale}`)
 })
 
-const connections: Check = Effect.gen(function* () {
-  const wanted = (yield* Effect.orDie(Configuration.databaseMaxConnections)) + 1
+const connections = Effect.fnUntraced(function* (maxConnections: number) {
+  // One more, which listens.
+  const wanted = maxConnections + 1
   const { most, used } = yield* one(
     (sql) => sql<{ most: number; used: number }>`
     SELECT least(
@@ -224,7 +224,7 @@ const setAside: Check = Effect.gen(function* () {
 })
 
 /** What is looked at in a database that can be connected to, in order. */
-export const databaseChecks = (host: string, hasRedis: boolean) => ({
+export const databaseChecks = (host: string, maxConnections: number, hasRedis: boolean) => ({
   version,
   TLS: tls(host),
   encoding,
@@ -233,7 +233,7 @@ export const databaseChecks = (host: string, hasRedis: boolean) => ({
   indexes,
   "set aside": setAside,
   clock,
-  connections,
+  connections: connections(maxConnections),
   durability,
   "LISTEN/NOTIFY": notify(hasRedis),
   pg_stat_statements: statements

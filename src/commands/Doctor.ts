@@ -54,9 +54,10 @@ const examine = Effect.gen(function* () {
   const database = yield* Effect.result(Layer.build(Database.layerConnected))
   if (Result.isFailure(database)) yield* tell("database", fail(failureLine(database.failure)))
   else {
-    const { address, database: name, host, username } = yield* parseDatabaseUrl((yield* Database.configuredOptions).url)
+    const { maxConnections, url } = yield* Database.configuredOptions
+    const { address, database: name, host, username } = yield* parseDatabaseUrl(url)
     yield* tell("database", ok(`connected to ${name} at ${address} as ${username}`))
-    for (const [what, check] of Object.entries(databaseChecks(host, Option.isSome(redisUrl)))) {
+    for (const [what, check] of Object.entries(databaseChecks(host, maxConnections, Option.isSome(redisUrl)))) {
       const finding = yield* Effect.result(explainErrors(Effect.provide(check, database.success)))
       yield* tell(
         what,

@@ -3,6 +3,7 @@ import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Console, Duration, Effect, Layer, Option, Predicate, Result, Schedule, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import * as Configuration from "../Configuration.ts"
+import { isDeno } from "../Runtime.ts"
 import { sqlState } from "./DatabaseErrors.ts"
 import { parseDatabaseUrl, targetOf, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
 import * as Migrator from "./Migrator.ts"
@@ -93,7 +94,7 @@ export const layerUnchecked = (options: DatabaseOptions) =>
           // Statements of many fibers share a connection. Not on Deno, whose order of microtasks lets the driver's
           // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it: its BEGIN
           // would wait for ever.
-          multiplex: !("Deno" in globalThis),
+          multiplex: !isDeno,
           prepare: pooler === "none",
           applicationName: "xfchat",
           connectTimeout: options.connectTimeout ?? Duration.seconds(5),

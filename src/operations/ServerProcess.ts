@@ -4,6 +4,7 @@ import { Cause, Console, Data, Duration, Effect, Exit, Layer, Runtime } from "ef
 import { HttpServer } from "effect/http"
 import * as Configuration from "../Configuration.ts"
 import * as Database from "../database/Database.ts"
+import { isDeno } from "../Runtime.ts"
 import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
 import * as DenoHttpServer from "./DenoHttpServer.ts"
 import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
@@ -38,10 +39,9 @@ const HttpServerLive = Layer.unwrap(
       keepAliveTimeout: yield* Configuration.serverKeepAliveTimeout
     }
     const listen = { host, port, gracefulShutdownTimeout: stopTimeout }
-    const server =
-      "Deno" in globalThis
-        ? DenoHttpServer.layer(listen)
-        : NodeHttpServer.layerServer(() => createNodeServer(times), listen)
+    const server = isDeno
+      ? DenoHttpServer.layer(listen)
+      : NodeHttpServer.layerServer(() => createNodeServer(times), listen)
     return Layer.catchTag(server, "ServeError", ({ cause }) =>
       Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
     )

@@ -167,7 +167,7 @@ export class Usage extends Context.Service<
       yield* Effect.sleep(gatherTime).pipe(
         Effect.andThen(countTimes(streamInterval)),
         Effect.andThen(ledger.flush),
-        // It has been logged, and is tried again in a second.
+        // It has been logged, and is tried again with what comes next.
         Effect.catchTag("DatabaseUnavailable", () => Effect.void),
         Effect.forever,
         Effect.forkScoped

@@ -1,0 +1,2 @@
+/** Whether Deno runs this, and not Node. */
+export const isDeno = "Deno" in globalThis
