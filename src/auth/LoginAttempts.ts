@@ -57,7 +57,8 @@ export class LoginAttempts extends Context.Service<
       const remembered = Duration.toSeconds(memory)
 
       // By the primary key. What another attempt has blocked since this statement began is not seen by its last part: it
-      // waits a second then. What is not blocked is not so until now, which may be later than the now of who began before.
+      // waits a second then; and the wait is from the clock's now, since from that of who began before it would be too long.
+      // What is not blocked is not so until now, which may be later than the now of who began before.
       const count = SqlSchema.findOne({
         Request: Schema.Uint8Array,
         Result: Schema.Struct({ isAdmitted: Schema.Boolean, wait: Schema.Int }),
@@ -76,7 +77,7 @@ export class LoginAttempts extends Context.Service<
             RETURNING key
           )
           SELECT EXISTS (SELECT FROM admitted) AS "isAdmitted", coalesce(
-            (SELECT greatest(1, ceil(extract(epoch FROM blocked_until - now())))::int
+            (SELECT greatest(1, ceil(extract(epoch FROM blocked_until - clock_timestamp())))::int
               FROM login_attempts WHERE key = ${key}), 1) AS wait`
       })
 
