@@ -125,15 +125,20 @@ export class Sessions extends Context.Service<
         return { token: Redacted.make(token), expiresAt }
       }, catchDatabaseErrors)
 
-      const Found = Schema.Struct({ id: SessionId, userId: UserId, lastUsedAt: Schema.DateTimeUtcFromDate })
+      /** `isUseNoted`: the last use that is written down is of just now. */
+      const Found = Schema.Struct({ id: SessionId, userId: UserId, isUseNoted: Schema.Boolean })
 
       // By sessions_token_hash_key, in the order of the tokens.
       const findByTokens = SqlSchema.findAll({
-        Request: Schema.Struct({ tokenHashes: Schema.Array(Schema.Uint8Array), now: Schema.DateTimeUtcFromDate }),
+        Request: Schema.Struct({
+          tokenHashes: Schema.Array(Schema.Uint8Array),
+          now: Schema.DateTimeUtcFromDate,
+          justNow: Schema.DateTimeUtcFromDate
+        }),
         Result: Schema.Struct({ session: Schema.NullOr(Found) }),
-        execute: ({ now, tokenHashes }) =>
+        execute: ({ justNow, now, tokenHashes }) =>
           sql`
-          SELECT s.id, s.user_id AS "userId", s.last_used_at AS "lastUsedAt"
+          SELECT s.id, s.user_id AS "userId", s.last_used_at >= ${justNow} AS "isUseNoted"
           FROM unnest(${tokenHashes}::bytea[]) WITH ORDINALITY AS i (token_hash, place)
           LEFT JOIN sessions s ON s.token_hash = i.token_hash AND s.expires_at > ${now}
           ORDER BY i.place`.pipe(Effect.map(Arrays.map((row) => ({ session: row["id"] === null ? null : row }))))
@@ -142,20 +147,23 @@ export class Sessions extends Context.Service<
       // Each request asks for its own: those that came together ask at once.
       const findByToken = yield* gather((tokens: ReadonlyArray<Redacted.Redacted>) =>
         Effect.flatMap(DateTime.now, (now) =>
-          findByTokens({ tokenHashes: tokens.map((token) => digest(Redacted.value(token))), now })
+          findByTokens({
+            tokenHashes: tokens.map((token) => digest(Redacted.value(token))),
+            now,
+            justNow: DateTime.subtractDuration(now, lastUseResolution)
+          })
         )
       )
 
       const authenticate = Effect.fnUntraced(function* (token: Redacted.Redacted, address?: string) {
-        const now = yield* DateTime.now
         const { session } = yield* findByToken(token)
         if (session === null) {
           return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the token of a login." })
         }
-        if (Duration.isGreaterThan(DateTime.distance(session.lastUsedAt, now), lastUseResolution)) {
+        if (!session.isUseNoted) {
           yield* sql`
             UPDATE sessions
-            SET last_used_at = ${DateTime.toDateUtc(now)}, address = coalesce(${inet(address)}::inet, address)
+            SET last_used_at = ${DateTime.toDateUtc(yield* DateTime.now)}, address = coalesce(${inet(address)}::inet, address)
             WHERE id = ${session.id}`
         }
         return { id: session.id, userId: session.userId }

@@ -140,7 +140,8 @@ export class Messages extends Context.Service<
             )
           )
 
-      const send = Effect.fn("Messages.send")(function* (
+      // Not traced: that alone would be some hundredths of what a send costs. `Outbox.deliver` is, and the request.
+      const send = Effect.fnUntraced(function* (
         senderId: UserId,
         conversationId: ConversationId,
         id: MessageId,

@@ -1,6 +1,6 @@
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { HttpEffect, HttpServerResponse, type HttpServerRequest } from "effect/http"
-import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
@@ -10,14 +10,12 @@ import { readAsk, readBraid } from "../streaming/StreamHttp.ts"
 import { positionOf, subscribe, versionAt } from "../streaming/SubscriptionHttp.ts"
 import { Subscriptions } from "../streaming/Subscriptions.ts"
 import type { Position } from "./Conversation.ts"
-import { Message, StaleVersion } from "./Message.ts"
+import { StaleVersion, toJson, type Message, type MessagePage } from "./Message.ts"
 import { MessageChanges } from "./MessageChanges.ts"
 import { Messages } from "./Messages.ts"
 import { VersionNotFound } from "./MessagesApi.ts"
 
 const defaultPageSize = 50
-
-const encodeMessage = Schema.encodeSync(Message.json)
 
 /** Part of a message, taken for a whole one, would silently replace it. */
 const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
@@ -43,8 +41,14 @@ const requireVersion = Effect.fnUntraced(function* (
   return yield* new VersionNotFound({ detail: `There is no such version: this conversation is at ${versionAt(head)}.` })
 })
 
-const withVersion = (body: Message) =>
-  HttpApiSchema.withHeaders({ body, headers: { version: versionAt(body.version) } })
+const answer = (body: Message | MessagePage, version: Position, status = 200) =>
+  HttpServerResponse.text(toJson(body), {
+    contentType: "application/json",
+    status,
+    headers: { version: versionAt(version) }
+  })
+
+const answerMessage = (message: Message, status = 200) => answer(message, message.version, status)
 
 export const MessagesHttp = HttpApiBuilder.group(
   Api,
@@ -67,7 +71,7 @@ export const MessagesHttp = HttpApiBuilder.group(
         // Only the present is kept as a whole.
         yield* requireVersion(view.head, "Version", braid.version, (position) => position === view.head)
         const body = yield* messages.page(params.id, view, { limit: defaultPageSize, ...query })
-        return HttpApiSchema.withHeaders({ body, headers: { version: versionAt(view.head) } })
+        return answer(body, view.head)
       }),
 
       send: Effect.fnUntraced(function* ({ params, payload, request }) {
@@ -87,21 +91,18 @@ export const MessagesHttp = HttpApiBuilder.group(
               return { message: yield* changes.edit(userId, target, payload.content, expected), created: false }
             })
         if (created) yield* presence.stopTyping(userId, params.id)
-        return HttpServerResponse.jsonUnsafe(encodeMessage(message), {
-          status: created ? 201 : 200,
-          headers: { version: versionAt(message.version) }
-        })
+        return answerMessage(message, created ? 201 : 200)
       }),
 
       get: Effect.fnUntraced(function* ({ params }) {
         const { userId } = yield* CurrentSession
-        return withVersion(yield* messages.get(userId, params.id, params.messageId))
+        return answerMessage(yield* messages.get(userId, params.id, params.messageId))
       }),
 
       edit: Effect.fnUntraced(function* ({ params, payload }) {
         const { userId } = yield* CurrentSession
         const target = { conversationId: params.id, id: params.messageId }
-        return withVersion(yield* changes.edit(userId, target, payload.content))
+        return answerMessage(yield* changes.edit(userId, target, payload.content))
       }),
 
       erase: Effect.fnUntraced(function* ({ params }) {

@@ -1,4 +1,4 @@
-import { Array as Arrays, Context, Deferred, Effect, Exit, Layer, Queue, Schema, type DateTime } from "effect"
+import { Array as Arrays, Context, Deferred, Effect, Exit, Layer, Queue, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
@@ -22,11 +22,12 @@ export interface Send extends Draft {
 /** What became of a send. */
 export interface Outcome {
   readonly isParticipant: boolean
-  /** What it replies to, if to anything, is a message of this conversation that the sender can see. */
-  readonly canReply: boolean
   /** This very send put the message there. */
   readonly created: boolean
-  /** What the database holds under the id, which an earlier send may have put there. */
+  /**
+   * What the database holds under the id, which an earlier send may have put there. A participant's send leaves nothing
+   * there only if it replies to what is no message of this conversation that the sender can see.
+   */
   readonly message: Message | undefined
 }
 
@@ -38,33 +39,36 @@ interface Pending {
 /** Most sends in one statement: beyond this the gain is small and the first of them waits for all. */
 const batchSize = 256
 
-/** What became of a send, as the database tells it: of a message that was just posted, only what the sender did not give. */
+/** What became of a participant's send, as the database tells it: of its message, only what the sender did not give. */
 const Row = Schema.Struct({
-  isParticipant: Schema.Boolean,
-  canReply: Schema.Boolean,
-  /** These are there if this very send put the message there. */
-  seq: Schema.NullOr(Position),
-  createdAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  mentions: Schema.NullOr(Schema.Array(UserId))
+  /** Which of the sends, from 1. */
+  ordinal: Schema.Int,
+  /** This very send put the message there; else what follows says nothing. */
+  created: Schema.Boolean,
+  seq: Position,
+  createdAt: Schema.DateTimeUtcFromDate,
+  mentions: Schema.Array(UserId)
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
 /** A message that was just posted: nobody has changed it, reacted to it, or received it. Its parts were checked already. */
 const posted = (
   { content, conversationId, id, messageType, replyTo, senderId }: Send,
-  place: { readonly seq: Position; readonly createdAt: DateTime.Utc; readonly mentions: ReadonlyArray<UserId> }
+  { createdAt, mentions, seq }: typeof Row.Type
 ) =>
   new Message(
     {
-      ...place,
       id,
       conversationId,
-      version: place.seq,
+      seq,
+      version: seq,
       senderId,
       messageType,
       content,
       replyTo: replyTo ?? null,
+      mentions,
       reactions: [],
+      createdAt,
       editedAt: null,
       deletedAt: null,
       isDelivered: false,
@@ -109,12 +113,6 @@ export class Outbox extends Context.Service<
             ${sends.map((send) => send.messageType)}::text[], ${sends.map((send) => send.replyTo ?? "")}::text[],
             ${sends.map((send) => mentionedNames(send.content).join())}::text[]
           ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, reply_to, names, ordinal)
-        ), locked AS (
-          SELECT id, head FROM conversations WHERE id IN (SELECT conversation_id FROM input)
-          ORDER BY id FOR NO KEY UPDATE
-        ), moment AS (
-          -- After the last of the locks: times go the way of positions.
-          SELECT count(*), clock_timestamp() AS now FROM locked
         ), participating AS (
           SELECT i.conversation_id, i.id, i.sender_id, i.content, i.message_type, i.names, i.ordinal, c.head,
             nullif(i.reply_to, '')::uuid AS reply_to,
@@ -122,37 +120,38 @@ export class Outbox extends Context.Service<
               SELECT FROM chat_messages r WHERE r.conversation_id = i.conversation_id AND r.id = i.reply_to::uuid
                 AND r.seq > p.visible_after AND r.deleted_at IS NULL) AS can_reply
           FROM input i
-          JOIN locked c ON c.id = i.conversation_id
+          JOIN conversations c ON c.id = i.conversation_id
           JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.sender_id
-          FOR KEY SHARE OF p
-        ), earlier AS (
-          SELECT id FROM chat_messages WHERE id IN (SELECT id FROM input)
-        ), fresh AS (
-          SELECT DISTINCT ON (id) * FROM participating
-          WHERE can_reply AND id NOT IN (SELECT id FROM earlier) ORDER BY id, ordinal
+          ORDER BY c.id FOR NO KEY UPDATE OF c FOR KEY SHARE OF p
+        ), moment AS (
+          -- After the last of the locks: times go the way of positions.
+          SELECT count(*), clock_timestamp() AS now FROM participating
+        ), judged AS (
+          SELECT *,
+            can_reply AND row_number() OVER (PARTITION BY id, can_reply ORDER BY ordinal) = 1
+              AND id NOT IN (SELECT m.id FROM chat_messages m WHERE m.id IN (SELECT id FROM input)) AS is_new
+          FROM participating
         ), placed AS (
-          SELECT f.*, f.head + row_number() OVER (PARTITION BY f.conversation_id ORDER BY f.ordinal) AS seq, moment.now,
-            CASE WHEN f.names = '' THEN '{}' ELSE ARRAY(
+          SELECT j.*, moment.now,
+            j.head + count(*) FILTER (WHERE is_new) OVER (PARTITION BY j.conversation_id ORDER BY j.ordinal) AS seq,
+            CASE WHEN is_new AND j.names <> '' THEN ARRAY(
               SELECT u.id FROM users u
-              JOIN conversation_participants p ON p.conversation_id = f.conversation_id AND p.user_id = u.id
-              WHERE lower(u.username) = ANY (string_to_array(f.names, ',')) ORDER BY u.id) END AS mentions
-          FROM fresh f, moment
+              JOIN conversation_participants p ON p.conversation_id = j.conversation_id AND p.user_id = u.id
+              WHERE lower(u.username) = ANY (string_to_array(j.names, ',')) ORDER BY u.id) ELSE '{}' END AS mentions
+          FROM judged j, moment
         ), inserted AS (
           INSERT INTO chat_messages
             (conversation_id, id, sender_id, content, message_type, reply_to, mentions, seq, version, created_at, updated_at)
           SELECT conversation_id, id, sender_id, content, message_type, reply_to, mentions, seq, seq, now, now
-          FROM placed ORDER BY id
+          FROM placed WHERE is_new ORDER BY id
         ), advanced AS (
           UPDATE conversations c SET head = p.head, updated_at = p.now
-          FROM (SELECT conversation_id, max(seq) AS head, max(now) AS now FROM placed GROUP BY conversation_id) p
+          FROM (
+            SELECT conversation_id, max(seq) AS head, max(now) AS now FROM placed WHERE is_new GROUP BY conversation_id
+          ) p
           WHERE c.id = p.conversation_id
         )
-        SELECT participating.id IS NOT NULL AS "isParticipant", coalesce(participating.can_reply, false) AS "canReply",
-          placed.seq, placed.now AS "createdAt", placed.mentions
-        FROM input
-        LEFT JOIN participating USING (ordinal)
-        LEFT JOIN placed USING (ordinal)
-        ORDER BY ordinal`
+        SELECT ordinal::int, is_new AS created, seq, now AS "createdAt", mentions FROM placed`
 
       // By chat_messages_id_key.
       const findStored = SqlSchema.findAll({
@@ -163,15 +162,16 @@ export class Outbox extends Context.Service<
       })
 
       const outcomes = Effect.fnUntraced(function* (sends: ReadonlyArray<Send>, rows: ReadonlyArray<unknown>) {
-        const told = Arrays.zip(sends, yield* decodeRows(rows))
+        const told = new Map((yield* decodeRows(rows)).map((row) => [row.ordinal, row]))
         // Those that were sent before: few, and most often none.
-        const again = told.flatMap(([{ id }, { seq }]) => (seq === null ? [id] : []))
+        const again = sends.filter((_, index) => told.get(index + 1)?.created === false).map(({ id }) => id)
         const stored = again.length === 0 ? [] : yield* findStored(again)
         const byId = new Map(stored.map((message) => [message.id, message]))
-        return told.map(([send, { canReply, createdAt, isParticipant, mentions, seq }]): Outcome => {
-          const created = seq !== null && createdAt !== null && mentions !== null
-          const message = created ? posted(send, { seq, createdAt, mentions }) : byId.get(send.id)
-          return { isParticipant, canReply, created, message }
+        return sends.map((send, index): Outcome => {
+          const row = told.get(index + 1)
+          if (row === undefined) return { isParticipant: false, created: false, message: undefined }
+          const { created } = row
+          return { isParticipant: true, created, message: created ? posted(send, row) : byId.get(send.id) }
         })
       })
 

@@ -1,10 +1,7 @@
-import { Schema } from "effect"
 import type { Position } from "../messaging/Conversation.ts"
-import { hide, Message } from "../messaging/Message.ts"
+import { hide, toJson, type Message } from "../messaging/Message.ts"
 import type { Change } from "../messaging/Messages.ts"
 import type { EncodedItem, Encoding } from "./Encoding.ts"
-
-const encodeMessage = Schema.encodeSync(Schema.fromJsonString(Message.json))
 
 /**
  * A place of a conversation's log, encoded once for each encoding that somebody listens in, however many they are.
@@ -34,7 +31,7 @@ export class Frame {
     let encoded = this.encoded.get(encoding)
     if (encoded === undefined) {
       const { id, seq } = this.message
-      const body = (this.body ??= encodeMessage(this.message))
+      const body = (this.body ??= toJson(this.message))
       const contentRange = this.position === seq ? "json .messages[-0:-0]" : `json .messages[?(@.id=="${id}")]`
       encoded = encoding.item({
         name: "message",

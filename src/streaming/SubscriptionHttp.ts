@@ -1,14 +1,14 @@
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
-import { formatVersion, type Version } from "../braid/Version.ts"
+import type { Version } from "../braid/Version.ts"
 import { Position, type ConversationId } from "../messaging/Conversation.ts"
-import { MessagePage } from "../messaging/Message.ts"
+import { MessagePage, toJson } from "../messaging/Message.ts"
 import { braidEncoding, type Encoding } from "./Encoding.ts"
 import { answerFeed, type Ask } from "./StreamHttp.ts"
 import type { Subscriptions, Update } from "./Subscriptions.ts"
 
-/** The version of a log at a position. */
-export const versionAt = (position: Position): string => formatVersion([String(position)])
+/** The version of a log at a position, as `formatVersion` writes it: digits need no escape. */
+export const versionAt = (position: Position): string => `"${position}"`
 
 /**
  * The position that a version stands for: its latest event, since each comes after all before it. `undefined` when one
@@ -19,17 +19,15 @@ export const positionOf = (version: Version): Position | undefined => {
   return Position.make(Math.max(0, ...version.map(Number)))
 }
 
-const encodePage = Schema.encodeSync(Schema.fromJsonString(MessagePage))
-
 /** What a conversation held before its first message: who subscribes from the root is given this to add to. */
-const root = braidEncoding.snapshot("0", encodePage(new MessagePage({ messages: [], before: null, after: null })))
+const root = braidEncoding.snapshot("0", toJson(new MessagePage({ messages: [], before: null, after: null })))
 
 const versionOf = (update: Update): string =>
   String(update._tag === "Snapshot" ? update.version : update.frame.position)
 
 const encode = (update: Update, encoding: Encoding): Uint8Array =>
   update._tag === "Snapshot"
-    ? encoding.snapshot(String(update.version), encodePage(update.page))
+    ? encoding.snapshot(String(update.version), toJson(update.page))
     : update.frame.encode(encoding, update.previous)
 
 /** Answers with a subscription to a conversation's messages. */
