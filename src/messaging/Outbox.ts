@@ -39,6 +39,9 @@ interface Pending {
 /** Most sends in one statement: beyond this the gain is small and the first of them waits for all. */
 const batchSize = 256
 
+/** So many sends are written at once even if others could be written after them: a statement costs as much as some sends. */
+const worthSplitting = 16
+
 /** What became of a participant's send, as the database tells it: of its message, only what the sender did not give. */
 const Row = Schema.Struct({
   /** Which of the sends, from 1. */
@@ -245,7 +248,20 @@ export class Outbox extends Context.Service<
           for (const { outcome } of unsent) Deferred.doneUnsafe(outcome, stopped)
         })
       )
-      yield* Queue.takeBetween(queue, 1, batchSize).pipe(Effect.flatMap(deliver), Effect.forever, Effect.forkScoped)
+      // Two batches take turns: while one is written, the senders of the other are answered, and come back. If all were
+      // written at once, they would wait for PostgreSQL together, and then PostgreSQL for them.
+      let lastSize = 0
+      const take = Effect.suspend(() => {
+        const half = Math.ceil((lastSize + Queue.sizeUnsafe(queue)) / 2)
+        return Queue.takeBetween(queue, 1, Math.min(Math.max(half, worthSplitting), batchSize))
+      })
+      yield* Queue.peek(queue).pipe(
+        Effect.andThen(take),
+        Effect.tap((batch) => Effect.sync(() => void (lastSize = batch.length))),
+        Effect.flatMap(deliver),
+        Effect.forever({ disableYield: true }),
+        Effect.forkScoped
+      )
 
       const append = Effect.fnUntraced(function* (send: Send) {
         const outcome = yield* Deferred.make<Outcome, DatabaseUnavailable>()
