@@ -32,20 +32,23 @@ export const fanout: Measure = Effect.fn("measure fan-out")(function* (postgres,
     worker: typeof ours,
     pid: number,
     target: typeof xfchat,
-    seconds: number
+    seconds: number,
+    rate = perSecond
   ) {
     const before = cpuSeconds(pid)
     const result = yield* worker.call("fanOut", {
       ...target,
       conversation: 1,
-      messages: perSecond * seconds,
-      perSecond
+      messages: rate * seconds,
+      perSecond: rate
     })
     return { ...result, cpu: ((cpuSeconds(pid) - before) * 1e6) / result.deliveries }
   })
 
-  yield* fanOut(ours, subject.pid, xfchat, 2)
-  yield* fanOut(others, bareServer.pid, bare, 2)
+  // At the rate that is measured the servers' code would be compiled for minutes.
+  const warmUp = quick ? 2 : 12
+  yield* fanOut(ours, subject.pid, xfchat, warmUp, 3 * perSecond)
+  yield* fanOut(others, bareServer.pid, bare, warmUp, 3 * perSecond)
   const cpu: Array<Round> = []
   const p50: Array<Round> = []
   const p99: Array<Round> = []

@@ -11,9 +11,9 @@ import {
   Stream,
   type Scope
 } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
-import { UserId } from "../auth/Account.ts"
-import { SessionId, type CurrentSession } from "../auth/Session.ts"
+import { SqlClient } from "effect/sql"
+import type { UserId } from "../auth/Account.ts"
+import type { CurrentSession, SessionId } from "../auth/Session.ts"
 import * as Configuration from "../Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { elapsedMillis } from "../Elapsed.ts"
@@ -37,13 +37,7 @@ const tickInterval = "100 millis"
 const mostOfSession = 32
 const mostOfUser = 128
 
-const Review = Schema.Struct({
-  sessions: Schema.Array(SessionId),
-  /** Empty for none. */
-  conversations: Schema.Array(Schema.String),
-  users: Schema.Array(UserId),
-  now: Schema.DateTimeUtcFromDate
-})
+const decodeEnded = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ place: Schema.Int })))
 
 /**
  * The streams that are open in this process: how many each may have, and for how long. The database decides, again and
@@ -86,32 +80,28 @@ export class LiveStreams extends Context.Service<
         return sum
       }
 
-      // By the primary keys of sessions and conversation_participants.
-      const findEntitled = SqlSchema.findAll({
-        Request: Review,
-        Result: Schema.Struct({ place: Schema.Int }),
-        execute: ({ conversations, now, sessions, users }) => sql`
-          SELECT i.place::int FROM unnest(${sessions}::uuid[], ${conversations}::text[], ${users}::uuid[])
-            WITH ORDINALITY AS i (session_id, conversation_id, user_id, place)
-          JOIN sessions s ON s.id = i.session_id AND s.expires_at > ${now}
-          WHERE i.conversation_id = '' OR EXISTS (
-            SELECT FROM conversation_participants
-            WHERE conversation_id = i.conversation_id::uuid AND user_id = i.user_id)`
-      })
+      // By the primary keys of sessions and conversation_participants. Told are those that end: most often none. With an
+      // OFFSET, PostgreSQL looks each one up, however many there are: it would read the tables whole to have them in a hash.
+      const findEnded = (reviewed: ReadonlyArray<LiveStream>, now: DateTime.Utc) =>
+        Effect.flatMap(
+          sql`
+            SELECT i.place::int FROM unnest(
+              ${reviewed.map(({ session }) => session.id)}::uuid[],
+              ${reviewed.map(({ conversationId }) => conversationId ?? "")}::text[],
+              ${reviewed.map(({ session }) => session.userId)}::uuid[]
+            ) WITH ORDINALITY AS i (session_id, conversation_id, user_id, place)
+            WHERE NOT EXISTS (
+              SELECT FROM sessions WHERE id = i.session_id AND expires_at > ${DateTime.toDateUtc(now)} OFFSET 0)
+            OR i.conversation_id <> '' AND NOT EXISTS (
+              SELECT FROM conversation_participants
+              WHERE conversation_id = i.conversation_id::uuid AND user_id = i.user_id OFFSET 0)`,
+          decodeEnded
+        )
 
       const review = Effect.gen(function* () {
         if (streams.size === 0) return
         const reviewed = [...streams]
-        const entitled = yield* findEntitled({
-          sessions: reviewed.map(({ session }) => session.id),
-          conversations: reviewed.map(({ conversationId }) => conversationId ?? ""),
-          users: reviewed.map(({ session }) => session.userId),
-          now: yield* DateTime.now
-        })
-        const places = new Set(entitled.map(({ place }) => place))
-        reviewed.forEach((stream, index) => {
-          if (!places.has(index + 1)) stream.end()
-        })
+        for (const { place } of yield* findEnded(reviewed, yield* DateTime.now)) reviewed[place - 1]?.end()
       }).pipe(
         catchDatabaseErrors,
         // While the database is away nothing new can reach a stream either.

@@ -55,6 +55,37 @@ layer(TestServices, { excludeTestServices: true })("A send that waits for the lo
     })
   )
 
+  it.effect("takes its turn among those who wait with it, and nobody's position", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada, grace] = yield* people("ada", "grace")
+      const [id, elsewhere] = [yield* groupOf([ada, grace]), yield* groupOf([grace])]
+      const messages = yield* Messages
+      const [head, headElsewhere] = [(yield* post(ada, id, "1")).seq, (yield* post(grace, elsewhere, "1")).seq]
+      const moved = sql`
+        WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${id} RETURNING head)
+        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version)
+        SELECT ${id}, ${newId()}, ${grace.id}, '2', 'text', head, head FROM moved`
+      const send = (sender: typeof ada, conversation: typeof id) => (content: string) =>
+        Effect.orDie(messages.send(sender.id, conversation, newId(), text(content)))
+      const sent = yield* meanwhile(
+        moved,
+        Effect.all([...["3", "4", "5", "6"].map(send(ada, id)), send(grace, elsewhere)("2"), send(grace, id)("7")], {
+          concurrency: "unbounded"
+        })
+      )
+      assert.deepStrictEqual(
+        sent.map(({ message }) => message.seq - (message.conversationId === id ? head : headElsewhere)),
+        [2, 3, 4, 5, 1, 6]
+      )
+      const log = (yield* wholeLog(id)).filter(({ message }) => message.messageType === "text")
+      assert.deepStrictEqual(
+        log.map(({ message }) => message.content),
+        ["1", "2", "3", "4", "5", "6", "7"]
+      )
+    })
+  )
+
   it.effect("is refused when its author was removed meanwhile, and leaves no gap", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
