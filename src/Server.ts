@@ -42,6 +42,7 @@ import { Presence } from "./presence/Presence.ts"
 import { PresenceHttp } from "./presence/PresenceHttp.ts"
 import { PresenceSubscriptions } from "./presence/PresenceSubscriptions.ts"
 import { ProblemsLive } from "./ProblemsHttp.ts"
+import { apart, seeing } from "./RequestContext.ts"
 import { RequestsLive } from "./RequestsHttp.ts"
 import { ChangeBus } from "./streaming/ChangeBus.ts"
 import { Draining } from "./streaming/Draining.ts"
@@ -99,15 +100,15 @@ export const RoutesLive = Layer.mergeAll(
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
   Layer.provide([
-    AuthHttp,
-    FriendsHttp,
-    PeopleHttp,
-    ConversationsHttp,
-    MessagesHttp,
-    InboxHttp,
-    PresenceHttp,
-    UsageHttp,
-    OperationsHttp
+    seeing(AuthHttp, Accounts, AccountDeletion, Profiles, Sessions),
+    seeing(FriendsHttp, Friends, Blocks),
+    seeing(PeopleHttp, People),
+    seeing(ConversationsHttp, Conversations, Participants, Receipts),
+    seeing(MessagesHttp, Messages, MessageChanges, Presence, Subscriptions),
+    seeing(InboxHttp, Inbox, InboxSubscriptions),
+    seeing(PresenceHttp, Presence, PresenceSubscriptions),
+    seeing(UsageHttp, Usage, RateLimits),
+    seeing(OperationsHttp, Health)
   ]),
   Layer.provide([AuthorizationLive, LimitsLive, ProblemsLive])
 )
@@ -131,5 +132,9 @@ const ReportListening = Layer.effectDiscard(
  * so that nobody is listened to before it stands.
  */
 export const ServerLive = Layer.mergeAll(ReportListening, DrainOnStop).pipe(
-  Layer.provideMerge(HttpRouter.serve(RoutesLive, { disableLogger: true, disableListenLog: true }))
+  Layer.provideMerge(
+    Layer.effectDiscard(
+      Effect.flatMap(HttpRouter.toHttpEffect(RoutesLive), (app) => apart(HttpServer.serveEffect(app)))
+    )
+  )
 )

@@ -9,6 +9,7 @@ import { refuseOn } from "./operations/DevAuthBypass.ts"
 import { failureLine } from "./operations/FailureLine.ts"
 import { toFetchHandler, type FetchHandler } from "./operations/FetchHandler.ts"
 import { ObservabilityLive } from "./operations/Observability.ts"
+import { withoutServices } from "./RequestContext.ts"
 import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
 import { Draining } from "./streaming/Draining.ts"
 
@@ -35,7 +36,7 @@ const context = await Effect.runPromise(
   )
 )
 const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
-const handler = toFetchHandler(context)(app)
+const handler = toFetchHandler(withoutServices(context))(app)
 
 /** The requests that have no answer yet. */
 const unanswered = new Set<Promise<Response>>()
