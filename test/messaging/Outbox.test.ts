@@ -1,14 +1,17 @@
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import { SqlClient } from "effect/sql"
+import type { UserId } from "../../src/auth/Account.ts"
+import type { ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
+import type { MessageId } from "../../src/messaging/Message.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
 import { Outbox } from "../../src/messaging/Outbox.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
 import { groupOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
 
 /** Does something in a transaction of another process, and commits it when a send waits for its locks. */
-const meanwhile = <A, E>(others: Effect.Effect<unknown, E>, send: Effect.Effect<A>) =>
+const meanwhile = <A, E>(others: Effect.Effect<unknown, E, SqlClient.SqlClient>, send: Effect.Effect<A>) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const [isDone, mayCommit] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -28,18 +31,28 @@ const meanwhile = <A, E>(others: Effect.Effect<unknown, E>, send: Effect.Effect<
     return yield* Fiber.join(sending)
   })
 
+/** A message as another process writes it. */
+const sentElsewhere = (
+  sender: { readonly id: UserId },
+  conversationId: ConversationId,
+  content: string,
+  id: MessageId = newId()
+) =>
+  SqlClient.SqlClient.use(
+    (sql) => sql`
+      WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${conversationId} RETURNING head)
+      INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version, created_at)
+      SELECT ${conversationId}, ${id}, ${sender.id}, ${content}, 'text', head, head, clock_timestamp() FROM moved`
+  )
+
 layer(TestServices, { excludeTestServices: true })("A send that waits for the locks of its conversation", (it) => {
   it.effect("takes the position after what was written meanwhile, and a later time", () =>
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
       const head = (yield* post(ada, id, "before")).seq
       const messages = yield* Messages
-      const other = sql`
-        WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${id} RETURNING head)
-        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version, created_at)
-        SELECT ${id}, ${newId()}, ${grace.id}, 'meanwhile', 'text', head, head, clock_timestamp() FROM moved`
+      const other = sentElsewhere(grace, id, "meanwhile")
       const { message } = yield* meanwhile(other, Effect.orDie(messages.send(ada.id, id, newId(), text("after"))))
       assert.strictEqual(message.seq, head + 2)
       const texts = (yield* wholeLog(id)).slice(-3)
@@ -57,19 +70,14 @@ layer(TestServices, { excludeTestServices: true })("A send that waits for the lo
 
   it.effect("takes its turn among those who wait with it, and nobody's position", () =>
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
       const [ada, grace] = yield* people("ada", "grace")
       const [id, elsewhere] = [yield* groupOf([ada, grace]), yield* groupOf([grace])]
       const messages = yield* Messages
       const [head, headElsewhere] = [(yield* post(ada, id, "1")).seq, (yield* post(grace, elsewhere, "1")).seq]
-      const moved = sql`
-        WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${id} RETURNING head)
-        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version)
-        SELECT ${id}, ${newId()}, ${grace.id}, '2', 'text', head, head FROM moved`
       const send = (sender: typeof ada, conversation: typeof id) => (content: string) =>
         Effect.orDie(messages.send(sender.id, conversation, newId(), text(content)))
       const sent = yield* meanwhile(
-        moved,
+        sentElsewhere(grace, id, "2"),
         Effect.all([...["3", "4", "5", "6"].map(send(ada, id)), send(grace, elsewhere)("2"), send(grace, id)("7")], {
           concurrency: "unbounded"
         })
@@ -124,16 +132,12 @@ layer(TestServices, { excludeTestServices: true })("A send that waits for the lo
 
   it.effect("is refused when its id was taken in another conversation meanwhile", () =>
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
       const [ada, grace] = yield* people("ada", "grace")
       const [id, elsewhere] = [yield* groupOf([ada, grace]), yield* groupOf([ada])]
       const before = yield* wholeLog(id)
       const messages = yield* Messages
       const messageId = newId()
-      const other = sql`
-        WITH moved AS (UPDATE conversations SET head = head + 1 WHERE id = ${elsewhere} RETURNING head)
-        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version)
-        SELECT ${elsewhere}, ${messageId}, ${ada.id}, 'taken', 'text', head, head FROM moved`
+      const other = sentElsewhere(ada, elsewhere, "taken", messageId)
       const send = refusal(messages.send(ada.id, id, messageId, text("mine")))
       assert.strictEqual(yield* meanwhile(other, Effect.orDie(send)), "MessageIdReused")
       assert.deepStrictEqual(yield* wholeLog(id), before)
