@@ -108,13 +108,18 @@ export class Outbox extends Context.Service<
       // who locks a row sees it as it is then, so heads are the latest, and who has left takes part no more. What was sent
       // under one of the ids is not seen, and the insert fails. Ids are inserted in order: two batches with the same ids wait
       // for each other one way only.
+      // The arrays stand in sub-selects: where PostgreSQL sees how long they are, it plans anew for each few sends, which
+      // takes longer than to write them.
       const write = (sends: ReadonlyArray<Send>) => sql`
         WITH input AS (
           SELECT * FROM unnest(
-            ${sends.map((send) => send.conversationId)}::uuid[], ${sends.map((send) => send.id)}::uuid[],
-            ${sends.map((send) => send.senderId)}::uuid[], ${sends.map((send) => storedContent(send.content))}::text[],
-            ${sends.map((send) => send.messageType)}::text[], ${sends.map((send) => send.replyTo ?? "")}::text[],
-            ${sends.map((send) => mentionedNames(send.content).join())}::text[]
+            (SELECT ${sends.map((send) => send.conversationId)}::uuid[]),
+            (SELECT ${sends.map((send) => send.id)}::uuid[]),
+            (SELECT ${sends.map((send) => send.senderId)}::uuid[]),
+            (SELECT ${sends.map((send) => storedContent(send.content))}::text[]),
+            (SELECT ${sends.map((send) => send.messageType)}::text[]),
+            (SELECT ${sends.map((send) => send.replyTo ?? "")}::text[]),
+            (SELECT ${sends.map((send) => mentionedNames(send.content).join())}::text[])
           ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, reply_to, names, ordinal)
         ), participating AS (
           SELECT i.conversation_id, i.id, i.sender_id, i.content, i.message_type, i.names, i.ordinal, c.head,
