@@ -31,11 +31,11 @@ export const AuthorizationLive = Layer.effect(
     const devUsers = yield* DevUsers
     const admit = yield* makeAdmission
     return Authorization.of({
-      bearer: Effect.fnUntraced(function* (handler, { credential, ...route }) {
+      bearer: Effect.fnUntraced(function* (handler, route) {
         const request = yield* HttpServerRequest.HttpServerRequest
         const devUser = devUsers && devUserOf(request)
         const session = yield* devUsers === undefined || devUser === undefined
-          ? sessions.authenticate(credential, addressOf(request))
+          ? sessions.authenticate(route.credential, addressOf(request))
           : devUsers.sessionOf(devUser)
         yield* admit(route, session.userId)
         return yield* Effect.provideService(handler, CurrentSession, session)

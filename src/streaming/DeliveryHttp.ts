@@ -3,6 +3,7 @@ import { Cause, Effect, Exit, type Context, type Fiber } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import type { Writable } from "node:stream"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import type { Feed, Heartbeat } from "./Feed.ts"
 
@@ -57,14 +58,13 @@ class Deliverer<A extends object> {
     this.finish = finish
     for (const chunk of delivery.start) response.write(chunk)
     this.socket = socketOf(response)
-    response.on("drain", this.deliver)
-    this.socket?.on("drain", this.deliver)
+    this.sink.on("drain", this.deliver)
     this.deliver()
   }
 
   stop(): void {
     this.isOver = true
-    this.socket?.off("drain", this.deliver)
+    this.sink.off("drain", this.deliver)
     this.delivery.feed.stream.disturb()
     this.reading?.interruptUnsafe()
   }
@@ -76,7 +76,7 @@ class Deliverer<A extends object> {
 
   private readonly deliver = (): void => {
     const { feed } = this.delivery
-    while (!this.isOver && this.reading === undefined && !this.isFull()) {
+    while (!this.isOver && this.reading === undefined && !this.sink.writableNeedDrain) {
       const taken = feed.take()
       if (taken === undefined) return this.end(Exit.void)
       if (Effect.isEffect(taken)) return this.read(taken)
@@ -85,8 +85,9 @@ class Deliverer<A extends object> {
     }
   }
 
-  private isFull(): boolean {
-    return this.response.writableNeedDrain || this.socket?.writableNeedDrain === true
+  /** What updates are written to. */
+  private get sink(): Writable {
+    return this.socket ?? this.response
   }
 
   private write(updates: ReadonlyArray<A | Heartbeat>): void {
