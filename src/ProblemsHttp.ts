@@ -1,59 +1,31 @@
-import { ByteSize, Cause, Effect, Layer, Predicate, Schema, SchemaIssue } from "effect"
+import { Cause, Effect, Layer, Predicate, Schema, SchemaIssue } from "effect"
 import type { Types } from "effect"
 import {
   FindMyWay,
   HttpEffect,
-  HttpIncomingMessage,
   HttpServerError,
   HttpServerRequest,
   HttpServerRespondable,
   HttpServerResponse
 } from "effect/http"
 import { HttpApi, HttpApiError } from "effect/http-api"
-import { isUtf8 } from "node:buffer"
 import { Api } from "./Api.ts"
 import * as Configuration from "./Configuration.ts"
-import { CurrentPlace } from "./InFlight.ts"
 import { logOf } from "./Log.ts"
+import type { PayloadTooLarge, ServerBusy, UnsupportedMediaType } from "./Problem.ts"
 import {
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
   NotFound,
-  PayloadTooLarge,
   RequestTimeout,
-  ServerBusy,
-  UnsupportedMediaType,
   ValidationFailed
 } from "./Problem.ts"
 import { Problems } from "./ProblemsApi.ts"
+import { readBody } from "./RequestBody.ts"
 import { isDeno } from "./Runtime.ts"
 
 const log = logOf("xfchat/http")
-
-/** Most bytes of a request body: the longest message, with each of its bytes written as a JSON escape of six. */
-const maxBodySize = ByteSize.fromInputUnsafe("512 KiB")
-
-/** Reads a body as JSON takes it, within its bounds. What is read is kept for the handler. */
-const checkBody = Effect.gen(function* () {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  const mediaType = (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase()
-  if (mediaType !== "application/json") {
-    return yield* new UnsupportedMediaType({ detail: "Send `Content-Type: application/json`." })
-  }
-  const place = yield* CurrentPlace
-  place.leave()
-  const bytes = yield* request.arrayBuffer.pipe(
-    Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBodySize),
-    Effect.mapError(({ reason }) =>
-      reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
-        ? new PayloadTooLarge({ detail: `A request body has at most ${ByteSize.toNumberUnsafe(maxBodySize)} bytes.` })
-        : new MalformedRequest({ detail: "The body ended before it was complete." })
-    )
-  )
-  if (!place.take()) return yield* new ServerBusy({ detail: "Try again in a moment." })
-  if (!isUtf8(new Uint8Array(bytes))) return yield* new MalformedRequest({ detail: "The body is not UTF-8." })
-})
 
 const parseJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
 
@@ -103,15 +75,15 @@ export const ProblemsLive = Layer.effect(
   Problems,
   Effect.map(Configuration.serverRequestTimeout, (duration) => {
     // Node's server sees to it that a body arrives in time; Deno's waits for ever.
-    const checkBodyInTime = isDeno
-      ? Effect.timeoutOrElse(checkBody, {
+    const readBodyInTime = isDeno
+      ? Effect.timeoutOrElse(readBody, {
           duration,
           orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
         })
-      : checkBody
+      : readBody
     return Problems.of((handler, { endpoint }) =>
       Effect.catch(
-        endpoint.payload.size > 0 ? Effect.andThen(checkBodyInTime, handler) : handler,
+        endpoint.payload.size > 0 ? Effect.andThen(readBodyInTime, handler) : handler,
         (
           error: Types.unhandled | Refusal
         ): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>
