@@ -32,12 +32,7 @@ const readOfNode = (source: IncomingMessage) =>
       resume(Effect.succeed(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
     }
     const onClose = () => resume(Effect.fail(incomplete()))
-    // An error is followed by the close, and would end the process if nobody heard it.
-    source
-      .on("data", onData)
-      .on("end", onEnd)
-      .on("close", onClose)
-      .on("error", () => {})
+    source.on("data", onData).on("end", onEnd).on("close", onClose)
     return Effect.sync(stop)
   })
 
