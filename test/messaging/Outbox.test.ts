@@ -2,12 +2,13 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../../src/auth/Account.ts"
+import * as Database from "../../src/database/Database.ts"
 import type { ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import type { MessageId } from "../../src/messaging/Message.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
 import { Outbox } from "../../src/messaging/Outbox.ts"
-import { signedIn, TestServices } from "../../src/testing/index.ts"
+import { signedIn, TestDatabase, TestServices } from "../../src/testing/index.ts"
 import { groupOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
 
 /** Does something in a transaction of another process, and commits it when a send waits for its locks. */
@@ -163,6 +164,41 @@ layer(TestServices, { excludeTestServices: true })("An outbox that ends", (it) =
       const exits = yield* Fiber.joinAll(sends)
       const stored = new Set((yield* wholeLog(conversationId)).map(({ message }) => message.id))
       for (const [index, exit] of exits.entries()) assert.strictEqual(Exit.isSuccess(exit), stored.has(ids[index]!))
+    })
+  )
+})
+
+layer(TestServices, { excludeTestServices: true })("A lone send", (it) => {
+  it.effect("is not planned anew: PostgreSQL keeps the plan of those before it", () =>
+    Effect.gen(function* () {
+      const ada = yield* signedIn()
+      const { id: conversationId } = yield* (yield* Conversations).create(ada.id, { participantIds: [] })
+      const { url } = yield* TestDatabase
+      // In small tables it does not matter to PostgreSQL how many rows it looks for.
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`INSERT INTO conversations (is_direct_message) SELECT false FROM generate_series(1, 5000)`
+      yield* sql`
+        INSERT INTO conversation_participants (conversation_id, user_id) SELECT id, ${ada.id} FROM conversations
+        WHERE id <> ${conversationId}`
+      yield* sql`
+        INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version)
+        SELECT id, gen_random_uuid(), ${ada.id}, '?', 'text', n, n FROM conversations, generate_series(1, 5) n WHERE id <> ${conversationId}`
+      yield* sql`ANALYZE`
+      // The plans are known to their connection alone.
+      const onOneConnection = Layer.fresh(Outbox.layer).pipe(
+        Layer.provideMerge(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 })))
+      )
+      const plans = yield* Effect.gen(function* () {
+        const connection = yield* SqlClient.SqlClient
+        const { append } = yield* Outbox
+        const send = Effect.suspend(() => append({ ...text("?"), conversationId, id: newId(), senderId: ada.id }))
+        yield* Effect.repeat(send, { times: 19 })
+        return yield* connection`
+          SELECT generic_plans::int AS kept, custom_plans::int AS own FROM pg_prepared_statements
+          WHERE statement ~ '^[[:space:]]*WITH input'`
+      }).pipe(Effect.provide(onOneConnection))
+      // To compare, it makes five for their very parameters.
+      assert.deepStrictEqual(plans, [{ kept: 15, own: 5 }])
     })
   )
 })
