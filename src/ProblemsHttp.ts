@@ -12,14 +12,16 @@ import { HttpApi, HttpApiError } from "effect/http-api"
 import { Api } from "./Api.ts"
 import * as Configuration from "./Configuration.ts"
 import { logOf } from "./Log.ts"
-import type { PayloadTooLarge, ServerBusy, UnsupportedMediaType } from "./Problem.ts"
 import {
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
   NotFound,
   RequestTimeout,
-  ValidationFailed
+  ValidationFailed,
+  type PayloadTooLarge,
+  type ServerBusy,
+  type UnsupportedMediaType
 } from "./Problem.ts"
 import { Problems } from "./ProblemsApi.ts"
 import { readBody } from "./RequestBody.ts"

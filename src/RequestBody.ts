@@ -29,7 +29,7 @@ const readOfNode = (source: IncomingMessage) =>
     }
     const onEnd = () => {
       stop()
-      resume(Effect.succeed(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
+      resume(Effect.succeed(Buffer.concat(chunks)))
     }
     const onClose = () => resume(Effect.fail(incomplete()))
     source.on("data", onData).on("end", onEnd).on("close", onClose)

@@ -135,15 +135,9 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
     yield* PubSub.publish(missed, undefined)
     echoes.begin()
     yield* sendPayloads(channel, [encodeProbe(sender)])
-    let sentAt = -Infinity
-    const pause = Effect.suspend(() => {
-      const rest = Duration.toMillis(gatherTime) - (performance.now() - sentAt)
-      return rest > 0 ? Effect.sleep(rest) : Effect.void
-    })
     const sending = gathered.await.pipe(
-      Effect.andThen(pause),
       Effect.andThen(send(channel)),
-      Effect.tap(() => Effect.sync(() => void (sentAt = performance.now()))),
+      Effect.andThen(Effect.sleep(gatherTime)),
       Effect.forever
     )
     const receiving = Stream.runForEach(channel.received, receive)

@@ -93,8 +93,7 @@ class Deliverer<A extends object> {
   private write(updates: ReadonlyArray<A | Heartbeat>): void {
     for (const update of updates) {
       const bytes = this.delivery.encode(update)
-      if (this.socket === undefined) this.response.write(bytes)
-      else this.socket.write(chunkOf(bytes))
+      this.sink.write(this.socket === undefined ? bytes : chunkOf(bytes))
     }
   }
 
