@@ -47,7 +47,10 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
         /** Leads on; `null` where there is no more. */
         cursor: Schema.NullOr(Cursor)
       })
-    }).annotate(OpenApi.Description, "The caller's conversations, the last active first."),
+    }).annotate(
+      OpenApi.Description,
+      "The caller's conversations, the one with the newest message first. Edits, reactions, deletions and receipts change no place."
+    ),
     HttpApiEndpoint.get("get", "/conversations/:id", {
       params: conversation,
       success: Conversation.json,

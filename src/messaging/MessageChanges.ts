@@ -20,7 +20,8 @@ export interface Target {
 
 /**
  * Changes of messages that are in the log already. Each takes the next position under the conversation's row lock and
- * moves the message's `version` there; one that changes nothing takes none.
+ * moves the message's `version` there; one that changes nothing takes none. Lists keep the conversation at its place: only a
+ * new message moves it.
  */
 export class MessageChanges extends Context.Service<
   MessageChanges,
@@ -111,7 +112,7 @@ export class MessageChanges extends Context.Service<
           // By the primary keys.
           yield* sql`
             WITH advanced AS (
-              UPDATE conversations SET head = ${next}, updated_at = statement_timestamp() WHERE id = ${conversationId}
+              UPDATE conversations SET head = ${next} WHERE id = ${conversationId}
             )
             UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
           return next

@@ -85,8 +85,9 @@ const posted = (
  * outcome of its own. A send is answered after the commit, never before.
  *
  * The statement locks the conversations in the order of their ids, so that two processes cannot deadlock, and takes
- * the next positions under those locks: the order of commits is the order of positions, and there are no gaps. It is one
- * statement, which commits by itself, so that the locks are held for no round trip.
+ * the next positions under those locks: the order of commits is the order of positions, and there are no gaps. A person
+ * who writes has read the log up to there, so the statement moves the senders' receipts too. It is one statement, which
+ * commits by itself, so that the locks are held for no round trip.
  */
 export class Outbox extends Context.Service<
   Outbox,
@@ -130,7 +131,7 @@ export class Outbox extends Context.Service<
           FROM input i
           JOIN conversations c ON c.id = i.conversation_id
           JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.sender_id
-          ORDER BY c.id FOR NO KEY UPDATE OF c FOR KEY SHARE OF p
+          ORDER BY c.id FOR NO KEY UPDATE OF c, p
         ), moment AS (
           -- After the last of the locks: times go the way of positions.
           SELECT count(*), clock_timestamp() AS now FROM participating
@@ -158,6 +159,14 @@ export class Outbox extends Context.Service<
             SELECT conversation_id, max(seq) AS head, max(now) AS now FROM placed WHERE is_new GROUP BY conversation_id
           ) p
           WHERE c.id = p.conversation_id
+        ), caught_up AS (
+          UPDATE conversation_participants p
+          SET last_delivered_seq = greatest(p.last_delivered_seq, own.seq),
+            last_read_seq = greatest(p.last_read_seq, own.seq)
+          FROM (
+            SELECT conversation_id, sender_id, max(seq) AS seq FROM placed WHERE is_new GROUP BY conversation_id, sender_id
+          ) own
+          WHERE p.conversation_id = own.conversation_id AND p.user_id = own.sender_id
         )
         SELECT ordinal::int, is_new AS created, seq, now AS "createdAt", mentions FROM placed`
 

@@ -1,10 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
+import { Inbox } from "../../src/inbox/Inbox.ts"
 import type { GroupChange } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
+import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
+import { pageOf } from "../../src/Paging.ts"
 import { TestServices } from "../../src/testing/index.ts"
 import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "./group.ts"
 
@@ -236,17 +239,49 @@ layer(TestServices)("The list of conversations", (it) => {
     })
   )
 
-  it.effect("reading a conversation is no activity in it", () =>
+  it.effect("is moved by new messages only: to read, change, react to or delete one leaves each list as it is", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
+      const changes = yield* MessageChanges
+      const inbox = yield* Inbox
       const [ada, grace] = yield* people("ada", "grace")
       const [older, newer] = [yield* groupOf([ada, grace]), yield* groupOf([ada, grace])]
-      yield* (yield* Receipts).put(grace.id, older, { readSeq: yield* headOf(grace, older) })
-      const { conversations: list } = yield* conversations.list(grace.id, 10, undefined)
-      assert.deepStrictEqual(
-        list.map(({ id }) => id),
-        [newer, older]
-      )
+      const target = { conversationId: older, id: (yield* post(grace, older, "old")).id }
+      yield* post(ada, newer, "new")
+      const listed = Effect.gen(function* () {
+        const { conversations: list } = yield* conversations.list(grace.id, 10, undefined)
+        const { conversations: shown, ids } = yield* inbox.read(grace.id, undefined)
+        const order = list.map(({ id }) => id)
+        assert.deepStrictEqual([ids, shown.map(({ id }) => id)], [order, order])
+        const { conversations: rest } = yield* conversations.list(
+          grace.id,
+          10,
+          pageOf(list, 1, ({ id, lastActivityAt }) => ({ before: lastActivityAt, id })).next ?? undefined
+        )
+        assert.deepStrictEqual(
+          rest.map(({ id }) => id),
+          order.slice(1)
+        )
+        return order
+      })
+      const acts = {
+        receipt: Effect.flatMap(headOf(grace, older), (head) =>
+          Receipts.use((receipts) => receipts.put(grace.id, older, { readSeq: head }))
+        ),
+        edit: changes.edit(grace.id, target, "older"),
+        react: changes.react(ada.id, target, "👍"),
+        unreact: changes.unreact(ada.id, target, "👍"),
+        erase: changes.erase(grace.id, target)
+      }
+      for (const [name, act] of Object.entries(acts)) {
+        yield* act
+        assert.deepStrictEqual(yield* listed, [newer, older], name)
+      }
+      yield* post(ada, older, "newest")
+      assert.deepStrictEqual(yield* listed, [older, newer])
+      // What the server says is a message too: the last one, which the list shows.
+      yield* conversations.update(ada.id, newer, { name: "Looms" })
+      assert.deepStrictEqual(yield* listed, [newer, older])
     })
   )
 })

@@ -1,14 +1,15 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Position, type ConversationId } from "../../src/messaging/Conversation.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
+import { Outbox } from "../../src/messaging/Outbox.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, headOf, people, post, refusal } from "./group.ts"
+import { groupOf, headOf, newId, people, post, refusal, text } from "./group.ts"
 
 const at = (seq: number) => Position.make(seq)
 
@@ -129,6 +130,74 @@ layer(TestServices)("Receipts", (it) => {
   )
 })
 
+layer(TestServices)("A person who writes", (it) => {
+  it.effect("has read up to there: nothing is unread, and what others wrote is delivered and read", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, eve, grace, id, messages, receipts, unread } = yield* world
+      const asked = [yield* post(ada, id, "one?"), yield* post(ada, id, "two?")] as const
+      assert.strictEqual(yield* unread(grace), 2)
+      const answer = yield* post(grace, id, "yes, twice")
+      assert.deepStrictEqual([yield* cursors(grace), yield* unread(grace)], [[answer.seq, answer.seq], 0])
+      assert.deepStrictEqual([yield* unread(ada), yield* unread(eve)], [1, 3])
+      const isRead = Effect.map(messages.get(ada.id, id, asked[1].id), ({ isRead }) => isRead)
+      assert.isFalse(yield* isRead)
+      yield* receipts.put(eve.id, id, { readSeq: asked[1].seq })
+      assert.isTrue(yield* isRead)
+    })
+  )
+
+  it.effect("goes no further by what was sent before or is refused, nor back by an older receipt", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, grace, id, messages, receipts, unread } = yield* world
+      const sent = yield* post(grace, id, "first")
+      yield* post(ada, id, "second")
+      const draft = text("first")
+      assert.isFalse((yield* messages.send(grace.id, id, sent.id, draft)).created)
+      assert.strictEqual(
+        yield* refusal(messages.send(grace.id, id, newId(), { ...draft, replyTo: newId() })),
+        "ValidationFailed"
+      )
+      yield* receipts.put(grace.id, id, { deliveredSeq: at(1), readSeq: at(1) })
+      assert.deepStrictEqual([yield* cursors(grace), yield* unread(grace)], [[sent.seq, sent.seq], 1])
+    })
+  )
+
+  it.effect("and puts receipts at the same time ends at the later of both, in whatever processes", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, eve, grace, id, receipts } = yield* world
+      const other = yield* groupOf([eve, grace, ada])
+      const processes = [yield* Outbox, yield* Effect.map(Layer.build(Layer.fresh(Outbox.layer)), Context.get(Outbox))]
+      const sends = processes.flatMap(({ append }) =>
+        [ada, grace, eve].flatMap((person) =>
+          [id, other].flatMap((conversationId) =>
+            Array.from({ length: 10 }, () =>
+              append({ ...text("?"), conversationId, id: newId(), senderId: person.id }).pipe(
+                Effect.andThen(headOf(person, conversationId)),
+                Effect.flatMap((head) =>
+                  Effect.all(
+                    [
+                      receipts.put(person.id, conversationId, { readSeq: head }),
+                      append({ ...text("!"), conversationId, id: newId(), senderId: person.id })
+                    ],
+                    { concurrency: "unbounded" }
+                  )
+                )
+              )
+            )
+          )
+        )
+      )
+      const outcomes = yield* Effect.all(sends, { concurrency: "unbounded" })
+      assert.isTrue(outcomes.every(([, { created }]) => created))
+      const head = 1 + 2 * 2 * 3 * 10
+      assert.strictEqual(yield* headOf(ada, id), head)
+      const all = yield* Effect.forEach([ada, grace, eve], cursors)
+      assert.isTrue(all.every(([delivered, read]) => delivered === read))
+      assert.strictEqual(Math.max(...all.map(([, read]) => read ?? 0)), head)
+    })
+  )
+})
+
 layer(TestServices)("The unread count", (it) => {
   it.effect("is of others' messages past the read cursor, neither deleted nor the server's", () =>
     Effect.gen(function* () {
@@ -137,13 +206,13 @@ layer(TestServices)("The unread count", (it) => {
       const first = yield* post(ada, id, "one")
       yield* post(grace, id, "two")
       yield* post(ada, id, "three")
-      assert.deepStrictEqual([yield* unread(ada), yield* unread(grace), yield* unread(eve)], [1, 2, 3])
+      assert.deepStrictEqual([yield* unread(ada), yield* unread(grace), yield* unread(eve)], [0, 1, 3])
       yield* (yield* Conversations).update(ada.id, id, { name: "Engines" })
       assert.strictEqual(yield* unread(eve), 3)
       yield* receipts.put(eve.id, id, { deliveredSeq: yield* headOf(eve, id) })
       assert.strictEqual(yield* unread(eve), 3)
       yield* receipts.put(eve.id, id, { readSeq: first.seq })
-      assert.deepStrictEqual([yield* unread(grace), yield* unread(eve)], [2, 2])
+      assert.deepStrictEqual([yield* unread(grace), yield* unread(eve)], [1, 2])
       yield* receipts.put(eve.id, id, { readSeq: yield* headOf(eve, id) })
       assert.strictEqual(yield* unread(eve), 0)
     })
