@@ -9,14 +9,21 @@ const token = Deno.env.get("XFCHAT_TOKEN")
 const show = ({ content, seq }) => console.log(seq, content)
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
 
-/** The events of a response: each ends with an empty line. Comments, which are heartbeats, are none. */
+/** The events of a response: each ends with an empty line. A line that begins with a colon is a heartbeat. */
 async function* eventsOf(body) {
   let rest = ""
+  let event = {}
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    const events = (rest + text).split("\n\n")
-    rest = events.pop()
-    for (const event of events) {
-      if (event.startsWith("event: ")) yield Object.fromEntries(event.split("\n").map((line) => line.split(/: (.*)/s)))
+    const lines = (rest + text).split("\n")
+    rest = lines.pop()
+    for (const line of lines) {
+      if (line === "") {
+        yield event
+        event = {}
+      } else if (!line.startsWith(":")) {
+        const [field, value] = line.split(/: (.*)/s)
+        event[field] = value
+      }
     }
   }
 }

@@ -16,6 +16,8 @@ export type EncodedItem = (previous: string) => Uint8Array
 
 /** How a stream is written: the same updates, in one of three ways. */
 export interface Encoding {
+  /** By what `Accept` asks for it. */
+  readonly mediaType: string
   readonly contentType: string
   /** The first chunk: without one no head is sent, and the client waits for the head. */
   readonly start: Uint8Array
@@ -27,8 +29,23 @@ export interface Encoding {
 
 const encoder = new TextEncoder()
 
+/**
+ * JSON without anything that a reader may take for the end of a line. JSON escapes the control characters of ASCII; the
+ * `splitlines` of Python, among others, also ends a line at the three that Unicode adds. They stand in strings alone, where
+ * an escape means the same.
+ */
+const onOneLine = (json: string): string =>
+  json.replace(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
+/** A name or a version, for a place that has no escapes. Our own code makes both: one that could end a line is a defect. */
+const word = (text: string): string => {
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new TypeError(`${JSON.stringify(text)} is not a word of printable ASCII`)
+  return text
+}
+
 /** Braid-HTTP (draft-toomim-httpbis-braid-http-04). */
 export const braidEncoding: Encoding = {
+  mediaType: "application/http-history",
   contentType: "application/http-history",
   start: Braid.blankLine,
   snapshot: (version, body) =>
@@ -37,7 +54,7 @@ export const braidEncoding: Encoding = {
       version: [version],
       parents: [],
       contentType: "application/json",
-      body: encoder.encode(body)
+      body: encoder.encode(onOneLine(body))
     }).bytes,
   item: ({ patches, version }) => {
     let frame: Braid.Frame | undefined
@@ -50,7 +67,7 @@ export const braidEncoding: Encoding = {
         version: [version],
         parents: [previous],
         contentType: "application/json",
-        patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(body) }))
+        patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(onOneLine(body)) }))
       })
       latest = { previous, bytes: Braid.withParents(frame, [previous]) }
       return latest.bytes
@@ -59,27 +76,35 @@ export const braidEncoding: Encoding = {
   heartbeat: Braid.blankLine
 }
 
-/** JSON has no line breaks of its own, so one data line is enough. */
 const event = (name: string, version: string, body: string) =>
-  encoder.encode(`event: ${name}\nid: ${version}\ndata: ${body}\n\n`)
+  encoder.encode(`event: ${word(name)}\nid: ${word(version)}\ndata: ${onOneLine(body)}\n\n`)
+
+/**
+ * A comment alone. A blank line behind it would end an event: the HTML standard drops one without data, but common readers,
+ * npm's `@microsoft/fetch-event-source` among them, hand it to the program.
+ */
+const comment = encoder.encode(":\n")
 
 /** Server-sent events (the HTML standard, section 9.2), with comments as heartbeats. */
 export const eventEncoding: Encoding = {
-  contentType: "text/event-stream",
-  start: encoder.encode(": \n\n"),
+  mediaType: "text/event-stream",
+  // The standard knows no other charset, but general HTTP libraries take text without one for Latin-1.
+  contentType: "text/event-stream; charset=utf-8",
+  start: comment,
   snapshot: (version, body) => event("snapshot", version, body),
   item: ({ body, name, version }) => {
     const bytes = event(name, version, body)
     return () => bytes
   },
-  heartbeat: encoder.encode(": \n\n")
+  heartbeat: comment
 }
 
 const line = (name: string, version: string, body: string) =>
-  encoder.encode(`{"version":"${version}","${name}":${body}}\n`)
+  encoder.encode(`{"version":${JSON.stringify(word(version))},${JSON.stringify(word(name))}:${onOneLine(body)}}\n`)
 
 /** One JSON value a line: `{version, snapshot}`, `{version, <name>}`, and `{}` as heartbeat. */
 export const lineEncoding: Encoding = {
+  mediaType: "application/x-ndjson",
   contentType: "application/x-ndjson",
   start: encoder.encode("{}\n"),
   snapshot: (version, body) => line("snapshot", version, body),

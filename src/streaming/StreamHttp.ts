@@ -58,7 +58,7 @@ export const readAsk = (
     ? braidEncoding
     : query.wait !== undefined
       ? "poll"
-      : [eventEncoding, lineEncoding].find(({ contentType }) => accepted.has(contentType))
+      : [eventEncoding, lineEncoding].find(({ mediaType }) => accepted.has(mediaType))
   if (encoding === undefined) return undefined
   const after = headers["last-event-id"] ?? query.after
   return {

@@ -91,8 +91,15 @@ export async function* readPieces(body: AsyncIterable<Uint8Array>, end: string):
 }
 
 async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
-  for await (const event of readPieces(body, "\n\n")) {
-    if (event.startsWith(":")) continue
+  let lines: Array<string> = []
+  for await (const line of readPieces(body, "\n")) {
+    if (line.startsWith(":")) continue
+    if (line !== "") {
+      lines.push(line)
+      continue
+    }
+    const event = lines.join("\n")
+    lines = []
     const [, name, version = "", data = ""] =
       /^event: (snapshot|message)\nid: (\d+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
     yield name === "snapshot"
