@@ -6,6 +6,13 @@ export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20
 /** How many are shown of a list unless it is said. */
 export const defaultLimit = 50
 
+/**
+ * Most bytes of what people wrote in one answer, whatever number of items was asked for; an item that is larger than what
+ * is left of them is the last. The answer says where it goes on. As JSON they can become six times as many: a control
+ * character of one byte is written as `\u0001`.
+ */
+export const pageBytes = 524_288
+
 const Place = Schema.Struct({ before: Schema.DateTimeUtc, id: Schema.String })
 
 /** Where a list goes on that is ordered by time, the newest first: after what has this time, to the millisecond, and id. */

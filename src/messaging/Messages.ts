@@ -2,11 +2,12 @@ import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { pageBytes } from "../Paging.ts"
 import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
-import { isHidden, messageColumns } from "./MessageRow.ts"
+import { isHidden, messageColumns, parseContents, writtenBytes, type ContentRow } from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
 
 /** What a participant may see of a conversation's log. */
@@ -25,7 +26,7 @@ export interface View {
 
 /** Which part of a conversation to show: the newest messages, or those next to a position. */
 export interface PageRequest {
-  /** Most messages; 1 to 200. */
+  /** Most messages; 1 to 200. A page of long ones has fewer: see `pageBytes`. */
   readonly limit: number
   readonly before?: Position | undefined
   readonly after?: Position | undefined
@@ -212,38 +213,50 @@ export class Messages extends Context.Service<
         catchDatabaseErrors
       )
 
-      const Range = Schema.Struct({ conversationId: ConversationId, low: Position, high: Position, limit: Schema.Int })
+      const Range = Schema.Struct({
+        conversationId: ConversationId,
+        low: Position,
+        high: Position,
+        limit: Schema.Int,
+        bytes: Schema.Int
+      })
+      const PageRow = Schema.Struct({ ...Message.fields, bytes: Schema.Int, hasNext: Schema.Boolean })
 
-      // By chat_messages_seq_key, (conversation_id, seq).
-      const inOrder = (order: "ASC" | "DESC") =>
-        SqlSchema.findAll({
+      // By chat_messages_seq_key, (conversation_id, seq): read as far as `limit`, or until there are enough bytes. A content
+      // is not read before its message is known to be shown.
+      const inOrder = (order: "ASC" | "DESC") => {
+        const direction = sql.literal(order)
+        return SqlSchema.findAll({
           Request: Range,
-          Result: Message,
-          execute: ({ conversationId, low, high, limit }) => sql`
-            SELECT ${columns} FROM chat_messages m
-            WHERE m.conversation_id = ${conversationId} AND m.seq > ${low} AND m.seq < ${high}
-            ORDER BY m.seq ${sql.literal(order)} LIMIT ${limit}`
+          Result: PageRow,
+          execute: ({ bytes, conversationId, high, limit, low }) =>
+            Effect.map(
+              sql<ContentRow>`
+                SELECT ${columns}, m.bytes, m.next IS NOT NULL AS "hasNext" FROM (
+                  SELECT *, lead(seq) OVER log AS next, ${sql.literal(writtenBytes)} AS own_bytes,
+                    sum(${sql.literal(writtenBytes)}) OVER (log ROWS UNBOUNDED PRECEDING) AS bytes
+                  FROM chat_messages WHERE conversation_id = ${conversationId} AND seq > ${low} AND seq < ${high}
+                  WINDOW log AS (ORDER BY seq ${direction})
+                  ORDER BY seq ${direction} LIMIT ${limit}
+                ) m WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.seq ${direction}`,
+              parseContents
+            )
         })
+      }
       const oldestFirst = inOrder("ASC")
       const newestFirst = inOrder("DESC")
 
-      /** Up to `limit` messages on one side of a position, ascending, and whether there are more beyond. */
-      const side = Effect.fnUntraced(function* (
-        direction: typeof newestFirst,
-        conversationId: ConversationId,
-        low: number,
-        high: number,
-        limit: number
-      ) {
-        if (limit === 0) return { messages: [], more: true }
-        const found = yield* direction({
-          conversationId,
-          low: Position.make(low),
-          high: Position.make(high),
-          limit: limit + 1
-        })
-        const messages = found.slice(0, limit)
-        return { messages: direction === newestFirst ? messages.toReversed() : messages, more: found.length > limit }
+      /** A part of the log on one side of a position, ascending, and whether there is more beyond. */
+      const side = Effect.fnUntraced(function* (direction: typeof newestFirst, range: typeof Range.Type) {
+        if (range.limit === 0) return { messages: [], bytes: 0, more: true }
+        const found = (yield* direction(range)).map(({ bytes, hasNext, ...message }) => ({ message, bytes, hasNext }))
+        const last = found.at(-1)
+        const messages = found.map(({ message }): Message => message)
+        return {
+          messages: direction === newestFirst ? messages.toReversed() : messages,
+          bytes: last?.bytes ?? 0,
+          more: last?.hasNext ?? false
+        }
       })
 
       const page = Effect.fn("Messages.page")(function* (
@@ -256,15 +269,21 @@ export class Messages extends Context.Service<
         const high = Math.min(before ?? head + 1, head + 1)
         const middle = around === undefined ? undefined : Math.min(around, head)
         const earlierLimit = middle === undefined ? (after === undefined ? limit : 0) : Math.ceil(limit / 2)
-        const earlier = yield* side(
-          newestFirst,
+        const earlier = yield* side(newestFirst, {
           conversationId,
-          low,
-          middle === undefined ? high : middle + 1,
-          earlierLimit
-        )
+          low: Position.make(low),
+          high: Position.make(middle === undefined ? high : middle + 1),
+          limit: earlierLimit,
+          bytes: middle === undefined ? pageBytes : pageBytes / 2
+        })
         const laterLimit = middle === undefined ? (after === undefined ? 0 : limit) : limit - earlier.messages.length
-        const later = yield* side(oldestFirst, conversationId, Math.max(low, middle ?? low), high, laterLimit)
+        const later = yield* side(oldestFirst, {
+          conversationId,
+          low: Position.make(Math.max(low, middle ?? low)),
+          high: Position.make(high),
+          limit: laterLimit,
+          bytes: pageBytes - earlier.bytes
+        })
 
         const messages = [...earlier.messages, ...later.messages].map((message) =>
           message.senderId !== null && hiddenSenders.has(message.senderId) ? hide(message) : message
@@ -285,15 +304,19 @@ export class Messages extends Context.Service<
       const findSince = SqlSchema.findAll({
         Request: Schema.Struct({ conversationId: ConversationId, position: Position, limit: Schema.Int }),
         Result: Schema.Struct({ ...Message.fields, position: Position, epoch: Schema.Int }),
-        execute: ({ conversationId, limit, position }) => sql`
-          SELECT ${columns}, m.position, ${epochOf("m.conversation_id")} AS epoch FROM (
-            (SELECT *, seq AS position FROM chat_messages
-              WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
-            UNION ALL
-            (SELECT *, version AS position FROM chat_messages
-              WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
-              ORDER BY version LIMIT ${limit})
-          ) m ORDER BY m.position LIMIT ${limit}`
+        execute: ({ conversationId, limit, position }) =>
+          Effect.map(
+            sql<ContentRow>`
+              SELECT ${columns}, m.position, ${epochOf("m.conversation_id")} AS epoch FROM (
+                (SELECT *, seq AS position FROM chat_messages
+                  WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
+                UNION ALL
+                (SELECT *, version AS position FROM chat_messages
+                  WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
+                  ORDER BY version LIMIT ${limit})
+              ) m ORDER BY m.position LIMIT ${limit}`,
+            parseContents
+          )
       })
 
       const since = Effect.fn("Messages.since")(
@@ -308,10 +331,14 @@ export class Messages extends Context.Service<
       const find = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId, id: MessageId }),
         Result: Schema.Struct({ ...Message.fields, isHidden: Schema.Boolean }),
-        execute: ({ caller, conversationId, id }) => sql`
-          SELECT ${columns}, ${sql.literal(isHidden)} AS "isHidden" FROM chat_messages m
-          JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
-          WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`
+        execute: ({ caller, conversationId, id }) =>
+          Effect.map(
+            sql<ContentRow>`
+              SELECT ${columns}, ${sql.literal(isHidden)} AS "isHidden" FROM chat_messages m
+              JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
+              WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`,
+            parseContents
+          )
       })
 
       const get = Effect.fn("Messages.get")(function* (caller: UserId, conversationId: ConversationId, id: MessageId) {
@@ -330,14 +357,22 @@ export class Messages extends Context.Service<
           limit: Schema.Int
         }),
         Result: Message,
-        execute: ({ caller, conversationId, limit, query }) => sql`
-          SELECT ${columns} FROM chat_messages m
-          JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
-          WHERE to_tsvector('simple', m.content) @@ plainto_tsquery('simple', ${query})
-            AND m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
-            AND NOT ${sql.literal(isHidden)}
-            AND (${conversationId}::uuid IS NULL OR m.conversation_id = ${conversationId}::uuid)
-          ORDER BY m.created_at DESC, m.id LIMIT ${limit}`
+        execute: ({ caller, conversationId, limit, query }) =>
+          Effect.map(
+            sql<ContentRow>`
+              SELECT ${columns} FROM (
+                SELECT m.*, ${sql.literal(writtenBytes)} AS own_bytes,
+                  sum(${sql.literal(writtenBytes)}) OVER (found ROWS UNBOUNDED PRECEDING) AS bytes FROM chat_messages m
+                JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
+                WHERE to_tsvector('simple', m.content) @@ plainto_tsquery('simple', ${query})
+                  AND m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
+                  AND NOT ${sql.literal(isHidden)}
+                  AND (${conversationId}::uuid IS NULL OR m.conversation_id = ${conversationId}::uuid)
+                WINDOW found AS (ORDER BY m.created_at DESC, m.id)
+                ORDER BY m.created_at DESC, m.id LIMIT ${limit}
+              ) m WHERE m.bytes - m.own_bytes < ${pageBytes} ORDER BY m.created_at DESC, m.id`,
+            parseContents
+          )
       })
 
       const search = Effect.fn("Messages.search")(

@@ -44,7 +44,8 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       error: [NotFound, VersionNotFound]
     }).annotate(
       OpenApi.Description,
-      "A page of messages, the newest unless `before`, `after` or `around` says otherwise. Or the stream of them, in one of " +
+      "A page of messages, the newest unless `before`, `after` or `around` says otherwise. It has fewer than `limit` where they " +
+        "are long, some 512 KiB of contents, and its `before` and `after` lead on. Or the stream of them, in one of " +
         "four encodings which all resume by the same version: with a `Subscribe` header Braid-HTTP (209, `Parents`), with " +
         "`Accept: text/event-stream` server-sent events (`Last-Event-ID`), with `Accept: application/x-ndjson` lines " +
         "(`?after=`), with `?wait=20s&after=` a long poll."

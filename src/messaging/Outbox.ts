@@ -10,7 +10,7 @@ import { Usage } from "../usage/Usage.ts"
 import { Position, type ConversationId } from "./Conversation.ts"
 import { mentionedNames } from "./Mentions.ts"
 import { Message, MessageId, type Draft } from "./Message.ts"
-import { messageColumns, storedContent } from "./MessageRow.ts"
+import { messageColumns, parseContents, storedContent, type ContentRow } from "./MessageRow.ts"
 
 /** A message on its way into a conversation's log. */
 export interface Send extends Draft {
@@ -175,7 +175,10 @@ export class Outbox extends Context.Service<
         Request: Schema.Array(MessageId),
         Result: Message,
         execute: (ids) =>
-          sql`SELECT ${sql.literal(messageColumns)} FROM chat_messages m WHERE m.id = ANY(${ids}::uuid[])`
+          Effect.map(
+            sql<ContentRow>`SELECT ${sql.literal(messageColumns)} FROM chat_messages m WHERE m.id = ANY(${ids}::uuid[])`,
+            parseContents
+          )
       })
 
       const outcomes = Effect.fnUntraced(function* (sends: ReadonlyArray<Send>, rows: ReadonlyArray<unknown>) {
