@@ -20,6 +20,7 @@ const problems = {
   ValidationFailed: { status: 422, title: "The request is well-formed but not valid" },
   StaleVersion: { status: 422, title: "The message has changed since" },
   ParticipantLimitReached: { status: 422, title: "The conversation has as many participants as it may have" },
+  ReactionLimitReached: { status: 422, title: "The message has as many reactions as it may have" },
   RequestLimitReached: { status: 422, title: "There are as many open requests as there may be" },
   MessageIdReused: { status: 422, title: "This message id was used for another message" },
   HeadersTooLarge: { status: 431, title: "The header fields are too large" },

@@ -156,6 +156,7 @@ const rows: Readonly<Record<string, Row | Public>> = {
   "messages.erase": { status: forParticipants(403, { owner: 204 }) },
   "messages.history": { status: forParticipants(200) },
   "messages.react": { status: forParticipants(204) },
+  "messages.reactors": { status: forParticipants(200) },
   "messages.unreact": { status: forParticipants(204) },
   "messages.search": { status: 200, query: "?q=hello" },
   "inbox.inbox": { status: 200 },

@@ -4,6 +4,7 @@ import { Timestamp, UserId } from "../auth/Account.ts"
 import { Problem } from "../Problem.ts"
 import { Line, Text, Uuid } from "../Text.ts"
 import { ConversationId, History, Position, Role } from "./Conversation.ts"
+import { maxReactions, Reaction } from "./Reaction.ts"
 
 /** Chosen by the sender: sending the same message again with the same id changes nothing. */
 export const MessageId = Uuid.pipe(Schema.brand("MessageId"))
@@ -88,15 +89,6 @@ export const Draft = Schema.Struct({
   .annotate({ identifier: "Draft" })
 export type Draft = typeof Draft.Type
 
-/** Who reacted with one emoji, in the order in which they did. */
-export const Reaction = Schema.Struct({ emoji: Schema.String, userIds: Schema.Array(UserId) })
-
-/** One emoji, or a short code. */
-export const Emoji = Text.check(
-  Schema.isPattern(/^\S+$/u, { message: "must be an emoji" }),
-  Schema.makeFilter((text: string) => encoder.encode(text).length <= 64 || "must be at most 64 bytes")
-)
-
 export class Message extends Model.Class<Message>("Message")({
   id: MessageId,
   conversationId: ConversationId,
@@ -113,7 +105,8 @@ export class Message extends Model.Class<Message>("Message")({
   replyTo: Schema.NullOr(MessageId),
   /** Participants whom the text names as `@username`. */
   mentions: Schema.Array(UserId),
-  reactions: Schema.Array(Reaction),
+  /** In the order in which each was first given. */
+  reactions: Schema.Array(Reaction).check(Schema.isMaxLength(maxReactions)),
   createdAt: Timestamp,
   editedAt: Model.Field({
     select: Schema.NullOr(Schema.DateTimeUtcFromDate),

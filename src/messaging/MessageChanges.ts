@@ -3,6 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { pageOf, type Page, type Place } from "../Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
@@ -10,7 +11,9 @@ import { ConversationId, Position, Role } from "./Conversation.ts"
 import type { Message } from "./Message.ts"
 import { MessageId, MessageVersion, StaleVersion } from "./Message.ts"
 import { mentionedNames } from "./Mentions.ts"
+import { reactedAt } from "./MessageRow.ts"
 import { Messages } from "./Messages.ts"
+import { canonicalEmoji, maxReactions, maxReactionsOfPerson, ReactionLimitReached, Reactor } from "./Reaction.ts"
 
 /** The message that a change is about. */
 export interface Target {
@@ -38,16 +41,26 @@ export class MessageChanges extends Context.Service<
     ) => Effect.Effect<Message, NotFound | Forbidden | StaleVersion | QuotaExceeded | DatabaseUnavailable>
     /** Erases a message, by its author or by who leads the group. A tombstone stays. */
     readonly erase: (caller: UserId, target: Target) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
+    /** Reacts to a message with an `Emoji` in its canonical spelling. A reaction that is there already stays. */
     readonly react: (
       caller: UserId,
       target: Target,
       emoji: string
-    ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+    ) => Effect.Effect<void, NotFound | ReactionLimitReached | DatabaseUnavailable>
+    /** Takes a reaction back, whichever spelling of it is given. */
     readonly unreact: (
       caller: UserId,
       target: Target,
       emoji: string
     ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+    /** The people who reacted with an `Emoji`, the first to do so first. */
+    readonly reactors: (
+      caller: UserId,
+      target: Target,
+      emoji: string,
+      limit: number,
+      after: Place | undefined
+    ) => Effect.Effect<Page<Reactor>, NotFound | DatabaseUnavailable>
     /** What a message said before it was edited, from the first on. */
     readonly history: (
       caller: UserId,
@@ -178,16 +191,43 @@ export class MessageChanges extends Context.Service<
         )
       })
 
+      // By the primary key of message_reactions.
+      const countReactions = SqlSchema.findOne({
+        Request: Schema.Struct({ ...TargetOf.fields, emoji: Schema.String }),
+        Result: Schema.Struct({
+          isThere: Schema.Boolean,
+          isOfOthers: Schema.Boolean,
+          own: Schema.Int,
+          different: Schema.Int
+        }),
+        execute: ({ caller, conversationId, emoji, id }) => sql`
+          SELECT count(*) FILTER (WHERE user_id = ${caller} AND emoji = ${emoji}) > 0 AS "isThere",
+            count(*) FILTER (WHERE emoji = ${emoji}) > 0 AS "isOfOthers",
+            (count(*) FILTER (WHERE user_id = ${caller}))::int AS own, count(DISTINCT emoji)::int AS different
+          FROM message_reactions WHERE conversation_id = ${conversationId} AND message_id = ${id}`
+      })
+
       const react = Effect.fn("MessageChanges.react")((caller: UserId, target: Target, emoji: string) => {
         const { conversationId, id } = target
         return change(caller, target, (found) =>
           Effect.gen(function* () {
             if (found.isDeleted) return yield* new NotFound({ detail: "This message is deleted." })
-            const made = yield* sql`
+            const reactions = yield* countReactions({ ...target, caller, emoji })
+            if (reactions.isThere) return false
+            if (reactions.own >= maxReactionsOfPerson) {
+              return yield* new ReactionLimitReached({
+                detail: `You have ${maxReactionsOfPerson} reactions to this message: take one back first.`
+              })
+            }
+            if (!reactions.isOfOthers && reactions.different >= maxReactions) {
+              return yield* new ReactionLimitReached({
+                detail: `This message has ${maxReactions} different reactions: choose one of them.`
+              })
+            }
+            yield* sql`
               INSERT INTO message_reactions (conversation_id, message_id, user_id, emoji, created_at)
-              VALUES (${conversationId}, ${id}, ${caller}, ${emoji}, statement_timestamp())
-              ON CONFLICT DO NOTHING RETURNING emoji`
-            return made.length > 0
+              VALUES (${conversationId}, ${id}, ${caller}, ${emoji}, statement_timestamp())`
+            return true
           })
         )
       })
@@ -198,12 +238,53 @@ export class MessageChanges extends Context.Service<
           Effect.map(
             sql`
               DELETE FROM message_reactions
-              WHERE conversation_id = ${conversationId} AND message_id = ${id} AND user_id = ${caller} AND emoji = ${emoji}
+              WHERE conversation_id = ${conversationId} AND message_id = ${id} AND user_id = ${caller}
+                AND emoji IN (${emoji}, ${canonicalEmoji(emoji)})
               RETURNING emoji`,
             (removed) => removed.length > 0
           )
         )
       })
+
+      // By the primary keys of message_reactions and users.
+      const findReactors = SqlSchema.findAll({
+        Request: Schema.Struct({
+          ...TargetOf.fields,
+          emoji: Schema.String,
+          limit: Schema.Int,
+          after: Schema.NullOr(Schema.DateTimeUtcFromDate),
+          afterId: Schema.NullOr(Schema.String)
+        }),
+        Result: Reactor,
+        execute: ({ after, afterId, conversationId, emoji, id, limit }) => sql`
+          SELECT u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl", r.reacted_at AS "reactedAt"
+          FROM (
+            SELECT user_id, ${sql.literal(reactedAt)} AS reacted_at FROM message_reactions
+            WHERE conversation_id = ${conversationId} AND message_id = ${id} AND emoji = ${emoji}
+          ) r JOIN users u ON u.id = r.user_id
+          WHERE ${after}::timestamptz IS NULL OR (r.reacted_at, u.id) > (${after}::timestamptz, ${afterId}::uuid)
+          ORDER BY r.reacted_at, u.id LIMIT ${limit}`
+      })
+
+      const reactors = Effect.fn("MessageChanges.reactors")(function* (
+        caller: UserId,
+        target: Target,
+        emoji: string,
+        limit: number,
+        after: Place | undefined
+      ) {
+        const { messageType } = yield* messages.get(caller, target.conversationId, target.id)
+        if (messageType === "hidden") return { items: [], next: null }
+        const found = yield* findReactors({
+          ...target,
+          caller,
+          emoji,
+          limit: limit + 1,
+          after: after?.before ?? null,
+          afterId: after?.id ?? null
+        })
+        return pageOf(found, limit, ({ id, reactedAt }) => ({ before: reactedAt, id }))
+      }, catchDatabaseErrors)
 
       // By the primary key of message_versions.
       const findVersions = SqlSchema.findAll({
@@ -220,7 +301,7 @@ export class MessageChanges extends Context.Service<
         return yield* findVersions({ caller, conversationId, id })
       }, catchDatabaseErrors)
 
-      return MessageChanges.of({ edit, erase, react, unreact, history })
+      return MessageChanges.of({ edit, erase, react, unreact, reactors, history })
     })
   )
 }

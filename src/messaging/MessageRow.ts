@@ -1,3 +1,8 @@
+import { maxReactions, maxReactorsNamed } from "./Reaction.ts"
+
+/** When somebody reacted, to the millisecond as a cursor has it: a list of those who did is ordered by it, then by their ids. */
+export const reactedAt = "date_trunc('milliseconds', created_at)"
+
 /**
  * The columns of `chat_messages AS m` as `Message` decodes them, but for its reactions and receipts. Content is gone when
  * the message is deleted. It comes as it is stored, see {@link parseContents}: PostgreSQL would escape it once more, and a
@@ -23,10 +28,12 @@ const receivers = `conversation_participants p
  */
 export const messageColumns = `${ownColumns},
   coalesce((
-    SELECT jsonb_agg(jsonb_build_object('emoji', r.emoji, 'userIds', r.users) ORDER BY r.first, r.emoji)
+    SELECT jsonb_agg(jsonb_build_object('emoji', emoji, 'count', count, 'userIds', users) ORDER BY first, emoji)
     FROM (
-      SELECT emoji, jsonb_agg(user_id ORDER BY created_at, user_id) AS users, min(created_at) AS first
-      FROM message_reactions WHERE conversation_id = m.conversation_id AND message_id = m.id GROUP BY emoji
+      SELECT emoji, count(*), min(created_at) AS first,
+        (array_agg(user_id ORDER BY ${reactedAt}, user_id))[1:${maxReactorsNamed}] AS users
+      FROM message_reactions WHERE conversation_id = m.conversation_id AND message_id = m.id
+      GROUP BY emoji ORDER BY first, emoji LIMIT ${maxReactions}
     ) r
   ), '[]') AS reactions,
   coalesce((SELECT min(p.last_delivered_seq) >= m.seq FROM ${receivers}), false) AS "isDelivered",

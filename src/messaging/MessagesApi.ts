@@ -2,14 +2,13 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "../auth/AuthApi.ts"
 import { Limited } from "../limits/RouteClass.ts"
-import { Limit } from "../Paging.ts"
+import { Cursor, Limit } from "../Paging.ts"
 import { Forbidden, NotFound, Problem } from "../Problem.ts"
 import { Wait } from "../streaming/StreamApi.ts"
 import { Text } from "../Text.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import {
   Draft,
-  Emoji,
   Message,
   MessageId,
   MessageIdReused,
@@ -18,6 +17,15 @@ import {
   StaleVersion,
   TextContent
 } from "./Message.ts"
+import {
+  Emoji,
+  GivenEmoji,
+  maxReactions,
+  maxReactionsOfPerson,
+  maxReactorsNamed,
+  ReactionLimitReached,
+  Reactor
+} from "./Reaction.ts"
 
 /** The `Version` or `Parents` of a request names a version that this resource does not have. */
 export class VersionNotFound extends Problem<VersionNotFound>()("VersionNotFound") {}
@@ -27,7 +35,6 @@ const Version = Schema.Struct({ version: Schema.String })
 
 const conversation = { id: ConversationId }
 const message = { id: ConversationId, messageId: MessageId }
-const reaction = { ...message, emoji: Emoji }
 
 export class MessagesApi extends HttpApiGroup.make("messages")
   .add(
@@ -84,15 +91,33 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       error: NotFound
     }).annotate(OpenApi.Description, "What a message said before it was edited."),
     HttpApiEndpoint.put("react", "/conversations/:id/messages/:messageId/reactions/:emoji", {
-      params: reaction,
+      params: { ...message, emoji: Emoji },
       success: HttpApiSchema.NoContent,
-      error: NotFound
-    }),
+      error: [NotFound, ReactionLimitReached]
+    }).annotate(
+      OpenApi.Description,
+      "Reacts to a message with one emoji, or a short code such as `:tada:`. Spellings of one emoji, with and without " +
+        `variation selectors, are one reaction. A message has at most ${maxReactions} different ones, ` +
+        `${maxReactionsOfPerson} of them by one person.`
+    ),
     HttpApiEndpoint.delete("unreact", "/conversations/:id/messages/:messageId/reactions/:emoji", {
-      params: reaction,
+      params: { ...message, emoji: GivenEmoji },
       success: HttpApiSchema.NoContent,
       error: NotFound
-    }),
+    }).annotate(OpenApi.Description, "Takes a reaction of the caller's back, in whichever spelling."),
+    HttpApiEndpoint.get("reactors", "/conversations/:id/messages/:messageId/reactions/:emoji", {
+      params: { ...message, emoji: Emoji },
+      query: { limit: Schema.optionalKey(Limit), after: Schema.optionalKey(Cursor) },
+      success: Schema.Struct({
+        users: Schema.Array(Reactor.json),
+        /** Leads on; `null` where there is no more. */
+        after: Schema.NullOr(Cursor)
+      }),
+      error: NotFound
+    }).annotate(
+      OpenApi.Description,
+      `The people who reacted to a message with one emoji, the first to do so first: all of whom a message names ${maxReactorsNamed}.`
+    ),
     HttpApiEndpoint.get("search", "/messages/search", {
       query: {
         q: Text.check(Schema.isMinLength(1), Schema.isMaxLength(256)),

@@ -5,6 +5,7 @@ import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
 import { Presence } from "../presence/Presence.ts"
+import { defaultLimit } from "../Paging.ts"
 import { UnsupportedMediaType } from "../Problem.ts"
 import { readAsk, readBraid } from "../streaming/StreamHttp.ts"
 import { positionOf, subscribe, versionAt } from "../streaming/SubscriptionHttp.ts"
@@ -14,8 +15,6 @@ import { StaleVersion, toJson, type Message, type MessagePage } from "./Message.
 import { MessageChanges } from "./MessageChanges.ts"
 import { Messages } from "./Messages.ts"
 import { VersionNotFound } from "./MessagesApi.ts"
-
-const defaultPageSize = 50
 
 /** Part of a message, taken for a whole one, would silently replace it. */
 const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
@@ -70,7 +69,7 @@ export const MessagesHttp = HttpApiBuilder.group(
         yield* requireVersion(view.head, "Parents", braid.parents, () => true)
         // Only the present is kept as a whole.
         yield* requireVersion(view.head, "Version", braid.version, (position) => position === view.head)
-        const body = yield* messages.page(params.id, view, { limit: defaultPageSize, ...query })
+        const body = yield* messages.page(params.id, view, { limit: defaultLimit, ...query })
         return answer(body, view.head)
       }),
 
@@ -125,9 +124,16 @@ export const MessagesHttp = HttpApiBuilder.group(
         yield* changes.unreact(userId, { conversationId: params.id, id: params.messageId }, params.emoji)
       }),
 
+      reactors: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultLimit } }) {
+        const { userId } = yield* CurrentSession
+        const target = { conversationId: params.id, id: params.messageId }
+        const { items, next } = yield* changes.reactors(userId, target, params.emoji, limit, after)
+        return { users: items, after: next }
+      }),
+
       search: Effect.fnUntraced(function* ({ query }) {
         const { userId } = yield* CurrentSession
-        return { messages: yield* messages.search(userId, query.q, query.conversation, query.limit ?? defaultPageSize) }
+        return { messages: yield* messages.search(userId, query.q, query.conversation, query.limit ?? defaultLimit) }
       })
     })
   })

@@ -147,7 +147,7 @@ conformance("The encodings of a stream", (server) => {
     assert.deepInclude(erased, { seq: 2, version: 5, content: null })
     for (const time of [edited?.editedAt, erased?.deletedAt]) assert.isFalse(Number.isNaN(Date.parse(time ?? "")))
     assert.deepInclude(copies.find(({ version }) => version === "4")?.messages[0], {
-      reactions: [{ emoji: "👍", userIds: [grace.id] }]
+      reactions: [{ emoji: "👍", count: 1, userIds: [grace.id] }]
     })
 
     for (const copy of await Promise.all(live)) assert.deepStrictEqual(copy.log, last.log)

@@ -260,15 +260,15 @@ layer(TestServices)("Reactions", (it) => {
       yield* changes.react(grace.id, targetOf(sent), "👍")
       const reacted = yield* messages.get(ada.id, id, sent.id)
       assert.deepStrictEqual(reacted.reactions, [
-        { emoji: "🎉", userIds: [eve.id, ada.id] },
-        { emoji: "👍", userIds: [ada.id, grace.id] }
+        { emoji: "🎉", count: 2, userIds: [eve.id, ada.id] },
+        { emoji: "👍", count: 2, userIds: [ada.id, grace.id] }
       ])
       assert.strictEqual(reacted.version, sent.version + 4)
       assert.isNull(reacted.editedAt)
       yield* changes.unreact(eve.id, targetOf(sent), "🎉")
       assert.deepStrictEqual((yield* messages.get(ada.id, id, sent.id)).reactions, [
-        { emoji: "👍", userIds: [ada.id, grace.id] },
-        { emoji: "🎉", userIds: [ada.id] }
+        { emoji: "👍", count: 2, userIds: [ada.id, grace.id] },
+        { emoji: "🎉", count: 1, userIds: [ada.id] }
       ])
     })
   )
@@ -284,7 +284,7 @@ layer(TestServices)("Reactions", (it) => {
         )
       yield* tenTimes(changes.react(ada.id, targetOf(sent), "👍"))
       const reacted = yield* messages.get(ada.id, id, sent.id)
-      assert.deepStrictEqual(reacted.reactions, [{ emoji: "👍", userIds: [ada.id] }])
+      assert.deepStrictEqual(reacted.reactions, [{ emoji: "👍", count: 1, userIds: [ada.id] }])
       assert.strictEqual(yield* headOf(ada, id), sent.version + 1)
       // Of others' reactions there are none to take back.
       yield* changes.unreact(grace.id, targetOf(sent), "👍")

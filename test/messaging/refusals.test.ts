@@ -76,6 +76,7 @@ const refusals: ReadonlyArray<
       ["DELETE", "/conversations/:id/messages/:adas"],
       ["GET", "/conversations/:id/messages/:adas/history"],
       ["PUT", "/conversations/:id/messages/:adas/reactions/%F0%9F%91%8D"],
+      ["GET", "/conversations/:id/messages/:adas/reactions/%F0%9F%91%8D"],
       ["DELETE", "/conversations/:id/messages/:adas/reactions/%F0%9F%91%8D"]
     ]
   ],
@@ -93,8 +94,9 @@ const refusals: ReadonlyArray<
       ["PATCH", "/conversations/:id/messages/:new", text],
       ["DELETE", "/conversations/:id/messages/:new"],
       ["GET", "/conversations/:id/messages/:new/history"],
-      ["PUT", "/conversations/:id/messages/:new/reactions/x"],
-      ["DELETE", "/conversations/:id/messages/:new/reactions/x"]
+      ["PUT", "/conversations/:id/messages/:new/reactions/:tada:"],
+      ["GET", "/conversations/:id/messages/:new/reactions/:tada:"],
+      ["DELETE", "/conversations/:id/messages/:new/reactions/:tada:"]
     ]
   ],
   [

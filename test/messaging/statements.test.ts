@@ -149,8 +149,12 @@ const endpoints: Record<
   ],
   "messages.erase": [9, ({ asAda, message }) => asAda.messages.erase({ params: message })],
   "messages.history": [3, ({ asAda, message }) => asAda.messages.history({ params: message })],
-  "messages.react": [7, ({ asAda, message }) => asAda.messages.react({ params: { ...message, emoji: "👍" } })],
+  "messages.react": [8, ({ asAda, message }) => asAda.messages.react({ params: { ...message, emoji: "👍" } })],
   "messages.unreact": [7, ({ asAda, message }) => asAda.messages.unreact({ params: { ...message, emoji: "🎉" } })],
+  "messages.reactors": [
+    3,
+    ({ asAda, message }) => asAda.messages.reactors({ params: { ...message, emoji: "🎉" }, query: {} })
+  ],
   "messages.search": [2, ({ asAda }) => asAda.messages.search({ query: { q: "engine" } })],
   "usage.usage": [2, ({ asAda }) => asAda.usage.usage()],
   "inbox.inbox": [2, ({ asAda }) => asAda.inbox.inbox({ query: {} })],
@@ -182,6 +186,7 @@ const reads = [
   "messages.page",
   "messages.get",
   "messages.history",
+  "messages.reactors",
   "messages.search",
   "inbox.inbox",
   "presence.presence"

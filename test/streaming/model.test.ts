@@ -298,6 +298,7 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
                 isDeleted: text === null,
                 reactions: [...Map.groupBy(reactions, ({ emoji }) => emoji)].map(([emoji, reactions]) => ({
                   emoji,
+                  count: reactions.length,
                   userIds: reactions.map(({ by }) => idOf(by))
                 }))
               }

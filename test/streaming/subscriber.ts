@@ -9,7 +9,11 @@ export interface Message {
   readonly senderId: string | null
   readonly messageType: string
   readonly content: unknown
-  readonly reactions: ReadonlyArray<{ readonly emoji: string; readonly userIds: ReadonlyArray<string> }>
+  readonly reactions: ReadonlyArray<{
+    readonly emoji: string
+    readonly count: number
+    readonly userIds: ReadonlyArray<string>
+  }>
   readonly editedAt: string | null
   readonly deletedAt: string | null
   readonly isDelivered: boolean
