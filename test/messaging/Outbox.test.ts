@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
-import { SqlClient } from "effect/sql"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { UserId } from "../../src/auth/Account.ts"
 import * as Database from "../../src/database/Database.ts"
 import type { ConversationId } from "../../src/messaging/Conversation.ts"
@@ -142,6 +142,150 @@ layer(TestServices, { excludeTestServices: true })("A send that waits for the lo
       const send = refusal(messages.send(ada.id, id, messageId, text("mine")))
       assert.strictEqual(yield* meanwhile(other, Effect.orDie(send)), "MessageIdReused")
       assert.deepStrictEqual(yield* wholeLog(id), before)
+    })
+  )
+})
+
+/** Runs `use` while another connection holds locks, which `release` gives up, as the end of the scope does. */
+const holding = Effect.fnUntraced(function* <A, E, R>(
+  locks: (sql: SqlClient.SqlClient) => Effect.Effect<unknown, SqlError.SqlError>,
+  use: (release: Effect.Effect<void>) => Effect.Effect<A, E, R>
+) {
+  const { url } = yield* TestDatabase
+  const other = yield* Layer.build(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 })))
+  const sql = Context.get(other, SqlClient.SqlClient)
+  const [isHeld, mayRelease] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+  const transaction = yield* locks(sql).pipe(
+    Effect.andThen(Deferred.succeed(isHeld, undefined)),
+    Effect.andThen(Deferred.await(mayRelease)),
+    sql.withTransaction,
+    Effect.forkScoped
+  )
+  yield* Deferred.await(isHeld)
+  const release = Effect.andThen(Deferred.succeed(mayRelease, undefined), Effect.asVoid(Fiber.await(transaction)))
+  return yield* Effect.ensuring(use(release), release)
+}, Effect.scoped)
+
+layer(TestServices, { excludeTestServices: true })("A conversation that another transaction has locked", (it) => {
+  const send = Effect.fnUntraced(function* (
+    sender: { readonly id: UserId },
+    conversationId: ConversationId,
+    content: string,
+    id = newId()
+  ) {
+    return yield* (yield* Messages).send(sender.id, conversationId, id, text(content))
+  })
+  const contentOf = (id: ConversationId) =>
+    Effect.map(wholeLog(id), (log) =>
+      log.flatMap(({ message }) => (message.messageType === "text" ? [message.content] : []))
+    )
+
+  const locks = {
+    "by its row": (id: ConversationId) => (sql: SqlClient.SqlClient) =>
+      sql`SELECT FROM conversations WHERE id = ${id} FOR UPDATE`,
+    "by the row of who writes": (id: ConversationId) => (sql: SqlClient.SqlClient) =>
+      sql`UPDATE conversation_participants SET rewritten_at = rewritten_at WHERE conversation_id = ${id}`
+  }
+
+  for (const [how, lock] of Object.entries(locks)) {
+    it.effect(`holds up no send into another, and has its own in order when it is free (${how})`, () =>
+      Effect.gen(function* () {
+        const [ada, grace] = yield* people("ada", "grace")
+        const [locked, free] = [yield* groupOf([ada, grace]), yield* groupOf([ada, grace])]
+        const contents = Array.from({ length: 40 }, (_, n) => String(n))
+        const sending = yield* holding(lock(locked), (release) =>
+          Effect.gen(function* () {
+            const sending = yield* Effect.forEach(contents, (content) =>
+              Effect.forkChild(send(ada, locked, content), { startImmediately: true })
+            )
+            const sentAgain = newId()
+            for (const content of contents) {
+              yield* Effect.all([send(grace, free, content), send(ada, free, "again", sentAgain)], {
+                concurrency: "unbounded"
+              })
+            }
+            for (const fiber of sending) assert.isUndefined(fiber.pollUnsafe())
+            assert.deepStrictEqual(yield* contentOf(locked), [])
+            yield* release
+            return sending
+          })
+        )
+        const sent = yield* Fiber.joinAll(sending)
+        assert.isTrue(sent.every(({ created }) => created))
+        assert.deepStrictEqual(yield* contentOf(locked), contents)
+        assert.sameMembers(yield* contentOf(free), [...contents, "again"])
+        assert.deepStrictEqual(
+          (yield* wholeLog(locked)).map(({ position }) => position),
+          Array.from({ length: contents.length + 1 }, (_, n) => n + 1)
+        )
+      })
+    )
+  }
+
+  it.effect("holds up nobody where there are more of them than connections", () =>
+    Effect.gen(function* () {
+      const [ada, grace] = yield* people("ada", "grace")
+      const locked = yield* Effect.replicateEffect(groupOf([ada]), 15)
+      const [free, momentary] = [yield* groupOf([grace]), yield* groupOf([grace])]
+      yield* holding(
+        (sql) => sql`SELECT FROM conversations WHERE id = ANY(${locked}::uuid[]) FOR UPDATE`,
+        (release) =>
+          Effect.gen(function* () {
+            const sending = yield* Effect.forEach(locked, (id) =>
+              Effect.forkChild(send(ada, id, "waits"), { startImmediately: true })
+            )
+            yield* send(grace, free, "goes on")
+            // One that is free again goes on, too, while those are locked.
+            yield* holding(locks["by its row"](momentary), (release) =>
+              Effect.gen(function* () {
+                const sent = yield* Effect.forkChild(send(grace, momentary, "soon"), { startImmediately: true })
+                yield* send(grace, free, "goes on")
+                yield* release
+                yield* Fiber.join(sent)
+              })
+            )
+            for (const fiber of sending) assert.isUndefined(fiber.pollUnsafe())
+            yield* release
+            yield* Fiber.joinAll(sending)
+          })
+      )
+      for (const id of locked) assert.deepStrictEqual(yield* contentOf(id), ["waits"])
+    })
+  )
+
+  it.effect("for long is answered as unavailable, and nothing is stored: to send it again stores it once", () =>
+    Effect.gen(function* () {
+      const [ada] = yield* people("ada")
+      const id = yield* groupOf([ada])
+      const messageId = newId()
+      yield* holding(locks["by its row"](id), () =>
+        Effect.gen(function* () {
+          assert.strictEqual(yield* refusal(send(ada, id, "once", messageId)), "DatabaseUnavailable")
+        })
+      )
+      assert.isTrue((yield* send(ada, id, "once", messageId)).created)
+      assert.isFalse((yield* send(ada, id, "once", messageId)).created)
+      assert.deepStrictEqual(yield* contentOf(id), ["once"])
+    })
+  )
+
+  it.effect("takes no more than a part of what a server has under way", () =>
+    Effect.gen(function* () {
+      const [ada] = yield* people("ada")
+      const id = yield* groupOf([ada])
+      const exits = yield* holding(locks["by its row"](id), (release) =>
+        Effect.gen(function* () {
+          const sending = yield* Effect.replicateEffect(
+            Effect.forkChild(Effect.exit(send(ada, id, "?")), { startImmediately: true }),
+            300
+          )
+          yield* Fiber.join(sending.at(-1)!)
+          yield* release
+          return yield* Fiber.joinAll(sending)
+        })
+      )
+      assert.strictEqual(exits.filter(Exit.isSuccess).length, 256)
+      assert.strictEqual((yield* contentOf(id)).length, 256)
     })
   )
 })
