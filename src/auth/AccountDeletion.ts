@@ -39,9 +39,17 @@ export class AccountDeletion extends Context.Service<
       const memberships = yield* Memberships
       const pairs = yield* Pairs
 
-      // By the indexes of each table. Blocks of others stay: what they hide stays hidden.
+      // By the indexes of each table. Blocks of others stay: what they hide stays hidden. The people whom the
+      // person blocks keep seeing the receipts of before the block: frozen cursors take the place of the real ones.
       const unfriend = (userId: UserId) => sql`
-        WITH requests AS (
+        WITH receipts AS (
+          UPDATE conversation_participants p SET (last_delivered_seq, last_read_seq) = (
+            SELECT coalesce(max(f.last_delivered_seq), 0), coalesce(max(f.last_read_seq), 0) FROM frozen_receipts f
+            WHERE f.conversation_id = p.conversation_id AND f.blocker_id = p.user_id)
+          FROM conversations c JOIN conversation_participants o ON o.conversation_id = c.id
+          JOIN blocks b ON b.blocked_id = o.user_id AND b.blocker_id = ${userId}
+          WHERE c.id = p.conversation_id AND c.is_direct_message AND p.user_id = ${userId}
+        ), requests AS (
           DELETE FROM friend_requests WHERE from_user_id = ${userId} OR to_user_id = ${userId}
         ), own_blocks AS (
           DELETE FROM blocks WHERE blocker_id = ${userId}

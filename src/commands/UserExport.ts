@@ -8,7 +8,8 @@ export const notOfUser: Readonly<Record<string, string>> = {
   login_attempts: "hashes of whatever was typed as a login",
   set_aside: "rows that an upgrade could not place: nothing says whose they are",
   people_revisions: "a counter",
-  visibility_epochs: "a counter"
+  visibility_epochs: "a counter",
+  frozen_receipts: "copies of cursors, for those whom the person blocks"
 }
 
 /**

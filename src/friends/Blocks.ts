@@ -49,7 +49,7 @@ export class Blocks extends Context.Service<
           const pair = yield* pairs.lock(caller, other)
           if (pair.blocks) return
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
-          yield* visibility.rewrite(caller)
+          yield* visibility.rewrite(caller, other)
           yield* pairs.move(pair, Pair.block(pair), [caller])
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)

@@ -1,4 +1,5 @@
 import { maxReactions, maxReactorsNamed } from "./Reaction.ts"
+import { cursor, hasCursor } from "./ReceiptRow.ts"
 
 /** When somebody reacted, to the millisecond as a cursor has it: a list of those who did is ordered by it, then by their ids. */
 export const reactedAt = "date_trunc('milliseconds', created_at)"
@@ -14,19 +15,21 @@ const ownColumns = `
   m.edited_at AS "editedAt", m.deleted_at AS "deletedAt",
   CASE WHEN m.deleted_at IS NULL THEN m.content END AS content`
 
-// No receipt passes between two of whom one has blocked the other. By the primary key of blocks and blocks_blocked_id_idx,
-// once for a message.
-const receivers = `conversation_participants p
-    WHERE p.conversation_id = m.conversation_id AND p.user_id IS DISTINCT FROM m.sender_id
-      AND p.user_id <> ALL (ARRAY(
-        SELECT blocked_id FROM blocks WHERE blocker_id = m.sender_id
-        UNION ALL SELECT blocker_id FROM blocks WHERE blocked_id = m.sender_id))`
+// Whether the cursors of all participants but the sender have come as far as a message. By the primary key of
+// conversation_participants. Without a viewer, as all see it whom no block concerns.
+const haveReached = (column: "last_delivered_seq" | "last_read_seq", viewer: string | undefined) => `
+  coalesce((
+    SELECT min(${viewer === undefined ? `r.${column}` : cursor(viewer, "r", column)}) >= m.seq
+    FROM conversation_participants r
+    WHERE r.conversation_id = m.conversation_id AND r.user_id IS DISTINCT FROM m.sender_id
+      ${viewer === undefined ? "" : `AND ${hasCursor(viewer, "r")}`}
+  ), false)`
 
 /**
- * Of any message. Reactions by the primary key of message_reactions; the two flags, whether the cursors of all
- * participants but the sender have come this far, by the primary key of conversation_participants.
+ * Of any message, as one person sees it: `viewer` is an expression for their id; without it, as all see it whom no block
+ * concerns. Reactions by the primary key of message_reactions.
  */
-export const messageColumns = `${ownColumns},
+export const messageColumns = (viewer?: string): string => `${ownColumns},
   coalesce((
     SELECT jsonb_agg(jsonb_build_object('emoji', emoji, 'count', count, 'userIds', users) ORDER BY first, emoji)
     FROM (
@@ -36,8 +39,8 @@ export const messageColumns = `${ownColumns},
       GROUP BY emoji ORDER BY first, emoji LIMIT ${maxReactions}
     ) r
   ), '[]') AS reactions,
-  coalesce((SELECT min(p.last_delivered_seq) >= m.seq FROM ${receivers}), false) AS "isDelivered",
-  coalesce((SELECT min(p.last_read_seq) >= m.seq FROM ${receivers}), false) AS "isRead"`
+  ${haveReached("last_delivered_seq", viewer)} AS "isDelivered",
+  ${haveReached("last_read_seq", viewer)} AS "isRead"`
 
 /** Whether the author of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`: by the primary key. */
 export const isHidden = `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = m.sender_id)`

@@ -12,12 +12,15 @@ import { Outbox } from "./Outbox.ts"
 
 /** What a participant may see of a conversation's log. */
 export interface View {
+  readonly viewer: UserId
   /** The position of the last change. */
   readonly head: Position
   /** Only messages posted after this. */
   readonly visibleAfter: Position
   /** Only the places of what these wrote: the participant has blocked them. */
   readonly hiddenSenders: ReadonlySet<UserId>
+  /** Whether the participant blocks anybody, or another one blocks them: they may see a message otherwise than all do. */
+  readonly isPersonal: boolean
   /** A copy of the log that reaches no further was made when the participant saw it differently. */
   readonly rewrittenAt: Position
   /** How often any participant's view of what is there already has changed. */
@@ -87,13 +90,19 @@ export class Messages extends Context.Service<
     ) => Effect.Effect<MessagePage, DatabaseUnavailable>
     /**
      * The log after a position, ascending, at most `limit` places: new messages where they were posted, and changed ones
-     * where they last changed. A message that is both new and changed has both places.
+     * where they last changed. A message that is both new and changed has both places. As all see it whom no block concerns.
      */
     readonly since: (
       conversationId: ConversationId,
       position: Position,
       limit: number
     ) => Effect.Effect<ReadonlyArray<Change>, DatabaseUnavailable>
+    /** Some messages of a conversation as they are now, as one participant sees them. Whether they may is the caller's to know. */
+    readonly seenBy: (
+      viewer: UserId,
+      conversationId: ConversationId,
+      ids: ReadonlyArray<MessageId>
+    ) => Effect.Effect<ReadonlyMap<MessageId, Message>, DatabaseUnavailable>
     /** Text messages that a participant may see and that hold all the words, the newest first. */
     readonly search: (
       caller: UserId,
@@ -109,7 +118,9 @@ export class Messages extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const outbox = yield* Outbox
       const usage = yield* Usage
-      const columns = sql.literal(messageColumns)
+      const columns = sql.literal(messageColumns())
+      // As the participant `p` sees it.
+      const columnsForViewer = sql.literal(messageColumns("p.user_id"))
 
       // By the primary key of message_versions.
       const findFirstContent = SqlSchema.findAll({
@@ -177,19 +188,23 @@ export class Messages extends Context.Service<
       const epochOf = (id: string) =>
         sql.literal(`coalesce((SELECT epoch FROM visibility_epochs WHERE conversation_id = ${id}), 0)`)
 
-      // By the primary keys of conversations, conversation_participants and blocks.
+      // By the primary keys of conversations, conversation_participants and blocks, and blocks_blocked_id_idx.
       const findView = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
         Result: Schema.Struct({
           head: Position,
           visibleAfter: Position,
           hiddenSenders: Schema.Array(UserId),
+          isBlocked: Schema.Boolean,
           rewrittenAt: Position,
           epoch: Schema.Int
         }),
         execute: ({ caller, conversationId }) => sql`
           SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${epochOf("c.id")} AS epoch,
-            ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders" FROM conversations c
+            ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders",
+            EXISTS (SELECT FROM blocks b JOIN conversation_participants o
+              ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
+          FROM conversations c
           JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
           WHERE c.id = ${conversationId}`
       })
@@ -197,7 +212,9 @@ export class Messages extends Context.Service<
       const view = Effect.fn("Messages.view")(function* (caller: UserId, conversationId: ConversationId) {
         const [found] = yield* findView({ caller, conversationId })
         if (found === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
-        return { ...found, hiddenSenders: new Set(found.hiddenSenders) }
+        const { isBlocked, ...view } = found
+        const hiddenSenders = new Set(view.hiddenSenders)
+        return { ...view, viewer: caller, hiddenSenders, isPersonal: isBlocked || hiddenSenders.size > 0 }
       }, catchDatabaseErrors)
 
       // By the primary key.
@@ -214,6 +231,7 @@ export class Messages extends Context.Service<
       )
 
       const Range = Schema.Struct({
+        viewer: UserId,
         conversationId: ConversationId,
         low: Position,
         high: Position,
@@ -229,16 +247,17 @@ export class Messages extends Context.Service<
         return SqlSchema.findAll({
           Request: Range,
           Result: PageRow,
-          execute: ({ bytes, conversationId, high, limit, low }) =>
+          execute: ({ bytes, conversationId, high, limit, low, viewer }) =>
             Effect.map(
               sql<ContentRow>`
-                SELECT ${columns}, m.bytes, m.next IS NOT NULL AS "hasNext" FROM (
+                SELECT ${columnsForViewer}, m.bytes, m.next IS NOT NULL AS "hasNext" FROM (
                   SELECT *, lead(seq) OVER log AS next, ${sql.literal(writtenBytes)} AS own_bytes,
                     sum(${sql.literal(writtenBytes)}) OVER (log ROWS UNBOUNDED PRECEDING) AS bytes
                   FROM chat_messages WHERE conversation_id = ${conversationId} AND seq > ${low} AND seq < ${high}
                   WINDOW log AS (ORDER BY seq ${direction})
                   ORDER BY seq ${direction} LIMIT ${limit}
-                ) m WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.seq ${direction}`,
+                ) m, (SELECT ${viewer}::uuid AS user_id) p
+                WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.seq ${direction}`,
               parseContents
             )
         })
@@ -261,7 +280,7 @@ export class Messages extends Context.Service<
 
       const page = Effect.fn("Messages.page")(function* (
         conversationId: ConversationId,
-        { head, hiddenSenders, visibleAfter }: View,
+        { head, hiddenSenders, viewer, visibleAfter }: View,
         { after, around, before, limit }: PageRequest
       ) {
         // No message counts that came after `head` was read.
@@ -270,6 +289,7 @@ export class Messages extends Context.Service<
         const middle = around === undefined ? undefined : Math.min(around, head)
         const earlierLimit = middle === undefined ? (after === undefined ? limit : 0) : Math.ceil(limit / 2)
         const earlier = yield* side(newestFirst, {
+          viewer,
           conversationId,
           low: Position.make(low),
           high: Position.make(middle === undefined ? high : middle + 1),
@@ -278,6 +298,7 @@ export class Messages extends Context.Service<
         })
         const laterLimit = middle === undefined ? (after === undefined ? 0 : limit) : limit - earlier.messages.length
         const later = yield* side(oldestFirst, {
+          viewer,
           conversationId,
           low: Position.make(Math.max(low, middle ?? low)),
           high: Position.make(high),
@@ -328,13 +349,39 @@ export class Messages extends Context.Service<
       )
 
       // By the primary key.
+      const findSeen = SqlSchema.findAll({
+        Request: Schema.Struct({ viewer: UserId, conversationId: ConversationId, ids: Schema.Array(MessageId) }),
+        Result: Schema.Struct({ ...Message.fields, isHidden: Schema.Boolean }),
+        execute: ({ conversationId, ids, viewer }) =>
+          Effect.map(
+            sql<ContentRow>`
+              SELECT ${columnsForViewer}, ${sql.literal(isHidden)} AS "isHidden"
+              FROM chat_messages m, (SELECT ${viewer}::uuid AS user_id) p
+              WHERE m.conversation_id = ${conversationId} AND m.id = ANY(${ids}::uuid[])`,
+            parseContents
+          )
+      })
+
+      const seen = ({ isHidden, ...message }: Message & { readonly isHidden: boolean }) =>
+        isHidden ? hide(new Message(message)) : new Message(message)
+
+      const seenBy = Effect.fn("Messages.seenBy")(
+        (viewer: UserId, conversationId: ConversationId, ids: ReadonlyArray<MessageId>) =>
+          Effect.map(
+            findSeen({ viewer, conversationId, ids }),
+            (rows) => new Map(rows.map((row) => [row.id, seen(row)]))
+          ),
+        catchDatabaseErrors
+      )
+
+      // By the primary key.
       const find = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId, id: MessageId }),
         Result: Schema.Struct({ ...Message.fields, isHidden: Schema.Boolean }),
         execute: ({ caller, conversationId, id }) =>
           Effect.map(
             sql<ContentRow>`
-              SELECT ${columns}, ${sql.literal(isHidden)} AS "isHidden" FROM chat_messages m
+              SELECT ${columnsForViewer}, ${sql.literal(isHidden)} AS "isHidden" FROM chat_messages m
               JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
               WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`,
             parseContents
@@ -344,8 +391,7 @@ export class Messages extends Context.Service<
       const get = Effect.fn("Messages.get")(function* (caller: UserId, conversationId: ConversationId, id: MessageId) {
         const [found] = yield* find({ caller, conversationId, id })
         if (found === undefined) return yield* new NotFound({ detail: "There is no such message." })
-        const { isHidden, ...message } = found
-        return isHidden ? hide(new Message(message)) : new Message(message)
+        return seen(found)
       }, catchDatabaseErrors)
 
       // By chat_messages_search_idx, among the conversations of conversation_participants_user_id_idx.
@@ -360,7 +406,7 @@ export class Messages extends Context.Service<
         execute: ({ caller, conversationId, limit, query }) =>
           Effect.map(
             sql<ContentRow>`
-              SELECT ${columns} FROM (
+              SELECT ${columnsForViewer} FROM (
                 SELECT m.*, ${sql.literal(writtenBytes)} AS own_bytes,
                   sum(${sql.literal(writtenBytes)}) OVER (found ROWS UNBOUNDED PRECEDING) AS bytes FROM chat_messages m
                 JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
@@ -370,7 +416,8 @@ export class Messages extends Context.Service<
                   AND (${conversationId}::uuid IS NULL OR m.conversation_id = ${conversationId}::uuid)
                 WINDOW found AS (ORDER BY m.created_at DESC, m.id)
                 ORDER BY m.created_at DESC, m.id LIMIT ${limit}
-              ) m WHERE m.bytes - m.own_bytes < ${pageBytes} ORDER BY m.created_at DESC, m.id`,
+              ) m, (SELECT ${caller}::uuid AS user_id) p
+              WHERE m.bytes - m.own_bytes < ${pageBytes} ORDER BY m.created_at DESC, m.id`,
             parseContents
           )
       })
@@ -381,7 +428,7 @@ export class Messages extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Messages.of({ send, get, view, heads, page, since, search })
+      return Messages.of({ send, get, view, heads, page, since, seenBy, search })
     })
   )
 }

@@ -217,13 +217,13 @@ export class Outbox extends Context.Service<
           SELECT FROM conversation_participants o
           WHERE o.conversation_id = i.conversation_id AND o.user_id = i.sender_id OFFSET 0)`
 
-      // By chat_messages_id_key.
+      // By chat_messages_id_key. As its sender sees it: nobody else is answered with it.
       const findStored = SqlSchema.findAll({
         Request: Schema.Array(MessageId),
         Result: Message,
         execute: (ids) =>
           Effect.map(
-            sql<ContentRow>`SELECT ${sql.literal(messageColumns)} FROM chat_messages m WHERE m.id = ANY(${ids}::uuid[])`,
+            sql<ContentRow>`SELECT ${sql.literal(messageColumns("m.sender_id"))} FROM chat_messages m WHERE m.id = ANY(${ids}::uuid[])`,
             parseContents
           )
       })

@@ -110,12 +110,26 @@ export class Participants extends Context.Service<
                 }
                 // The time of the statement, not of the transaction: taken under the lock, it is in the order of the log.
                 const visibleAfter = group.history === "whole" ? 0 : group.head
+                // Where a block is between the new participant and another, receipts are frozen from the start.
                 const made = yield* sql`
-                  INSERT INTO conversation_participants
-                    (conversation_id, user_id, joined_at, visible_after, last_delivered_seq, last_read_seq)
-                  SELECT ${conversationId}::uuid, id, statement_timestamp(), ${visibleAfter}, ${group.head}, ${group.head}
-                  FROM users WHERE id = ${userId} AND deleted_at IS NULL FOR SHARE
-                  RETURNING user_id`
+                  WITH joined AS (
+                    INSERT INTO conversation_participants
+                      (conversation_id, user_id, joined_at, visible_after, last_delivered_seq, last_read_seq)
+                    SELECT ${conversationId}::uuid, id, statement_timestamp(), ${visibleAfter}, ${group.head}, ${group.head}
+                    FROM users WHERE id = ${userId} AND deleted_at IS NULL FOR SHARE
+                    RETURNING *
+                  ), blocking AS (
+                    SELECT joined.*, b.blocked_id FROM joined JOIN blocks b ON b.blocker_id = joined.user_id
+                    JOIN conversation_participants o ON o.conversation_id = ${conversationId} AND o.user_id = b.blocked_id
+                    UNION ALL
+                    SELECT p.*, b.blocked_id FROM joined JOIN blocks b ON b.blocked_id = joined.user_id
+                    JOIN conversation_participants p ON p.conversation_id = ${conversationId} AND p.user_id = b.blocker_id
+                  ), frozen AS (
+                    INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
+                    SELECT conversation_id, blocked_id, user_id, last_delivered_seq, last_read_seq FROM blocking
+                    ON CONFLICT DO NOTHING
+                  )
+                  SELECT user_id FROM joined`
                 if (made.length === 0) return yield* new NotFound({ detail: "There is no such user." })
                 said.push({ event: "joined", by: caller, user: userId })
               }

@@ -18,6 +18,12 @@ export class Frame {
     this.message = message
   }
 
+  /** Whether all see the message like this, however blocks stand between them: but for those who block its sender. */
+  get isAlikeForAll(): boolean {
+    const { isDelivered, isRead, reactions, seq, version } = this.message
+    return this.position === seq && version === seq && reactions.length === 0 && !isDelivered && !isRead
+  }
+
   /** The same place for who has blocked the author. */
   get hidden(): Frame {
     return (this.hiddenFrame ??= new Frame({ message: hide(this.message), position: this.position }))

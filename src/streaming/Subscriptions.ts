@@ -5,7 +5,7 @@ import type { Message, MessagePage } from "../messaging/Message.ts"
 import { Messages, type View } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable, NotFound, RateLimited } from "../Problem.ts"
 import { Feed, type Reading } from "./Feed.ts"
-import type { Frame } from "./Frame.ts"
+import { Frame } from "./Frame.ts"
 import { Hub } from "./Hub.ts"
 import { LiveStreams } from "./LiveStreams.ts"
 import type { Topic } from "./Topic.ts"
@@ -86,18 +86,44 @@ class LogReader {
     if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
     if (!this.topic.isPast(cursor)) return []
     const frames = this.topic.recall(cursor)
-    if (frames !== undefined) {
+    if (frames !== undefined && !this.needsOwn(frames)) {
       const reading = this.interpret(cursor, frames)
       if (Effect.isEffect(reading)) return reading
       const updates = reading()
       // What is not the subscriber's to see is passed over.
       return updates.length > 0 ? updates : this.read()
     }
-    return Effect.flatMap(this.topic.after(cursor), (frames) => {
-      if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
-      const reading = this.interpret(cursor, frames)
-      return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
-    })
+    return (frames === undefined ? this.topic.after(cursor) : Effect.succeed(frames)).pipe(
+      Effect.flatMap((found) => this.readOwn(found)),
+      Effect.flatMap((own) => {
+        if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
+        const reading = this.interpret(cursor, own)
+        return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
+      })
+    )
+  }
+
+  private isHidden({ message: { senderId } }: Frame): boolean {
+    return senderId !== null && this.view.hiddenSenders.has(senderId)
+  }
+
+  /** Whether the subscriber may see one of the frames otherwise than all do, because of a block. */
+  private needsOwn(frames: ReadonlyArray<Frame>): boolean {
+    return this.view.isPersonal && frames.some((frame) => !frame.isAlikeForAll && !this.isHidden(frame))
+  }
+
+  /** The frames as the subscriber sees them. Few are not those of all. */
+  private readOwn(frames: ReadonlyArray<Frame>): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> {
+    if (!this.needsOwn(frames)) return Effect.succeed(frames)
+    const shared = new Set(frames.filter((frame) => frame.isAlikeForAll || this.isHidden(frame)))
+    const ids = frames.filter((frame) => !shared.has(frame)).map(({ message }) => message.id)
+    return Effect.map(this.messages.seenBy(this.session.userId, this.conversationId, [...new Set(ids)]), (seen) =>
+      frames.flatMap((frame) => {
+        if (shared.has(frame)) return frame
+        const message = seen.get(frame.message.id)
+        return message === undefined ? [] : new Frame({ message, position: frame.position })
+      })
+    )
   }
 
   /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
@@ -108,7 +134,7 @@ class LogReader {
         view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
           ? this.readAnew(view)
           : Effect.succeed(() => {
-              this.view = { ...this.view, epoch: view.epoch }
+              this.view = { ...this.view, epoch: view.epoch, isPersonal: view.isPersonal }
               return []
             })
       ),
@@ -166,9 +192,7 @@ class LogReader {
     const updates: Array<Update> = []
     for (const frame of frames) {
       if (frame.message.seq <= this.view.visibleAfter) continue
-      const { senderId } = frame.message
-      const isHidden = senderId !== null && this.view.hiddenSenders.has(senderId)
-      updates.push({ _tag: "Change", frame: isHidden ? frame.hidden : frame, previous: this.told })
+      updates.push({ _tag: "Change", frame: this.isHidden(frame) ? frame.hidden : frame, previous: this.told })
       this.told = frame.position
     }
     this.cursor = cursor

@@ -76,6 +76,10 @@ export const seedWorld = Effect.fn("seedWorld")(
     yield* sql`INSERT INTO people_revisions SELECT id, floor(random() * 9) + 1 FROM users`
     yield* sql`INSERT INTO visibility_epochs SELECT id, 1 FROM conversations`
     yield* sql`
+    INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
+    SELECT p.conversation_id, b.blocked_id, b.blocker_id, 2, 1 FROM blocks b
+    JOIN conversation_participants p ON p.user_id = b.blocker_id`
+    yield* sql`
     INSERT INTO usage_tracking (user_id, metric_type, count, period_start)
     SELECT id, metric, floor(random() * 2e9), '2026-11-01' FROM users, unnest(ARRAY['messages', 'bytes']) metric`
     yield* sql`

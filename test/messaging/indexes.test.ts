@@ -62,6 +62,10 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
         JOIN users a ON a.username = 'filler_' || n JOIN users b ON b.username = 'filler_' || n + 1`
       yield* sql`
         INSERT INTO blocks (blocker_id, blocked_id) SELECT to_user_id, from_user_id FROM friend_requests`
+      yield* sql`
+        INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
+        SELECT p.conversation_id, b.blocked_id, b.blocker_id, 1, 1 FROM blocks b
+        JOIN conversation_participants p ON p.user_id = b.blocker_id`
       yield* sql`INSERT INTO people_revisions (user_id) SELECT id FROM users`
       yield* sql`INSERT INTO visibility_epochs (conversation_id, epoch) SELECT id, 1 FROM conversations`
       yield* sql`ANALYZE`

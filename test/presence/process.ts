@@ -79,7 +79,15 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
       world.rights++
       if (world.circles.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
       const root = Position.make(0)
-      return { head: root, visibleAfter: root, hiddenSenders: new Set<UserId>(), rewrittenAt: root, epoch: 0 }
+      return {
+        viewer: user,
+        head: root,
+        visibleAfter: root,
+        hiddenSenders: new Set<UserId>(),
+        isPersonal: false,
+        rewrittenAt: root,
+        epoch: 0
+      }
     })
   })
 

@@ -1,0 +1,20 @@
+/**
+ * How far participants have come, as one person sees it, in SQL. All receipts are derived by these rules, so that they say
+ * the same everywhere:
+ *
+ * - A person whom the viewer blocks has no cursor: for the viewer, that person receives nothing.
+ * - A person who blocks the viewer stays where they were at the block, so that it shows nothing.
+ * - All others are where they are. So is everyone once a block has ended, and no cursor ever goes back.
+ *
+ * `viewer` is an expression for the viewer's id, and `participant` the alias of a row of `conversation_participants`. The
+ * arrays, by the primary key of blocks and by blocks_blocked_id_idx, are read once for each viewer.
+ */
+export const hasCursor = (viewer: string, participant: string): string =>
+  `${participant}.user_id <> ALL (ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${viewer}))`
+
+/** A cursor of a participant who {@link hasCursor has one}. By the primary key of frozen_receipts. */
+export const cursor = (viewer: string, participant: string, column: "last_delivered_seq" | "last_read_seq"): string => `
+  CASE WHEN ${participant}.user_id = ANY (ARRAY(SELECT blocker_id FROM blocks WHERE blocked_id = ${viewer}))
+    THEN coalesce((SELECT f.${column} FROM frozen_receipts f WHERE f.conversation_id = ${participant}.conversation_id
+      AND f.blocked_id = ${viewer} AND f.blocker_id = ${participant}.user_id), 0)
+    ELSE ${participant}.${column} END`
