@@ -3,6 +3,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts
 COPY migrations migrations
+COPY bin bin
 COPY src src
 USER node
 EXPOSE 3000

@@ -215,7 +215,7 @@ export const serverHost = setting(
   "SERVER_HOST",
   text("an address or a host name"),
   "0.0.0.0",
-  "the address to listen on"
+  "the address to listen on; `xfchat dev` takes `127.0.0.1` unless it is set"
 )
 export const serverPort = setting(
   "SERVER_PORT",

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Runtime } from "effect"
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 // Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import packageJson from "../package.json" with { type: "json" }
@@ -19,8 +19,15 @@ const serve = Command.make("serve", {}, () => Layer.launch(ServerProcess)).pipe(
   Command.withDescription("Serve the API. Needs DATABASE_URL.")
 )
 
-const dev = Command.make("dev", {}, () => development).pipe(
-  Command.withDescription("Serve for development: without DATABASE_URL, on an embedded PostgreSQL that keeps its data.")
+const demo = Flag.Boolean("demo").pipe(
+  Flag.withDescription("Make two demo accounts also in the database of DATABASE_URL, and print their tokens"),
+  Flag.withDefault(false)
+)
+
+const dev = Command.make("dev", { demo }, development).pipe(
+  Command.withDescription(
+    "Serve for development, on 127.0.0.1 unless SERVER_HOST is set: without DATABASE_URL, on an embedded PostgreSQL that keeps its data and has two demo accounts."
+  )
 )
 
 const config = Command.make("config", {}, () => showConfiguration).pipe(

@@ -24,37 +24,45 @@ const demoPerson = Effect.fnUntraced(function* (username: string) {
   return { id: account.id, token: Redacted.value(token) }
 })
 
-/** Prints three commands that work as they stand: sign up, subscribe as one demo person, send as the other. */
-const Tour = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const { address } = yield* HttpServer.HttpServer
-    const conversations = yield* Conversations
-    const ada = yield* demoPerson("demo_ada")
-    const grace = yield* demoPerson("demo_grace")
-    const { conversation } = yield* conversations.direct(ada.id, grace.id)
-
-    const port = NetAddress.isUnixPathAddress(address) ? 3000 : address.port
-    const api = `http://localhost:${port}/api`
-    const messages = `${api}/conversations/${conversation.id}/messages`
-    const name = `you_${randomUUID().slice(0, 8)}`
-    const signup = JSON.stringify({ username: name, email: `${name}@example.com`, password: "correct horse" })
-    yield* Console.log(`
-XFChat is at http://localhost:${port} and its documentation at http://localhost:${port}/docs. Try it from another terminal:
-
-# sign up
-curl ${api}/auth/signup -H 'content-type: application/json' -d '${signup}'
-
+/** Two commands that work as they stand: subscribe as one demo person, send as the other. */
+const conversationCommands = Effect.fnUntraced(function* (api: string) {
+  const conversations = yield* Conversations
+  const ada = yield* demoPerson("demo_ada")
+  const grace = yield* demoPerson("demo_grace")
+  const { conversation } = yield* conversations.direct(ada.id, grace.id)
+  const messages = `${api}/conversations/${conversation.id}/messages`
+  return `
 # subscribe, as Ada: leave this running
 curl -N ${messages} -H 'authorization: Bearer ${ada.token}' -H 'subscribe: true'
 
 # send, as Grace, from a third terminal
 curl -X PUT ${messages}/${randomUUID()} -H 'authorization: Bearer ${grace.token}' -H 'content-type: application/json' -d '{"content":"Hello, Ada"}'
-`)
-  })
-)
+`
+})
 
-/** The server for development: on the database of `DATABASE_URL`, or on an embedded PostgreSQL that keeps its data. */
-export const development = Effect.gen(function* () {
+/** Prints where the server is, and commands to try it with: those of demo people only where such people are wanted. */
+const layerTour = (withDemoPeople: boolean) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      const port = NetAddress.isUnixPathAddress(address) ? 3000 : address.port
+      const api = `http://localhost:${port}/api`
+      const name = `you_${randomUUID().slice(0, 8)}`
+      const signup = JSON.stringify({ username: name, email: `${name}@example.com`, password: "correct horse" })
+      yield* Console.log(`
+XFChat is at http://localhost:${port} and its documentation at http://localhost:${port}/docs. Try it from another terminal:
+
+# sign up
+curl ${api}/auth/signup -H 'content-type: application/json' -d '${signup}'
+${withDemoPeople ? yield* conversationCommands(api) : ""}`)
+    })
+  )
+
+/**
+ * The server for development, for this machine alone unless SERVER_HOST says otherwise: on the database of `DATABASE_URL`,
+ * or on an embedded PostgreSQL that keeps its data. The embedded one has demo people; another has them only if asked.
+ */
+export const development = Effect.fn("development")(function* ({ demo }: { readonly demo: boolean }) {
   const given = yield* Configuration.databaseUrl
   const url = Option.isSome(given)
     ? given.value
@@ -62,10 +70,12 @@ export const development = Effect.gen(function* () {
   const environment = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ DATABASE_URL: Redacted.value(url) }), {
     asPrimary: true
   })
-  return yield* Tour.pipe(
+  return yield* layerTour(demo || Option.isNone(given)).pipe(
     Layer.provideMerge(ServerProcess),
     Layer.provide(environment),
-    Layer.provide(ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ LOG_FORMAT: "pretty" }))),
+    Layer.provide(
+      ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ LOG_FORMAT: "pretty", SERVER_HOST: "127.0.0.1" }))
+    ),
     Layer.launch
   )
-}).pipe(Effect.scoped)
+}, Effect.scoped)

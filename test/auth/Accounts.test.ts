@@ -1,4 +1,3 @@
-import { hashSync } from "@node-rs/bcrypt"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
@@ -70,7 +69,7 @@ layer(TestServices)("Accounts", (it) => {
       const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts
       const { id } = yield* signedIn("legacy")
-      const bcrypt = hashSync(Redacted.value(password), { cost: 4 })
+      const bcrypt = "$2b$04$BSD1sMpunizjxKEXRVXjDOYQMuWp33hykqbSYrATNcZz4ZK6S56YW"
       yield* sql`UPDATE users SET password_hash = ${bcrypt} WHERE id = ${id}`
 
       assert.strictEqual(

@@ -58,7 +58,13 @@ describe("Dockerfile", () => {
   it("has what the server needs, runs it without root, on the Node that the project asks for", async () => {
     const lines = (await read("Dockerfile")).split("\n")
     assert.include(lines, "FROM node:24-slim")
-    for (const line of ["COPY migrations migrations", "COPY src src", "USER node", 'CMD ["node", "src/main.ts"]']) {
+    for (const line of [
+      "COPY migrations migrations",
+      "COPY bin bin",
+      "COPY src src",
+      "USER node",
+      'CMD ["node", "src/main.ts"]'
+    ]) {
       assert.include(lines, line)
     }
     assert.isBelow(lines.indexOf("USER node"), lines.indexOf('CMD ["node", "src/main.ts"]'))

@@ -1,5 +1,6 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
 import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { startProcess } from "../serverProcess.ts"
@@ -10,8 +11,8 @@ vi.setConfig({ testTimeout: 120_000 })
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
 const commands = {
-  node: [`${root}node_modules/.bin/node`, "src/cli.ts", "dev"],
-  deno: [`${root}node_modules/.bin/deno`, "run", "-A", "src/cli.ts", "dev"]
+  node: [`${root}node_modules/.bin/node`, "src/cli.ts", "dev", "--demo"],
+  deno: [`${root}node_modules/.bin/deno`, "run", "-A", "src/cli.ts", "dev", "--demo"]
 } as const
 
 describe("the server for development", () => {
@@ -39,4 +40,20 @@ describe("the server for development", () => {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
   }
+
+  it.live("makes no demo people in a database of yours unless asked, and is there for this machine alone", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const sql = yield* SqlClient.SqlClient
+      const [node, cli, dev] = commands.node
+      const env = { DATABASE_URL: Redacted.value(url), SERVER_PORT: "0" }
+      const server = yield* startProcess([node, cli, dev], env)
+      yield* server.line(/# sign up\n(curl .*)\n/)
+      yield* server.line(/Server listening on 127\.0\.0\.1:\d+/)
+      yield* server.kill("SIGTERM")
+      assert.strictEqual(yield* server.exit, 0)
+      assert.notInclude(server.output(), "Bearer")
+      assert.deepStrictEqual(yield* sql`SELECT username FROM users`, [])
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
 })
