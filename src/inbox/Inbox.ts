@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Queue, Schedule, Schema, Stream, type Scope } from "effect"
-import { SqlClient, SqlSchema, type Statement } from "effect/sql"
+import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { Acquaintances } from "../friends/Friend.ts"
@@ -9,7 +9,8 @@ import { ConversationId, ConversationSummary } from "../messaging/Conversation.t
 import { summaryColumns } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
-import { Horizon, type InboxVersion } from "./InboxVersion.ts"
+import { Horizon, snapshots, writerOf } from "./Horizon.ts"
+import type { InboxVersion } from "./InboxVersion.ts"
 
 const log = logOf("xfchat/inbox")
 
@@ -18,6 +19,8 @@ const sweepInterval = "5 seconds"
 
 /** What a user's picture is, or how it changed. */
 export interface InboxState {
+  /** Everything was read: there was no horizon to read from, or it is of no use here. */
+  readonly isWhole: boolean
   /** What to ask with next time. */
   readonly horizon: Horizon
   /** All that are the user's, the last active first. */
@@ -28,10 +31,8 @@ export interface InboxState {
   readonly revision: number
   /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
   readonly acquaintances: Acquaintances | null
-  /** A hash of which transactions wrote the conversations that changed; see {@link InboxVersion}. */
-  readonly since: number
-  /** The same of what is above the new horizon, and would be read again. */
-  readonly above: number
+  /** A fingerprint of the conversations that the next read could repeat; see {@link Horizon}. */
+  readonly recent: number
 }
 
 /** Somebody who is told when there may be something new for them. */
@@ -71,19 +72,19 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
   }
 }
 
+/** What a copy has: the part of its version that decides what is read for it. */
+export type Known = Pick<InboxVersion, "horizon" | "revision" | "recent">
+
 /**
  * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
- * nothing is written per recipient. What changed of conversations is told by the rows themselves: the transaction that wrote a
- * row is its `xmin`. Of acquaintances a revision tells, since what is behind them changes also without the user's seeing it.
+ * nothing is written per recipient. The transactions that wrote the rows of a conversation tell whether it changed since a
+ * {@link Horizon}. Acquaintances have a revision of their own, since their rows also change where the user must not see it.
  */
 export class Inbox extends Context.Service<
   Inbox,
   {
     /** The whole picture, or what changed since. A horizon of another database is none of this one: whole. */
-    readonly read: (
-      user: UserId,
-      since: Pick<InboxVersion, "horizon" | "revision"> | undefined
-    ) => Effect.Effect<InboxState, DatabaseUnavailable>
+    readonly read: (user: UserId, since: Known | undefined) => Effect.Effect<InboxState, DatabaseUnavailable>
     /** Listens for a user until the scope closes, and wakes a stream each time that there may be something new. */
     readonly follow: (user: UserId, stream: { wake(): void }) => Effect.Effect<Listener, never, Scope.Scope>
   }
@@ -96,61 +97,65 @@ export class Inbox extends Context.Service<
       const columns = sql.literal(summaryColumns)
       const listeners = new Map<UserId, ReadonlySet<LiveListener>>()
 
-      const oldest = 2_147_483_647
-      // Rows and horizons are compared by their age in transactions: rows have 32 bits of their transaction's number, which
-      // begin again. A horizon too old to have an age, or of another database, stands for none.
-      const ageOf = (since: number | null) => sql`
-        CASE WHEN ${since}::bigint BETWEEN pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 2000000000
-            AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-          THEN age((${since}::bigint & 4294967295)::text::xid) ELSE ${oldest}::int END`
+      // Which transactions wrote a conversation's item: a number for each of its rows.
+      const writers = sql`ARRAY[${writerOf(sql, "p")}, ${writerOf(sql, "c")}]`
 
-      /** A hash, as JSON's numbers hold it, of which transactions wrote what is not older. */
-      const writtenWithin = (age: Statement.Fragment) => sql`
-        (SELECT coalesce(hashtextextended(string_agg(conversation_id || ' ' || written, ',' ORDER BY conversation_id), 0), 0)
-          & 9007199254740991 FROM mine WHERE mine.age <= ${age})`
+      /** A hash, as JSON's numbers hold it, of which transactions from `low` up to `high` wrote whose items. */
+      const fingerprint = (low: string, high: string) =>
+        sql.literal(`coalesce((
+          SELECT hashtextextended(string_agg(conversation_id || ' ' || writers::text, ',' ORDER BY conversation_id), 0)
+            & 9007199254740991 FROM mine WHERE mine.written >= ${low} AND mine.written < ${high}), 0)`)
 
+      // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
       const find = SqlSchema.findOne({
         Request: Schema.Struct({
           user: UserId,
-          since: Schema.NullOr(Horizon),
-          revision: Schema.NullOr(Schema.Int)
+          since: Schema.UndefinedOr(Horizon),
+          recent: Schema.Int,
+          revision: Schema.Int
         }),
         Result: Schema.Struct({
-          horizon: Horizon,
+          isWhole: Schema.Boolean,
+          next: Horizon.fields.next,
+          running: Horizon.fields.running,
           ids: Schema.Array(ConversationId),
           conversations: Schema.Array(ConversationSummary.json),
           revision: Schema.Int,
           acquaintances: Schema.NullOr(Acquaintances),
-          since: Schema.Int,
-          above: Schema.Int
+          recent: Schema.Int
         }),
-        // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
-        execute: ({ revision, since, user }) => sql`
-          WITH snapshot AS (
-            SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, ${ageOf(since)} AS age,
-              age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS horizon_age
-          ), mine AS (
-            SELECT p.*, c.updated_at, least(age(p.xmin), age(c.xmin)) AS age, p.xmin || ' ' || c.xmin AS written
-            FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = ${user}
+        execute: ({ recent, revision, since, user }) => sql`
+          WITH ${snapshots(sql, since)}, mine AS MATERIALIZED (
+            SELECT p.*, c.updated_at, w.writers, (SELECT max(w) FROM unnest(w.writers) w) AS written
+            FROM now, conversation_participants p JOIN conversations c ON c.id = p.conversation_id,
+              LATERAL (SELECT ${writers} AS writers) w
+            WHERE p.user_id = ${user}
+          ), threshold AS MATERIALIZED (
+            SELECT CASE WHEN ${fingerprint("since.lowest", "since.next")} = ${recent}::bigint
+              THEN since.next ELSE since.threshold END AS transaction FROM since
           )
-          SELECT snapshot.horizon,
+          SELECT threshold.transaction IS NULL AS "isWhole", now.next, now.running,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
             (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s."lastActivityAt" DESC, s.id), '[]') FROM (
               SELECT ${columns} FROM mine p JOIN conversations c ON c.id = p.conversation_id
-              WHERE p.age <= snapshot.age
+              WHERE coalesce(p.written >= threshold.transaction, true)
             ) s) AS conversations,
             coalesce(known.revision, 0) AS revision,
-            CASE WHEN snapshot.age = ${oldest} OR coalesce(known.revision, 0) <> ${revision}::bigint
+            CASE WHEN threshold.transaction IS NULL OR coalesce(known.revision, 0) <> ${revision}::bigint
               THEN ${acquaintancesOf(sql, user)} END AS acquaintances,
-            ${writtenWithin(sql`snapshot.age`)} AS since, ${writtenWithin(sql`snapshot.horizon_age`)} AS above
-          FROM snapshot LEFT JOIN people_revisions known ON known.user_id = ${user}`
+            ${fingerprint("coalesce(now.running[1], now.next)", "now.next")} AS recent
+          FROM now, threshold LEFT JOIN people_revisions known ON known.user_id = ${user}`
       })
 
-      const read = Effect.fn("Inbox.read")(
-        (user: UserId, since: Pick<InboxVersion, "horizon" | "revision"> | undefined) =>
-          find({ user, since: since?.horizon ?? null, revision: since?.revision ?? null }),
-        catchDatabaseErrors
-      )
+      const read = Effect.fn("Inbox.read")(function* (user: UserId, since: Known | undefined) {
+        const { next, running, ...found } = yield* find({
+          user,
+          since: since?.horizon,
+          recent: since?.recent ?? 0,
+          revision: since?.revision ?? 0
+        })
+        return { ...found, horizon: { next, running } }
+      }, catchDatabaseErrors)
 
       const listenersOf = (user: UserId) => listeners.get(user) ?? new Set<LiveListener>()
 
@@ -219,27 +224,29 @@ export class Inbox extends Context.Service<
 
       // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
       const findChanged = SqlSchema.findAll({
-        Request: Schema.Struct({ users: Schema.Array(UserId), since: Schema.NullOr(Horizon) }),
+        Request: Schema.Struct({ users: Schema.Array(UserId), since: Schema.UndefinedOr(Horizon) }),
         Result: Schema.Struct({
           user: UserId,
           count: Schema.Int,
           isChanged: Schema.Boolean,
           revision: Schema.Int,
-          horizon: Horizon
+          ...Horizon.fields
         }),
         execute: ({ since, users }) => sql`
+          WITH ${snapshots(sql, since)}
           SELECT u.id AS "user", mine.count, coalesce(mine."isChanged", false) AS "isChanged",
-            coalesce(known.revision, 0) AS revision, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon
-          FROM unnest(${users}::uuid[]) AS u (id) LEFT JOIN people_revisions known ON known.user_id = u.id, LATERAL (
-            SELECT count(*)::int AS count, bool_or(least(age(p.xmin), age(c.xmin)) <= ${ageOf(since)}) AS "isChanged"
-            FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = u.id
-          ) mine`
+            coalesce(known.revision, 0) AS revision, now.next, now.running
+          FROM now, since, unnest(${users}::uuid[]) AS u (id) LEFT JOIN people_revisions known ON known.user_id = u.id,
+            LATERAL (
+              SELECT count(*)::int AS count, bool_or(coalesce(since.threshold <= ANY (${writers}), true)) AS "isChanged"
+              FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = u.id
+            ) mine`
       })
 
       let swept: Horizon | undefined
       const sweep = Effect.gen(function* () {
         if (listeners.size === 0) return
-        const rows = yield* findChanged({ users: [...listeners.keys()], since: swept ?? null })
+        const rows = yield* findChanged({ users: [...listeners.keys()], since: swept })
         const found = new Map(rows.map((row) => [row.user, row]))
         for (const [user, ofUser] of listeners) {
           const row = found.get(user)
@@ -248,7 +255,7 @@ export class Inbox extends Context.Service<
             if (row?.isChanged === true || !knowsAll) listener.tell()
           }
         }
-        swept = rows[0]?.horizon ?? swept
+        if (rows[0] !== undefined) swept = { next: rows[0].next, running: rows[0].running }
       }).pipe(
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of inboxes is delayed"))

@@ -22,9 +22,9 @@ export interface InboxSubscription {
   readonly feed: Feed<InboxUpdate>
 }
 
-/** Whether there is more in what was read since a version than who has it knows. */
-const isNews = ({ ids, revision, since }: InboxState, known: InboxVersion) =>
-  since !== known.above || ids.length !== known.count || revision !== known.revision
+/** Whether a read found something that a copy does not have. */
+const isNews = ({ conversations, ids, isWhole, revision }: InboxState, known: InboxVersion) =>
+  isWhole || conversations.length > 0 || ids.length !== known.count || revision !== known.revision
 
 export class InboxSubscriptions extends Context.Service<
   InboxSubscriptions,
@@ -53,19 +53,18 @@ export class InboxSubscriptions extends Context.Service<
         // Listened to before it is read: what commits in between is heard of.
         const listener = yield* inbox.follow(session.userId, stream)
 
-        const accept = (state: InboxState, isChange: boolean): ReadonlyArray<InboxUpdate> => {
+        const accept = (state: InboxState): ReadonlyArray<InboxUpdate> => {
           const isNew = known === undefined || isNews(state, known)
           known = versionOf(state)
           listener.knows(state)
           if (!isNew) return []
           const previous = version
           version = formatInboxVersion(known)
-          return [{ isChange, state, version, previous }]
+          return [{ isChange: !state.isWhole, state, version, previous }]
         }
 
         const now = yield* inbox.read(session.userId, known)
-        // One from another database was answered with the whole.
-        let first = accept(now, known !== undefined && known.horizon <= now.horizon)
+        let first = accept(now)
         const feed = new Feed<InboxUpdate>(stream, heartbeat, () => {
           if (first.length > 0) {
             const updates = first
@@ -73,7 +72,7 @@ export class InboxSubscriptions extends Context.Service<
             return updates
           }
           if (!listener.takeNews()) return []
-          return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state, true))
+          return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state))
         })
         return { version, feed }
       })

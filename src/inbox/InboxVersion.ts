@@ -1,42 +1,49 @@
 import { Schema } from "effect"
+import { Horizon, mostRunning } from "./Horizon.ts"
 
-/**
- * A moment in the database's history: all transactions below it have ended. What was read at one is brought up to date by
- * what changed since, whatever was under way; some of that may be known already.
- */
-export const Horizon = Schema.Int.check(Schema.isGreaterThan(0)).pipe(Schema.brand("Horizon"))
-export type Horizon = typeof Horizon.Type
-
-/** What a version of an inbox tells of the copy that has it. */
+/** What the version of an inbox says about the copy that has it. */
 export interface InboxVersion {
+  /** Which transactions the copy includes. */
   readonly horizon: Horizon
-  /** How many conversations are in it. One that was added changed since the horizon, one that is gone did not. */
+  /** The number of conversations in it. A conversation that was added has new rows; one that is gone leaves none to tell so. */
   readonly count: number
   /** How often the user's acquaintances had changed. */
   readonly revision: number
-  /**
-   * A hash of which transactions wrote what is known from above the horizon: who comes back at the horizon reads that
-   * again, and sees whether it is what they know. A long transaction of anybody's holds a horizon in place.
-   */
-  readonly above: number
+  /** A fingerprint of the conversations that a read from this horizon could repeat. */
+  readonly recent: number
 }
 
 /** The version of what was read. */
-export const versionOf = (read: {
-  readonly horizon: Horizon
-  readonly ids: ReadonlyArray<unknown>
-  readonly revision: number
-  readonly above: number
-}): InboxVersion => ({ horizon: read.horizon, count: read.ids.length, revision: read.revision, above: read.above })
+export const versionOf = ({
+  horizon,
+  ids,
+  recent,
+  revision
+}: Omit<InboxVersion, "count"> & { readonly ids: ReadonlyArray<unknown> }): InboxVersion => ({
+  horizon,
+  count: ids.length,
+  revision,
+  recent
+})
 
+const pattern = new RegExp(
+  `^(\\d{1,15})\\.(\\d{1,9})\\.(\\d{1,15})\\.(\\d{1,16})(?:\\.(\\d{1,15}(?:-\\d{1,15}){0,${mostRunning - 1}}))?$`
+)
 const isHorizon = Schema.is(Horizon)
 
-/** `undefined` for what is no version of an inbox. */
+/** Reads what {@link formatInboxVersion} wrote; `undefined` for anything else. */
 export const parseInboxVersion = (id: string): InboxVersion | undefined => {
-  const parts = /^(\d{1,15})\.(\d{1,9})\.(\d{1,15})\.(\d{1,16})$/.exec(id)
-  const [, horizon = 0, count = 0, revision = 0, above = 0] = parts?.map(Number) ?? []
-  return isHorizon(horizon) ? { horizon, count, revision, above } : undefined
+  const parts = pattern.exec(id)
+  if (parts === null) return undefined
+  const [next = 0, count = 0, revision = 0, recent = 0] = parts.slice(1, 5).map(Number)
+  const running = (parts[5]?.split("-") ?? []).map((age) => next - Number(age))
+  const horizon = { next, running }
+  return isHorizon(horizon) ? { horizon, count, revision, recent } : undefined
 }
 
-export const formatInboxVersion = ({ above, count, horizon, revision }: InboxVersion): string =>
-  `${horizon}.${count}.${revision}.${above}`
+/** Running transactions, of which there are most often few or none, come last, by how far they are below `next`. */
+export const formatInboxVersion = ({ count, horizon, recent, revision }: InboxVersion): string => {
+  const ages = horizon.running.map((transaction) => horizon.next - transaction)
+  const version = `${horizon.next}.${count}.${revision}.${recent}`
+  return ages.length === 0 ? version : `${version}.${ages.join("-")}`
+}

@@ -46,8 +46,15 @@ async function* readBraid<Page>(
 }
 
 async function* readEvents<Page>(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told<Page>> {
-  for await (const event of readPieces(body, "\n\n")) {
-    if (event.startsWith(":")) continue
+  let lines: Array<string> = []
+  for await (const line of readPieces(body, "\n")) {
+    if (line.startsWith(":")) continue
+    if (line !== "") {
+      lines.push(line)
+      continue
+    }
+    const event = lines.join("\n")
+    lines = []
     const [, name = "", version = "", data = ""] =
       /^event: (snapshot|change)\nid: (\S+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
     yield { version, [name]: JSON.parse(data) }
