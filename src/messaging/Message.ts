@@ -154,6 +154,13 @@ export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({
  */
 export const toJson = (messages: Message | MessagePage): string => JSON.stringify(messages)
 
+/**
+ * Most earlier contents that are kept of a message, and most bytes of them all. With an edit beyond, the oldest go but for the
+ * very first, which tells whether a message is sent again.
+ */
+export const maxVersions = 100
+export const maxVersionBytes = 1_048_576
+
 /** What a message said at `version`, its last one before an edit. */
 export class MessageVersion extends Model.Class<MessageVersion>("MessageVersion")({
   version: Position,

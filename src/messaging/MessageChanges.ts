@@ -3,13 +3,13 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { pageOf, type Page, type Place } from "../Paging.ts"
+import { pageBytes, pageOf, type Page, type Place } from "../Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position, Role } from "./Conversation.ts"
 import type { Message } from "./Message.ts"
-import { MessageId, MessageVersion, StaleVersion } from "./Message.ts"
+import { maxVersionBytes, maxVersions, MessageId, MessageVersion, StaleVersion } from "./Message.ts"
 import { mentionedNames } from "./Mentions.ts"
 import { reactedAt } from "./MessageRow.ts"
 import { Messages } from "./Messages.ts"
@@ -21,6 +21,12 @@ export interface Target {
   readonly id: MessageId
 }
 
+/** Earlier contents of a message, and the version after which they go on; `null` at the end. */
+export interface VersionPage {
+  readonly versions: ReadonlyArray<MessageVersion>
+  readonly next: Position | null
+}
+
 /**
  * Changes of messages that are in the log already. Each takes the next position under the conversation's row lock and
  * moves the message's `version` there; one that changes nothing takes none. Lists keep the conversation at its place: only a
@@ -30,7 +36,8 @@ export class MessageChanges extends Context.Service<
   MessageChanges,
   {
     /**
-     * Replaces the text of a message of the caller's, and whom it mentions. What it said before is kept. `expected`, where
+     * Replaces the text of a message of the caller's, and whom it mentions. What it said before is kept, within
+     * `maxVersions` and `maxVersionBytes`. `expected`, where
      * given, is the version that the caller knows; a text that is there already is there, whatever was known.
      */
     readonly edit: (
@@ -61,11 +68,13 @@ export class MessageChanges extends Context.Service<
       limit: number,
       after: Place | undefined
     ) => Effect.Effect<Page<Reactor>, NotFound | DatabaseUnavailable>
-    /** What a message said before it was edited, from the first on. */
+    /** What a message said before it was edited, from the first on, or after the version where a page has ended. */
     readonly history: (
       caller: UserId,
-      target: Target
-    ) => Effect.Effect<ReadonlyArray<MessageVersion>, NotFound | DatabaseUnavailable>
+      target: Target,
+      limit: number,
+      after?: Position
+    ) => Effect.Effect<VersionPage, NotFound | DatabaseUnavailable>
   }
 >()("xfchat/messaging/MessageChanges") {
   static readonly layer = Layer.effect(
@@ -133,6 +142,25 @@ export class MessageChanges extends Context.Service<
         if (head !== undefined) yield* bus.publish([Change.Log({ conversationId, head })])
       }, catchDatabaseErrors)
 
+      // By the primary keys. The content that is kept now is not yet among those that are there: it is the newest of them.
+      const keepVersion = ({ conversationId, id }: Target) => sql`
+        WITH there AS (
+          SELECT version, min(version) OVER () AS first, row_number() OVER newest AS place,
+            sum(octet_length(content)) OVER newest AS bytes,
+            first_value(octet_length(content)) OVER (ORDER BY version) AS first_bytes
+          FROM message_versions WHERE conversation_id = ${conversationId} AND message_id = ${id}
+          WINDOW newest AS (ORDER BY version DESC)
+        ), kept AS (
+          INSERT INTO message_versions (conversation_id, message_id, version, content, written_at)
+          SELECT conversation_id, id, version, content, coalesce(edited_at, created_at) FROM chat_messages
+          WHERE conversation_id = ${conversationId} AND id = ${id}
+          RETURNING octet_length(content) AS bytes
+        )
+        DELETE FROM message_versions v USING there, kept
+        WHERE v.conversation_id = ${conversationId} AND v.message_id = ${id} AND v.version = there.version
+          AND there.version > there.first
+          AND (there.place > ${maxVersions - 2} OR there.first_bytes + there.bytes + kept.bytes > ${maxVersionBytes})`
+
       const edit = Effect.fn("MessageChanges.edit")(function* (
         caller: UserId,
         target: Target,
@@ -152,10 +180,7 @@ export class MessageChanges extends Context.Service<
             if (expected !== undefined && expected !== found.version) {
               return yield* new StaleVersion({ detail: `The message is at version ${found.version}.` })
             }
-            yield* sql`
-              INSERT INTO message_versions (conversation_id, message_id, version, content, written_at)
-              SELECT conversation_id, id, version, content, coalesce(edited_at, created_at) FROM chat_messages
-              WHERE conversation_id = ${conversationId} AND id = ${id}`
+            yield* keepVersion(target)
             yield* sql`
               UPDATE chat_messages
               SET content = ${content}, edited_at = statement_timestamp(), updated_at = statement_timestamp(),
@@ -288,17 +313,31 @@ export class MessageChanges extends Context.Service<
 
       // By the primary key of message_versions.
       const findVersions = SqlSchema.findAll({
-        Request: TargetOf,
-        Result: MessageVersion,
-        execute: ({ conversationId, id }) => sql`
-          SELECT version, content, written_at AS "writtenAt" FROM message_versions
-          WHERE conversation_id = ${conversationId} AND message_id = ${id} ORDER BY version`
+        Request: Schema.Struct({ ...TargetOf.fields, after: Position, limit: Schema.Int }),
+        Result: Schema.Struct({ ...MessageVersion.fields, hasNext: Schema.Boolean }),
+        execute: ({ after, conversationId, id, limit }) => sql`
+          SELECT version, content, written_at AS "writtenAt", next IS NOT NULL AS "hasNext" FROM (
+            SELECT version, content, written_at, lead(version) OVER history AS next, octet_length(content) AS own_bytes,
+              sum(octet_length(content)) OVER (history ROWS UNBOUNDED PRECEDING) AS bytes
+            FROM message_versions WHERE conversation_id = ${conversationId} AND message_id = ${id} AND version > ${after}
+            WINDOW history AS (ORDER BY version) ORDER BY version LIMIT ${limit}
+          ) v WHERE bytes - own_bytes < ${pageBytes} ORDER BY version`
       })
 
-      const history = Effect.fn("MessageChanges.history")(function* (caller: UserId, { conversationId, id }: Target) {
+      const history = Effect.fn("MessageChanges.history")(function* (
+        caller: UserId,
+        { conversationId, id }: Target,
+        limit: number,
+        after: Position = Position.make(0)
+      ) {
         const { messageType } = yield* messages.get(caller, conversationId, id)
-        if (messageType === "hidden") return []
-        return yield* findVersions({ caller, conversationId, id })
+        if (messageType === "hidden") return { versions: [], next: null }
+        const found = yield* findVersions({ caller, conversationId, id, after, limit })
+        const last = found.at(-1)
+        return {
+          versions: found.map(({ hasNext: _, ...version }) => new MessageVersion(version)),
+          next: last?.hasNext === true ? last.version : null
+        }
       }, catchDatabaseErrors)
 
       return MessageChanges.of({ edit, erase, react, unreact, reactors, history })

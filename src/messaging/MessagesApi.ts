@@ -13,6 +13,8 @@ import {
   MessageId,
   MessageIdReused,
   MessagePage,
+  maxVersionBytes,
+  maxVersions,
   MessageVersion,
   StaleVersion,
   TextContent
@@ -87,9 +89,18 @@ export class MessagesApi extends HttpApiGroup.make("messages")
     }).annotate(OpenApi.Description, "Erases a message; a tombstone stays. By its author, or who leads the group."),
     HttpApiEndpoint.get("history", "/conversations/:id/messages/:messageId/history", {
       params: message,
-      success: Schema.Struct({ versions: Schema.Array(MessageVersion.json) }),
+      query: { limit: Schema.optionalKey(Limit), after: Schema.optionalKey(Position) },
+      success: Schema.Struct({
+        versions: Schema.Array(MessageVersion.json),
+        /** Leads on; `null` where there is no more. */
+        after: Schema.NullOr(Schema.String)
+      }),
       error: NotFound
-    }).annotate(OpenApi.Description, "What a message said before it was edited."),
+    }).annotate(
+      OpenApi.Description,
+      "What a message said before it was edited, the first content first. Kept are the first and the latest ones, at most " +
+        `${maxVersions} and ${maxVersionBytes / 1_024} KiB of them.`
+    ),
     HttpApiEndpoint.put("react", "/conversations/:id/messages/:messageId/reactions/:emoji", {
       params: { ...message, emoji: Emoji },
       success: HttpApiSchema.NoContent,

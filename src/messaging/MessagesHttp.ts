@@ -109,9 +109,11 @@ export const MessagesHttp = HttpApiBuilder.group(
         yield* changes.erase(userId, { conversationId: params.id, id: params.messageId })
       }),
 
-      history: Effect.fnUntraced(function* ({ params }) {
+      history: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultLimit } }) {
         const { userId } = yield* CurrentSession
-        return { versions: yield* changes.history(userId, { conversationId: params.id, id: params.messageId }) }
+        const target = { conversationId: params.id, id: params.messageId }
+        const { next, versions } = yield* changes.history(userId, target, limit, after)
+        return { versions, after: next === null ? null : String(next) }
       }),
 
       react: Effect.fnUntraced(function* ({ params }) {

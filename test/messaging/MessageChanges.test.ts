@@ -53,12 +53,12 @@ layer(TestServices)("An edit", (it) => {
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "first")
-      assert.deepStrictEqual(yield* changes.history(eve.id, targetOf(sent)), [])
+      assert.deepStrictEqual((yield* changes.history(eve.id, targetOf(sent), 200)).versions, [])
       yield* changes.react(ada.id, targetOf(sent), "👍")
       const reacted = yield* messages.get(ada.id, id, sent.id)
       const second = yield* changes.edit(grace.id, targetOf(sent), "second")
       yield* changes.edit(grace.id, targetOf(sent), "third")
-      const versions = yield* changes.history(eve.id, targetOf(sent))
+      const { versions } = yield* changes.history(eve.id, targetOf(sent), 200)
       assert.deepStrictEqual(
         versions.map(({ content, version, writtenAt }) => ({ content, version, writtenAt })),
         [
@@ -129,7 +129,7 @@ layer(TestServices)("An edit", (it) => {
       const edited = yield* changes.edit(grace.id, targetOf(sent), "second", sent.version)
       assert.deepStrictEqual(yield* changes.edit(grace.id, targetOf(sent), "second", sent.version), edited)
       assert.strictEqual(yield* headOf(ada, id), edited.version)
-      assert.strictEqual((yield* changes.history(ada.id, targetOf(sent))).length, 1)
+      assert.strictEqual((yield* changes.history(ada.id, targetOf(sent), 200)).versions.length, 1)
     })
   )
 
@@ -164,7 +164,7 @@ layer(TestServices)("An edit", (it) => {
       // The edited message is where it was posted, and where it last changed: its earlier changes are places no more.
       assert.strictEqual(log.length, 13)
       assert.strictEqual(new Set(log.map(({ position }) => position)).size, 13)
-      assert.strictEqual((yield* changes.history(ada.id, targetOf(sent))).length, 10)
+      assert.strictEqual((yield* changes.history(ada.id, targetOf(sent), 200)).versions.length, 10)
     })
   )
 })
@@ -189,7 +189,7 @@ layer(TestServices)("A deletion", (it) => {
       for (const words of ["xylophone", "glockenspiel", ":vibraphone:"]) {
         assert.deepStrictEqual(yield* tablesWith(words), [])
       }
-      assert.deepStrictEqual(yield* changes.history(ada.id, targetOf(sent)), [])
+      assert.deepStrictEqual((yield* changes.history(ada.id, targetOf(sent), 200)).versions, [])
       const { conversations } = yield* (yield* Conversations).list(ada.id, 1, undefined)
       assert.deepInclude(conversations[0]?.lastMessage, { id: sent.id, preview: null })
     })

@@ -72,7 +72,8 @@ layer(TestServices)("Who joins a group", (it) => {
       assert.deepStrictEqual(yield* seenBy(eve, id, "secret"), inEveryWay(texts))
       assert.deepStrictEqual(yield* seenBy(ada, id, "secret"), inEveryWay(texts))
       assert.strictEqual((yield* (yield* Messages).get(eve.id, id, earlier.id)).id, earlier.id)
-      const versions = yield* (yield* MessageChanges).history(eve.id, { conversationId: id, id: edited.id })
+      const changes = yield* MessageChanges
+      const { versions } = yield* changes.history(eve.id, { conversationId: id, id: edited.id }, 200)
       assert.deepStrictEqual(
         versions.map(({ content }) => content),
         ["another earlier secret"]
@@ -103,7 +104,7 @@ layer(TestServices)("Who joins a group", (it) => {
       const target = { conversationId: id, id: earlier.id }
       const attempts: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
         messages.get(eve.id, id, earlier.id),
-        changes.history(eve.id, { conversationId: id, id: edited.id }),
+        changes.history(eve.id, { conversationId: id, id: edited.id }, 200),
         changes.react(eve.id, target, "👍"),
         changes.edit(eve.id, target, "mine"),
         changes.erase(eve.id, target)
@@ -161,7 +162,7 @@ layer(TestServices)("Who leaves a group", (it) => {
           changes.erase(eve.id, target),
           changes.react(eve.id, target, "👍"),
           changes.unreact(eve.id, target, "👍"),
-          changes.history(eve.id, { conversationId: id, id: earlier.id }),
+          changes.history(eve.id, { conversationId: id, id: earlier.id }, 200),
           receipts.put(eve.id, id, { readSeq: head })
         ]
         for (const attempt of attempts) assert.strictEqual(yield* refusal(attempt), "NotFound")

@@ -69,7 +69,7 @@ layer(TestServices)("What somebody writes whom I have blocked", (it) => {
       yield* changes.edit(eve.id, { conversationId: id, id: messageId }, `${word} again`)
       assert.deepStrictEqual(yield* messages.search(ada.id, word, undefined, 10), [])
       assert.strictEqual((yield* messages.search(eve.id, word, undefined, 10)).length, 1)
-      assert.deepStrictEqual(yield* changes.history(ada.id, { conversationId: id, id: messageId }), [])
+      assert.deepStrictEqual((yield* changes.history(ada.id, { conversationId: id, id: messageId }, 200)).versions, [])
       const { conversations } = yield* (yield* Inbox).read(ada.id, undefined)
       assert.deepInclude(conversations[0], { unreadCount: 0 })
       assert.deepInclude(conversations[0]?.lastMessage, { messageType: "hidden", senderId: null, preview: null })

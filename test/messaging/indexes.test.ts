@@ -136,7 +136,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
           messages: [message]
         } = yield* messages.page(id, view, { limit: 1 })
         if (message === undefined) return assert.fail("the conversation is empty")
-        yield* (yield* MessageChanges).history(ada.id, { conversationId: id, id: message.id })
+        yield* (yield* MessageChanges).history(ada.id, { conversationId: id, id: message.id }, 200)
       })
     },
     "who may see whom": {

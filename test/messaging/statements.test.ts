@@ -148,7 +148,7 @@ const endpoints: Record<
     ({ asAda, message }) => asAda.messages.edit({ params: message, payload: { content: "a loom" } })
   ],
   "messages.erase": [9, ({ asAda, message }) => asAda.messages.erase({ params: message })],
-  "messages.history": [3, ({ asAda, message }) => asAda.messages.history({ params: message })],
+  "messages.history": [3, ({ asAda, message }) => asAda.messages.history({ params: message, query: {} })],
   "messages.react": [8, ({ asAda, message }) => asAda.messages.react({ params: { ...message, emoji: "👍" } })],
   "messages.unreact": [7, ({ asAda, message }) => asAda.messages.unreact({ params: { ...message, emoji: "🎉" } })],
   "messages.reactors": [
