@@ -335,7 +335,7 @@ export class MessageChanges extends Context.Service<
         const found = yield* findVersions({ caller, conversationId, id, after, limit })
         const last = found.at(-1)
         return {
-          versions: found.map(({ hasNext: _, ...version }) => new MessageVersion(version)),
+          versions: found.map(({ content, version, writtenAt }) => new MessageVersion({ content, version, writtenAt })),
           next: last?.hasNext === true ? last.version : null
         }
       }, catchDatabaseErrors)

@@ -12,20 +12,11 @@ import {
 } from "../../src/messaging/Reaction.ts"
 import type { Place } from "../../src/Paging.ts"
 import { TestServices } from "../../src/testing/index.ts"
+import { sequences, singles } from "./emoji.ts"
 import { groupOf, headOf, people, post } from "./group.ts"
 
 const decode = Schema.decodeUnknownOption(Emoji)
 const canonical = (text: string) => Option.getOrUndefined(decode(text))
-
-/** Every emoji of one code point, fully qualified. */
-const singles = Array.from({ length: 0x110000 }, (_, point) => point)
-  .filter((point) => point < 0xd800 || point > 0xdfff)
-  .map((point) => String.fromCodePoint(point))
-  .flatMap((text) => [text, `${text}\ufe0f`])
-  .filter((text) => /^\p{RGI_Emoji}$/v.test(text))
-
-/** Emoji of several code points, fully qualified. */
-const sequences = ["👍🏽", "✌🏿", "1️⃣", "#️⃣", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🏴‍☠️", "👨‍👩‍👧‍👦", "👩🏻‍❤️‍💋‍👩🏿", "🏳️‍🌈", "👁️‍🗨️", "🕵🏽‍♂️", "🕵️‍♂️", "❤️‍🔥", "🐻‍❄️", "🧑🏾‍🚒", "⛹️‍♀️"]
 
 const Qualified = Schema.Literals([...singles, ...sequences])
 const ShortCode = Schema.String.check(Schema.isPattern(/^:[a-z0-9_+-]{1,62}:$/))

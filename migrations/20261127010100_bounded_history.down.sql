@@ -1,0 +1,2 @@
+-- Takes back 20261127010100_bounded_history. Earlier contents of messages that it removed, all beyond 100 or 1 MiB of one
+-- message, cannot come back.
