@@ -52,16 +52,37 @@ export const Problem =
 /** What cannot be read: no JSON, or a header that breaks its syntax. */
 export class MalformedRequest extends Problem<MalformedRequest>()("MalformedRequest") {}
 
-/** What can be read but is not what the schema takes: each member that is wrong, and how. */
+/** Most errors in one answer. */
+export const mostErrors = 20
+
+/** Most characters of a member's name, and of a message, in an answer. */
+const mostCharacters = 200
+
+const InvalidMember = Schema.Struct({
+  /** Where: `params`, `query`, `headers` or `payload`, then the names of the members. */
+  path: Schema.Array(Schema.String),
+  message: Schema.String
+})
+export type InvalidMember = typeof InvalidMember.Type
+
+/** A request that can be read but is not what the schema takes: each member that is wrong, and how. See {@link invalid}. */
 export class ValidationFailed extends Problem<ValidationFailed>()("ValidationFailed", {
-  errors: Schema.Array(
-    Schema.Struct({
-      /** Where: `params`, `query`, `headers` or `payload`, then the names of the members. */
-      path: Schema.Array(Schema.String),
-      message: Schema.String
-    })
-  )
+  errors: Schema.Array(InvalidMember),
+  /** How many more errors there are, beyond the first 20. */
+  omittedErrors: Schema.optionalKey(Schema.Int)
 }) {}
+
+/** The error of any number of invalid members. Its size has a bound, whatever the caller sent. */
+export const invalid = (members: ReadonlyArray<InvalidMember>): ValidationFailed => {
+  const omitted = members.length - mostErrors
+  return new ValidationFailed({
+    errors: members.slice(0, mostErrors).map(({ message, path }) => ({
+      path: path.slice(0, mostErrors).map((name) => name.slice(0, mostCharacters)),
+      message: message.slice(0, mostCharacters)
+    })),
+    ...(omitted > 0 ? { omittedErrors: omitted } : {})
+  })
+}
 
 /** What is asked for is not there, or the caller may not know that it is. */
 export class NotFound extends Problem<NotFound>()("NotFound") {}

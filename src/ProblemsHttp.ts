@@ -1,4 +1,4 @@
-import { Cause, Effect, Layer, Predicate, Schema, SchemaIssue } from "effect"
+import { Cause, Effect, Layer, Predicate, SchemaIssue } from "effect"
 import type { Types } from "effect"
 import {
   FindMyWay,
@@ -8,48 +8,45 @@ import {
   HttpServerRespondable,
   HttpServerResponse
 } from "effect/http"
-import { HttpApi, HttpApiError } from "effect/http-api"
+import { HttpApi, HttpApiError, type HttpApiEndpoint } from "effect/http-api"
+import { IncomingMessage } from "node:http"
 import { Api } from "./Api.ts"
 import * as Configuration from "./Configuration.ts"
 import { logOf } from "./Log.ts"
+import { payloadBounds } from "./PayloadBounds.ts"
 import {
+  type MalformedRequest,
   InternalError,
-  MalformedRequest,
+  invalid,
   MethodNotAllowed,
   NotFound,
   RequestTimeout,
-  ValidationFailed,
   type PayloadTooLarge,
   type ServerBusy,
-  type UnsupportedMediaType
+  type UnsupportedMediaType,
+  type ValidationFailed
 } from "./Problem.ts"
 import { Problems } from "./ProblemsApi.ts"
-import { readBody } from "./RequestBody.ts"
-import { isDeno } from "./Runtime.ts"
+import { parseBody, readBody } from "./RequestBody.ts"
 
 const log = logOf("xfchat/http")
-
-const parseJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
 
 const toIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const validationFailed = ({ cause, kind }: HttpApiError.HttpApiSchemaError) =>
-  new ValidationFailed({
-    errors: toIssues(cause.issue).issues.map(({ path = [], message }) => ({
+  invalid(
+    toIssues(cause.issue).issues.map(({ path = [], message }) => ({
       path: [kind.toLowerCase(), ...path.map((segment) => String(typeof segment === "object" ? segment.key : segment))],
       message
     }))
-  })
+  )
 
-/** 400 for a body that is no JSON, 422 for what is well-formed and refused. What we cannot encode is our own mistake. */
+/** 400 for a body that is not JSON, 422 for a well-formed one that is refused. An answer that we cannot encode is a defect. */
 const explainRefusal = Effect.fnUntraced(function* (error: HttpApiError.HttpApiSchemaError) {
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return yield* Effect.die(error)
   if (error.kind === "Payload") {
     const request = yield* HttpServerRequest.HttpServerRequest
-    yield* request.text.pipe(
-      Effect.flatMap(parseJson),
-      Effect.mapError(() => new MalformedRequest({ detail: "The body is not JSON." }))
-    )
+    yield* parseBody(yield* Effect.orDie(request.text))
   }
   return yield* validationFailed(error)
 })
@@ -76,16 +73,20 @@ type Refusal =
 export const ProblemsLive = Layer.effect(
   Problems,
   Effect.map(Configuration.serverRequestTimeout, (duration) => {
-    // Node's server sees to it that a body arrives in time; Deno's waits for ever.
-    const readBodyInTime = isDeno
-      ? Effect.timeoutOrElse(readBody, {
-          duration,
-          orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
-        })
-      : readBody
+    // Node's server sees to it that a body arrives in time; a host of fetch handlers waits for ever.
+    const inTime = Effect.timeoutOrElse({
+      duration,
+      orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
+    })
+    const readBodyInTime = (endpoint: HttpApiEndpoint.Top) => {
+      const read = readBody(payloadBounds(endpoint))
+      return HttpServerRequest.HttpServerRequest.use(({ source }) =>
+        source instanceof IncomingMessage ? read : inTime(read)
+      )
+    }
     return Problems.of((handler, { endpoint }) =>
       Effect.catch(
-        endpoint.payload.size > 0 ? Effect.andThen(readBodyInTime, handler) : handler,
+        endpoint.payload.size > 0 ? Effect.andThen(readBodyInTime(endpoint), handler) : handler,
         (
           error: Types.unhandled | Refusal
         ): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>

@@ -1,19 +1,17 @@
 import { ByteSize, Effect } from "effect"
-import { HttpIncomingMessage, HttpServerRequest } from "effect/http"
+import { Headers, HttpEffect, HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { isUtf8 } from "node:buffer"
 import { IncomingMessage } from "node:http"
 import { CurrentPlace } from "./InFlight.ts"
-import { MalformedRequest, PayloadTooLarge, ServerBusy, UnsupportedMediaType } from "./Problem.ts"
+import type { PayloadBounds } from "./PayloadBounds.ts"
+import { invalid, MalformedRequest, PayloadTooLarge, ServerBusy, UnsupportedMediaType } from "./Problem.ts"
 
-/** Most bytes: the longest message, with each of its bytes written as a JSON escape of six. */
-const maxSize = ByteSize.fromInputUnsafe("512 KiB")
-const maxBytes = ByteSize.toNumberUnsafe(maxSize)
-
-const tooLarge = () => new PayloadTooLarge({ detail: `A request body has at most ${maxBytes} bytes.` })
+const tooLarge = (most: number) =>
+  new PayloadTooLarge({ detail: `The body of this request has at most ${most} bytes.` })
 const incomplete = () => new MalformedRequest({ detail: "The body ended before it was complete." })
 
 /** From Node's own request, at a fifth of what it costs by a stream of Effect's: each message is sent in one. */
-const readOfNode = (source: IncomingMessage) =>
+const readOfNode = (source: IncomingMessage, most: number) =>
   Effect.callback<Uint8Array, PayloadTooLarge | MalformedRequest>((resume) => {
     const chunks: Array<Uint8Array> = []
     let size = 0
@@ -21,11 +19,11 @@ const readOfNode = (source: IncomingMessage) =>
     const onData = (chunk: Uint8Array) => {
       size += chunk.length
       chunks.push(chunk)
-      if (size <= maxBytes) return
+      if (size <= most) return
       stop()
       // What is left is thrown away, so that the client reads the answer.
       source.resume()
-      resume(Effect.fail(tooLarge()))
+      resume(Effect.fail(tooLarge(most)))
     }
     const onEnd = () => {
       stop()
@@ -37,32 +35,77 @@ const readOfNode = (source: IncomingMessage) =>
   })
 
 /** As Effect reads it, which also tells a client to go on that waits for that (RFC 9110, 10.1.1). */
-const readOf = (request: HttpServerRequest.HttpServerRequest) =>
+const readOf = (request: HttpServerRequest.HttpServerRequest, most: number) =>
   request.arrayBuffer.pipe(
-    Effect.provideService(HttpIncomingMessage.MaxBodySize, maxSize),
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(most)),
     Effect.mapBoth({
       onSuccess: (bytes) => new Uint8Array(bytes),
       onFailure: ({ reason }) =>
-        reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge" ? tooLarge() : incomplete()
+        reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge" ? tooLarge(most) : incomplete()
     })
   )
 
-const decoder = new TextDecoder()
+export const parseBody = (text: string) =>
+  Effect.try({
+    try: (): unknown => JSON.parse(text),
+    catch: () => new MalformedRequest({ detail: "The body is not JSON." })
+  })
 
-/** Reads a body as JSON takes it, within its bounds. It is the request's `text` from then on. */
-export const readBody = Effect.gen(function* () {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  const { headers, source } = request
+/** Whether a request says that it has a body (RFC 9112, 6.3), which may still be empty where its length is not told. */
+const hasBody = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
+
+/** Fails with 415 unless a body is JSON, and is sent as it is. The answer names the encoding to use (RFC 9110, 12.5.3). */
+const requireJson = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
   const mediaType = (headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase()
   if (mediaType !== "application/json") {
     return yield* new UnsupportedMediaType({ detail: "Send `Content-Type: application/json`." })
   }
+  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "identity"
+  if (encoding === "identity" || encoding === "") return
+  yield* HttpEffect.appendPreResponseHandler((_, response) =>
+    Effect.succeed(HttpServerResponse.setHeader(response, "accept-encoding", "identity"))
+  )
+  return yield* new UnsupportedMediaType({ detail: "Send the body uncompressed, without `Content-Encoding`." })
+})
+
+const decoder = new TextDecoder()
+
+/** The text of a body, read as JSON takes it and within its bounds. */
+const readText = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, bounds: PayloadBounds) {
+  const { headers, source } = request
   const place = yield* CurrentPlace
   place.leave()
   const bytes = yield* source instanceof IncomingMessage && headers["expect"] === undefined
-    ? readOfNode(source)
-    : readOf(request)
+    ? readOfNode(source, bounds.maxBytes)
+    : readOf(request, bounds.maxBytes)
   if (!place.take()) return yield* new ServerBusy({ detail: "Try again in a moment." })
   if (!isUtf8(bytes)) return yield* new MalformedRequest({ detail: "The body is not UTF-8." })
-  Object.defineProperty(request, "text", { value: Effect.succeed(decoder.decode(bytes)) })
+  return decoder.decode(bytes)
+})
+
+/** In a shorter body there is not enough to be worth the look: it costs as much as to decode it. */
+const excessFrom = 4_096
+
+const setText = (request: HttpServerRequest.HttpServerRequest, text: string) =>
+  Object.defineProperty(request, "text", { value: Effect.succeed(text) })
+
+/**
+ * Reads the body of the current request, and refuses one that is larger than its schema takes. It is the request's `text`
+ * from then on. Where all members are optional, no body is an empty object.
+ */
+export const readBody = Effect.fnUntraced(function* (bounds: PayloadBounds) {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (!hasBody(request) && bounds.isOptional) {
+    // The type of what is not there does not matter: `curl --data ''` says that it is a form.
+    const headers = Headers.remove(request.headers, "content-type")
+    return void Object.defineProperty(setText(request, "{}"), "headers", { value: headers })
+  }
+  if (hasBody(request)) yield* requireJson(request)
+  const text = yield* readText(request, bounds)
+  if (text.length >= excessFrom) {
+    const excess = bounds.excessOf(yield* parseBody(text))
+    if (excess.length > 0) return yield* invalid(excess)
+  }
+  setText(request, text === "" && bounds.isOptional ? "{}" : text)
 })

@@ -14,6 +14,17 @@ const storable = Schema.makeFilter(
  */
 export const Text = Schema.String.check(storable)
 
+const encoder = new TextEncoder()
+
+/** A bound on the length of a text as UTF-8. */
+export const isMaxBytes = (most: number) =>
+  Schema.makeFilter(
+    (text: string) =>
+      // A UTF-16 unit is at most three bytes: most texts need no counting.
+      text.length * 3 <= most || encoder.encode(text).length <= most || `must be at most ${most} bytes`,
+    { toJsonSchema: () => ({ maxLength: most, "x-maxBytes": most }) }
+  )
+
 /**
  * Characters of which nothing is seen, or which reorder what is seen: a name with them looks like another one, and a file
  * like one of another kind.
@@ -39,5 +50,8 @@ export const Line = (maximum: number) =>
 
 /** A UUID of any version in its canonical, lower-case form: what PostgreSQL answers equals what the caller asked with. */
 export const Uuid = Schema.String.check(
-  Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, { message: "must be a UUID" })
+  Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, {
+    message: "must be a UUID",
+    toJsonSchema: () => ({ format: "uuid", maxLength: 36, "x-maxBytes": 36 })
+  })
 ).pipe(Schema.decode(SchemaTransformation.toLowerCase()))

@@ -1,13 +1,14 @@
 import { Schema } from "effect"
 import { Model } from "effect/schema"
 import { Problem } from "../Problem.ts"
-import { Line, Text, Uuid } from "../Text.ts"
+import { isMaxBytes, Line, Text, Uuid } from "../Text.ts"
 
 export const UserId = Uuid.pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 
 /** 3 to 30 ASCII letters, digits and underscores, a letter first. Unique whatever the case. */
 export const Username = Schema.String.check(
+  Schema.isMaxLength(30),
   Schema.isPattern(/^[A-Za-z][A-Za-z0-9_]{2,29}$/, {
     message: "must be 3 to 30 letters, digits or underscores, with a letter first"
   })
@@ -45,16 +46,10 @@ export const AvatarUrl = Text.check(
   Schema.makeFilter((text: string) => URL.canParse(text) || "must be an https URL", { identifier: "Url" })
 )
 
-const encoder = new TextEncoder()
-
 /** At least 8 characters; at most 1,024 bytes, so that hashing has a bounded cost. */
-export const Password = Schema.RedactedFromValue(
-  Text.check(
-    Schema.isMinCodePoints(8),
-    Schema.makeFilter((text: string) => encoder.encode(text).length <= 1024 || "must be at most 1,024 bytes")
-  ),
-  { label: "password" }
-)
+export const Password = Schema.RedactedFromValue(Text.check(Schema.isMinCodePoints(8), isMaxBytes(1024)), {
+  label: "password"
+})
 
 /** A time as RFC 3339 in JSON and as timestamptz in the database. */
 export const Timestamp = Model.Field({

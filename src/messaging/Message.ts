@@ -2,7 +2,7 @@ import { Effect, Predicate, Schema } from "effect"
 import { Model } from "effect/schema"
 import { Timestamp, UserId } from "../auth/Account.ts"
 import { Problem } from "../Problem.ts"
-import { Line, Text, Uuid } from "../Text.ts"
+import { isMaxBytes, Line, Text, Uuid } from "../Text.ts"
 import { ConversationId, History, Position, Role } from "./Conversation.ts"
 import { maxReactions, Reaction } from "./Reaction.ts"
 
@@ -13,18 +13,7 @@ export type MessageId = typeof MessageId.Type
 /** Most bytes of a message's content as UTF-8; the database has the same limit. */
 export const maxContentBytes = 65_536
 
-const encoder = new TextEncoder()
-
-export const TextContent = Text.check(
-  Schema.isMinLength(1),
-  Schema.makeFilter(
-    (text: string) =>
-      // A UTF-16 unit is at most three bytes: most texts need no counting.
-      text.length * 3 <= maxContentBytes ||
-      encoder.encode(text).length <= maxContentBytes ||
-      `must be at most ${maxContentBytes} bytes`
-  )
-)
+export const TextContent = Text.check(Schema.isMinLength(1), isMaxBytes(maxContentBytes))
 
 const Url = Text.check(
   Schema.isMaxLength(2_048),
@@ -45,7 +34,10 @@ export const FileContent = Schema.Struct({
   filename: Line(255),
   /** Bytes. */
   size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-  mimeType: Schema.String.check(Schema.isPattern(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/, { message: "must be a media type" }))
+  mimeType: Schema.String.check(
+    Schema.isMaxLength(129),
+    Schema.isPattern(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/, { message: "must be a media type" })
+  )
 }).annotate({ identifier: "FileContent" })
 
 /** What the server itself says in a conversation's log. */
