@@ -29,8 +29,10 @@ import { MessageChanges } from "./messaging/MessageChanges.ts"
 import { Messages } from "./messaging/Messages.ts"
 import { MessagesHttp } from "./messaging/MessagesHttp.ts"
 import { Outbox } from "./messaging/Outbox.ts"
+import { Ownership } from "./messaging/Ownership.ts"
 import { Participants } from "./messaging/Participants.ts"
 import { Visibility } from "./messaging/Visibility.ts"
+import { Removal } from "./messaging/Removal.ts"
 import { Receipts } from "./messaging/Receipts.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
 import { AdminHttp } from "./operations/AdminHttp.ts"
@@ -76,7 +78,9 @@ export const ServicesLive = Layer.mergeAll(
       Draining.layer
     )
   ),
-  Layer.provideMerge(Layer.mergeAll(SystemMessages.layer, Blocks.layer, People.layer, Reaches.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(SystemMessages.layer, Ownership.layer, Removal.layer, Blocks.layer, People.layer, Reaches.layer)
+  ),
   Layer.provideMerge(Layer.mergeAll(Pairs.layer, Visibility.layer)),
   Layer.provideMerge(Accounts.layer),
   Layer.provideMerge(

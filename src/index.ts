@@ -33,9 +33,11 @@ export { Memberships } from "./messaging/Memberships.ts"
 export { Messages } from "./messaging/Messages.ts"
 export { MessageChanges } from "./messaging/MessageChanges.ts"
 export { Outbox } from "./messaging/Outbox.ts"
+export { Ownership } from "./messaging/Ownership.ts"
 
 export { Participants } from "./messaging/Participants.ts"
 export { Receipts } from "./messaging/Receipts.ts"
+export { Removal } from "./messaging/Removal.ts"
 export { Visibility } from "./messaging/Visibility.ts"
 export { SystemMessages } from "./messaging/SystemMessages.ts"
 

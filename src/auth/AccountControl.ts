@@ -2,6 +2,7 @@ import { Context, Data, Effect, Layer, Schema, Stream, type Redacted } from "eff
 import { SqlClient, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { Memberships } from "../messaging/Memberships.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../Problem.ts"
 import { UserId } from "./Account.ts"
 import { Passwords } from "./Passwords.ts"
@@ -28,7 +29,10 @@ const decodeState = Schema.decodeUnknownEffect(AccountState)
 export class AccountControl extends Context.Service<
   AccountControl,
   {
-    /** Ends all sessions of an account, and opens none any more: its login answers as to a wrong password. */
+    /**
+     * Ends all sessions of an account, and opens none any more: its login answers as to a wrong password. The groups that it
+     * owns pass to others who can sign in, where there are any; it stays in them.
+     */
     readonly disable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
     /** Takes that back. */
     readonly enable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
@@ -46,6 +50,7 @@ export class AccountControl extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const passwords = yield* Passwords
+      const memberships = yield* Memberships
 
       /** The row of an account that was changed: there is one, or there is no such account. */
       const one = <A>(username: string, [row]: ReadonlyArray<A>) =>
@@ -57,12 +62,15 @@ export class AccountControl extends Context.Service<
 
       // By users_username_key, as the next two.
       const disable = Effect.fn("AccountControl.disable")(function* (username: string) {
-        yield* Effect.gen(function* () {
+        const disabled = yield* Effect.gen(function* () {
           const rows = yield* sql<{ id: UserId }>`
             UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
-          yield* endSessions((yield* one(username, rows)).id)
+          const { id } = yield* one(username, rows)
+          yield* endSessions(id)
+          return id
         }).pipe(inTransaction(sql))
+        yield* memberships.passOnGroups(disabled)
       }, catchDatabaseErrors)
 
       const enable = Effect.fn("AccountControl.enable")(function* (username: string) {

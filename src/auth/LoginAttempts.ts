@@ -26,6 +26,9 @@ const memory = Duration.hours(1)
 
 const sweepInterval = Duration.minutes(10)
 
+/** Attempts that one statement of the sweep deletes. */
+const mostSwept = 1_000
+
 /** The database knows neither logins nor addresses, only the hash of both. */
 const keyOf = ({ address = "", login }: Attempt) =>
   createHash("sha256")
@@ -97,8 +100,11 @@ export class LoginAttempts extends Context.Service<
 
       // By login_attempts_forgotten_at_idx. What another process sweeps at the same time is left to it.
       const sweep = sql`
-        DELETE FROM login_attempts WHERE key IN (
-          SELECT key FROM login_attempts WHERE forgotten_at < now() FOR UPDATE SKIP LOCKED)`.pipe(
+        DELETE FROM login_attempts WHERE key = ANY(ARRAY(
+          SELECT key FROM login_attempts WHERE forgotten_at < now() LIMIT ${mostSwept} FOR UPDATE SKIP LOCKED))
+        RETURNING forgotten_at`.pipe(
+        // In statements that are short, however many are forgotten.
+        Effect.repeat({ while: (swept) => swept.length === mostSwept }),
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of login attempts is delayed"))
       )

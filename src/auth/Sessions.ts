@@ -28,6 +28,9 @@ const mostSessions = 100
 
 const sweepInterval = Duration.hours(1)
 
+/** Sessions that one statement of the sweep deletes. */
+const mostSwept = 1_000
+
 /** For how long a session that has expired is kept: more than the clocks of two processes are apart. */
 const keptExpired = Duration.days(1)
 
@@ -201,10 +204,14 @@ export class Sessions extends Context.Service<
       // By sessions_expires_at_idx. What another process sweeps at the same time is left to it.
       const sweep = Effect.gen(function* () {
         const before = DateTime.subtractDuration(yield* DateTime.now, keptExpired)
-        yield* sql`
-          DELETE FROM sessions WHERE id IN (
-            SELECT id FROM sessions WHERE expires_at < ${DateTime.toDateUtc(before)} FOR UPDATE SKIP LOCKED)`
+        const swept = yield* sql`
+          DELETE FROM sessions WHERE id = ANY(ARRAY(
+            SELECT id FROM sessions WHERE expires_at < ${DateTime.toDateUtc(before)} LIMIT ${mostSwept}
+            FOR UPDATE SKIP LOCKED)) RETURNING id`
+        return swept.length
       }).pipe(
+        // In statements that are short, however many have expired.
+        Effect.repeat({ while: (swept) => swept === mostSwept }),
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of expired sessions is delayed"))
       )

@@ -8,10 +8,16 @@ import { Accounts } from "../auth/Accounts.ts"
 import { LoginAttempts } from "../auth/LoginAttempts.ts"
 import { Passwords } from "../auth/Passwords.ts"
 import { Sessions } from "../auth/Sessions.ts"
+import { Memberships } from "../messaging/Memberships.ts"
+import { Ownership } from "../messaging/Ownership.ts"
+import { Removal } from "../messaging/Removal.ts"
+import { SystemMessages } from "../messaging/SystemMessages.ts"
 import { ChangeBus } from "../streaming/ChangeBus.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
 const Services = Layer.mergeAll(Accounts.layer, AccountControl.layer).pipe(
+  Layer.provide(Memberships.layer),
+  Layer.provide(Layer.mergeAll(SystemMessages.layer, Ownership.layer, Removal.layer)),
   Layer.provide(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer)),
   Layer.provide(CommandDatabase.layer)
 )
@@ -89,7 +95,7 @@ const disable = Command.make("disable", { name }, ({ name }) =>
 ).pipe(
   Command.provide(Services),
   Command.withDescription(
-    "Close an account: its sessions end, and nobody signs in, until it is enabled. Its messages stay."
+    "Close an account: its sessions end, and nobody signs in, until it is enabled. Its messages stay; groups that it owns pass to others."
   )
 )
 

@@ -19,6 +19,7 @@ import {
   type NewGroup
 } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
+import { Removal } from "./Removal.ts"
 import { summaryColumns } from "./SummaryRow.ts"
 import { SystemMessages } from "./SystemMessages.ts"
 
@@ -86,6 +87,7 @@ export class Conversations extends Context.Service<
       const systemMessages = yield* SystemMessages
       const reaches = yield* Reaches
       const usage = yield* Usage
+      const removal = yield* Removal
       const summary = sql.literal(summaryColumns)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
@@ -263,7 +265,7 @@ export class Conversations extends Context.Service<
           if ((yield* locked(caller, id)).role !== "owner") {
             return yield* new Forbidden({ detail: "Only the owner deletes a group." })
           }
-          yield* sql`DELETE FROM conversations WHERE id = ${id}`
+          yield* removal.remove([id])
         }).pipe(inTransaction(sql))
         yield* systemMessages.announce(id, Position.make(0))
       }, catchDatabaseErrors)

@@ -222,7 +222,8 @@ export class Messages extends Context.Service<
         Request: Schema.Array(ConversationId),
         Result: Schema.Struct({ id: ConversationId, head: Position, epoch: Schema.Int }),
         execute: (ids) => sql`
-          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch FROM conversations c WHERE c.id = ANY(${ids}::uuid[])`
+          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch FROM conversations c
+          WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
       })
 
       const heads = Effect.fn("Messages.heads")(

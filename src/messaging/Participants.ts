@@ -7,6 +7,8 @@ import { Reaches } from "../friends/Reach.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
 import { ConversationId, History, maxParticipants, ParticipantLimitReached, Position, Role } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
+import { Ownership } from "./Ownership.ts"
+import { Removal } from "./Removal.ts"
 import { SystemMessages } from "./SystemMessages.ts"
 
 /** Who takes part in a group, and in which role. Each change is a message in the log, in the same transaction. */
@@ -40,6 +42,8 @@ export class Participants extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
       const reaches = yield* Reaches
+      const ownership = yield* Ownership
+      const removal = yield* Removal
 
       // By the primary key.
       const lock = SqlSchema.findAll({
@@ -139,10 +143,11 @@ export class Participants extends Context.Service<
                   return yield* new Forbidden({ detail: "To stop owning a group, give it to somebody else." })
                 }
                 if (role === "owner") {
-                  yield* setRole(conversationId, caller, "admin")
+                  yield* ownership.give(conversationId, userId)
                   said.push({ event: "roleChanged", by: caller, user: caller, role: "admin" })
+                } else {
+                  yield* setRole(conversationId, userId, role)
                 }
-                yield* setRole(conversationId, userId, role)
                 said.push({ event: "roleChanged", by: caller, user: userId, role })
               }
               return said
@@ -159,22 +164,19 @@ export class Participants extends Context.Service<
               const may =
                 userId === caller || group.role === "owner" || (group.role === "admin" && current === "member")
               if (!may) return yield* new Forbidden({ detail: "The owner removes anybody, admins remove members." })
-              yield* sql`
-              DELETE FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
               if (group.roles.size === 1) {
-                yield* sql`DELETE FROM conversations WHERE id = ${conversationId}`
+                yield* removal.remove([conversationId])
+                yield* systemMessages.announce(conversationId, Position.make(0))
                 return []
               }
+              const [inherited] = yield* ownership.passOn(userId, [conversationId], "leaves")
+              yield* sql`
+                DELETE FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
               const said: Array<SystemContent> = [
                 userId === caller ? { event: "left", user: userId } : { event: "removed", by: caller, user: userId }
               ]
-              if (current === "owner") {
-                const others = [...group.roles].filter(([other]) => other !== userId)
-                const [heir] = others.find(([, role]) => role === "admin") ?? others[0] ?? []
-                if (heir !== undefined) {
-                  yield* setRole(conversationId, heir, "owner")
-                  said.push({ event: "roleChanged", by: caller, user: heir, role: "owner" })
-                }
+              if (inherited !== undefined) {
+                said.push({ event: "roleChanged", by: caller, user: inherited.heir, role: "owner" })
               }
               return said
             })

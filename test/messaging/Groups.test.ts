@@ -162,7 +162,8 @@ layer(TestServices)("A group", (it) => {
         for (const result of sent) {
           if (Result.isFailure(result)) assert.strictEqual(result.failure._tag, "NotFound")
         }
-        assert.deepStrictEqual(yield* sql`SELECT id FROM chat_messages WHERE conversation_id = ${id}`, [])
+        assert.isEmpty(yield* sql`SELECT FROM conversations WHERE id = ${id} AND deleted_at IS NULL`)
+        assert.strictEqual(yield* refusal(post(grace, id, "after")), "NotFound")
       }
     })
   )

@@ -166,7 +166,7 @@ layer(TestServices)("Participants", (it) => {
       const [ada] = yield* people("ada")
       const id = yield* groupOf([ada])
       yield* (yield* Participants).remove(ada.id, id, ada.id)
-      assert.deepStrictEqual(yield* sql`SELECT id FROM conversations WHERE id = ${id}`, [])
+      assert.isEmpty(yield* sql`SELECT FROM conversations WHERE id = ${id} AND deleted_at IS NULL`)
     })
   )
 

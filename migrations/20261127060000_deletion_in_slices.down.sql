@@ -1,0 +1,7 @@
+-- Takes back 20261127060000_deletion_in_slices. Nothing is lost: what was marked as deleted is deleted here, at once. A deleted
+-- account that had not left all of its conversations yet stays in the rest of them, without a name.
+
+DROP TABLE departures;
+DELETE FROM conversations WHERE deleted_at IS NOT NULL;
+DROP INDEX conversations_deleted_at_idx;
+ALTER TABLE conversations DROP COLUMN deleted_at;
