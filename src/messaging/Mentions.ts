@@ -1,14 +1,64 @@
 /** Most people whom one message can mention. */
-const maxMentions = 50
+export const maxMentions = 50
 
-/** The usernames that a text calls as `@username`, in lower case, each once. */
-export const mentionedNames = (content: unknown): ReadonlyArray<string> =>
-  typeof content !== "string" || !content.includes("@")
-    ? []
-    : [
-        ...new Set(
-          Array.from(content.matchAll(/(?<![\w@])@([A-Za-z][A-Za-z0-9_]{2,29})\b/g), ([, name = ""]) =>
-            name.toLowerCase()
-          )
-        )
-      ].slice(0, maxMentions)
+/** A text without its code: what stands between two runs of as many backticks, or after a fence that is never closed. */
+const withoutCode = (text: string): string => {
+  if (!text.includes("`")) return text
+  const runs = Array.from(text.matchAll(/`+/g), (run) => ({ start: run.index, end: run.index + run[0].length }))
+  /** Where the next run of the same length ends, by the start of a run. */
+  const closings = new Map<number, number>()
+  const nearest = new Map<number, number>()
+  for (const { end, start } of runs.toReversed()) {
+    const closing = nearest.get(end - start)
+    if (closing !== undefined) closings.set(start, closing)
+    nearest.set(end - start, end)
+  }
+  let prose = ""
+  let from = 0
+  for (const { end, start } of runs) {
+    if (start < from) continue
+    const closing = closings.get(start)
+    const isFence = end - start >= 3 && (start === 0 || text[start - 1] === "\n")
+    if (closing === undefined && !isFence) continue
+    prose += `${text.slice(from, start)} `
+    from = closing ?? text.length
+  }
+  return prose + text.slice(from)
+}
+
+/** From where a word is a URL, to a character that ends one: after its scheme, `www.`, or a host that a path follows. */
+const url = /(?::\/\/|\bwww\.|^(?=[^@\/?#]*\.)[^@\/?#]+[\/?#])[[^<>"]--[\p{P}--\p{ASCII}]]*/giv
+
+const name = String.raw`@[A-Za-z][A-Za-z0-9_]{2,29}`
+
+/** A character of a word, but of scripts which put no space between words and names. */
+const inWord = String.raw`[[\p{L}\p{M}\p{N}_]--[\p{scx=Han}\p{scx=Hangul}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]]`
+
+/**
+ * One name, or several with slashes between, in a word without its URLs. Not the host of an e-mail address, nor the first
+ * part of an address such as `@ada@example.com`.
+ */
+const mention = new RegExp(
+  String.raw`(?<![@\/\\]|${inWord})${name}(?:\/${name})*(?!${inWord}|@[\p{L}\p{N}\-]+\.)(?:(?<=^[@\/\w]+)|(?!\.[\p{L}\p{N}]))`,
+  "gv"
+)
+
+/**
+ * The usernames that a text calls as `@username`, in lower case, each once. A mention begins a word; URLs, e-mail addresses
+ * and code have none.
+ */
+export const mentionedNames = (content: unknown): ReadonlyArray<string> => {
+  if (typeof content !== "string" || !content.includes("@")) return []
+  const names = new Set<string>()
+  for (const word of withoutCode(content).match(/\S+/g) ?? []) {
+    if (!word.includes("@")) continue
+    const rest = /[.:]/.test(word) ? word.replace(url, "/") : word
+    for (const run of rest.match(mention) ?? []) {
+      for (const called of run.split("/")) {
+        names.add(called.slice(1).toLowerCase())
+        if (names.size === maxMentions) return [...names]
+      }
+    }
+  }
+  return [...names]
+}
