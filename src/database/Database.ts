@@ -1,11 +1,11 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
-import { Console, Duration, Effect, Layer, Option, Predicate, Result, Schedule, type Redacted } from "effect"
+import { Console, Duration, Effect, Layer, Option, Predicate, Result, Schedule, Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import * as Configuration from "../Configuration.ts"
 import { isDeno } from "../Runtime.ts"
 import { sqlState } from "./DatabaseErrors.ts"
-import { parseDatabaseUrl, targetOf, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
+import { parseDatabaseUrl, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
 import * as Migrator from "./Migrator.ts"
 import { makePostgresClient } from "./PostgresClient.ts"
 import {
@@ -53,7 +53,7 @@ types.register<number | bigint>(
 
 /** How connections are made, and how long what may take. Without a statement timeout, a statement may take for ever. */
 export interface DatabaseOptions {
-  /** `postgresql://user:password@host:port/database`, with libpq's query parameters. */
+  /** A connection string in one of libpq's forms. */
   readonly url: Redacted.Redacted
   /** Most connections that this process opens; 10 by default. */
   readonly maxConnections?: number
@@ -89,15 +89,20 @@ export const layerUnchecked = (options: DatabaseOptions) =>
       const { pooler = "none", statementTimeout } = options
       return yield* makePostgresClient({
         connection: {
-          url: options.url,
-          ...(ssl === undefined ? {} : { ssl }),
+          host: parsed.host,
+          username: parsed.username,
+          database: parsed.database,
+          password: parsed.password,
+          startupOptions: parsed.options,
+          // Only a URL can tell the driver to encrypt if the server does.
+          ...(ssl === undefined ? { url: Redacted.make("postgresql://localhost/?sslmode=prefer") } : { ssl }),
           // Statements of many fibers share a connection. Not on Deno, whose order of microtasks lets the driver's
           // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it: its BEGIN
           // would wait for ever.
           multiplex: !isDeno,
           prepare: pooler === "none",
-          applicationName: "xfchat",
-          connectTimeout: options.connectTimeout ?? Duration.seconds(5),
+          applicationName: parsed.applicationName ?? "xfchat",
+          connectTimeout: parsed.connectTimeout ?? options.connectTimeout ?? Duration.seconds(5),
           types,
           startupParameters: {
             timezone: "UTC",
@@ -105,7 +110,7 @@ export const layerUnchecked = (options: DatabaseOptions) =>
             ...(statementTimeout === undefined || pooler !== "none" ? {} : timeoutParameters(statementTimeout))
           }
         },
-        target: targetOf(parsed),
+        targets: parsed.targets,
         maxConnections: options.maxConnections ?? 10,
         idleTimeout: options.idleTimeout ?? Duration.minutes(1),
         lifetime: options.lifetime ?? Duration.minutes(30),

@@ -1,71 +1,143 @@
-import { Effect, Redacted } from "effect"
+import { Duration, Effect, Redacted } from "effect"
+import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import type { NetConnectOpts } from "node:net"
+import { userInfo } from "node:os"
 import type { ConnectionOptions } from "node:tls"
+import { Malformed, parseConnectionString, type Parameters } from "./ConnectionString.ts"
 import { CertificateFileUnusable, DatabaseUrlMalformed } from "./StartupError.ts"
 
-/** What a URL says, without the password: also for messages. */
+/** One of the servers that a connection string names. */
+export interface Target {
+  /** A folder where it begins with a slash, as libpq has it; else a name or an address, also for a certificate. */
+  readonly host: string
+  readonly connect: NetConnectOpts
+}
+
+/** What a connection string says. */
 export interface DatabaseUrl {
-  /** For people. */
+  /** For people: without the password. */
   readonly address: string
   readonly username: string
+  readonly password: Redacted.Redacted | undefined
   readonly database: string
-  /** A folder where it begins with a slash, as libpq has it. */
+  /** The first host. */
   readonly host: string
-  readonly port: number
+  /** Where to connect to: the next one where one does not answer. */
+  readonly targets: readonly [Target, ...ReadonlyArray<Target>]
   readonly sslmode: SslMode | undefined
   /** libpq's `sslrootcert`. */
   readonly certificateFile: string | undefined
+  readonly applicationName: string | undefined
+  /** libpq's `options`, such as `-c search_path=chat`. */
+  readonly options: string | undefined
+  readonly connectTimeout: Duration.Duration | undefined
 }
 
 const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const
 type SslMode = (typeof sslModes)[number]
 
-/** Reads a URL as libpq does, and says what is wrong with it without repeating it. */
-export const parseDatabaseUrl = Effect.fnUntraced(function* (
-  url: Redacted.Redacted
-): Effect.fn.Return<DatabaseUrl, DatabaseUrlMalformed> {
-  const malformed = (reason: string) => new DatabaseUrlMalformed({ reason })
-  const text = Redacted.value(url)
-  if (!/^postgres(ql)?:\/\//.test(text)) return yield* malformed("it does not start with postgresql://")
-  // A URL ends its host at these: a part of the password would be taken for the host, and shown.
-  if (/#|[/?].*@/s.test(text.slice(text.indexOf("//") + 2))) {
-    return yield* malformed("a / ? or # in it is not percent-encoded")
-  }
-  const parsed = yield* Effect.try({ try: () => new URL(text), catch: () => malformed("it is no URL") })
-  const parameter = (name: string) => parsed.searchParams.get(name)
-  const target = yield* Effect.try({
-    try: () => {
-      decodeURIComponent(parsed.password)
-      const username = parameter("user") ?? decodeURIComponent(parsed.username)
-      return {
-        host: parameter("host") ?? decodeURIComponent(parsed.hostname).replace(/^\[(.*)\]$/, "$1"),
-        port: parameter("port") ?? (parsed.port || "5432"),
-        username,
-        database: parameter("dbname") ?? (decodeURIComponent(parsed.pathname.slice(1)) || username)
-      }
-    },
-    catch: () => malformed("it has a broken percent-encoding")
-  })
-  if (!target.host) return yield* malformed("it names no host")
-  if (!target.username) return yield* malformed("it names no user")
-  const port = /^\d{1,5}$/.test(target.port) ? Number(target.port) : 0
-  if (port < 1 || port > 65_535) return yield* malformed("its port is not from 1 to 65535")
-  const sslmode = sslModes.find((mode) => mode === parameter("sslmode"))
-  if (sslmode === undefined && parameter("sslmode") !== null) {
-    return yield* malformed(`its sslmode is none of ${sslModes.join(", ")}`)
-  }
-  if (!/^\d+$/.test(parameter("connect_timeout") ?? "0")) {
-    return yield* malformed("its connect_timeout is not a whole number of seconds")
-  }
-  const { database, host, username } = target
-  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`
-  return { address, username, database, host, port, sslmode, certificateFile: parameter("sslrootcert") ?? undefined }
-})
+const isFolder = (host: string) => host.startsWith("/")
 
-/** Where a socket goes to: also for a folder, in which PostgreSQL has its own. */
-export const targetOf = ({ host, port }: DatabaseUrl): NetConnectOpts =>
-  host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
+const socketPath = (folder: string, port: number) => `${folder}/.s.PGSQL.${port}`
+
+/** Where PostgreSQL puts its socket: Debian and Red Hat, then everybody else. */
+const socketFolders = ["/var/run/postgresql", "/tmp"]
+
+/** libpq goes to the socket of this machine where no host is named. */
+const defaultHost = (port: number): string =>
+  socketFolders.find((folder) => existsSync(socketPath(folder, port))) ?? "localhost"
+
+/** libpq takes the user of the operating system where none is named. */
+const systemUser = (): string => {
+  try {
+    return userInfo().username
+  } catch {
+    return ""
+  }
+}
+
+const list = (text: string | undefined): ReadonlyArray<string> => text?.split(",") ?? []
+
+const portOf = (text: string): number => {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (port < 1 || port > 65_535) throw new Malformed("its port is not from 1 to 65535")
+  return port
+}
+
+/** The hosts with their ports: as many ports as hosts, or one for all. */
+const readTargets = (parameters: Parameters): readonly [Target, ...ReadonlyArray<Target>] => {
+  const names = list(parameters.get("host"))
+  const addresses = list(parameters.get("hostaddr"))
+  const ports = list(parameters.get("port"))
+  const count = Math.max(names.length, addresses.length, 1)
+  if (names.length > 0 && addresses.length > 0 && names.length !== addresses.length) {
+    throw new Malformed("it has not as many hosts as addresses (hostaddr)")
+  }
+  if (ports.length > 1 && ports.length !== count) throw new Malformed("it has not as many ports as hosts")
+  const target = (index: number): Target => {
+    const port = portOf((ports.length > 1 ? ports[index] : ports[0]) || "5432")
+    const host = names[index] || addresses[index] || defaultHost(port)
+    return {
+      host,
+      connect: isFolder(host) ? { path: socketPath(host, port) } : { host: addresses[index] || host, port }
+    }
+  }
+  return [target(0), ...Array.from({ length: count - 1 }, (_, index) => target(index + 1))]
+}
+
+const addressOf = ({ connect, host }: Target): string => {
+  const port = "port" in connect ? connect.port : String(connect.path).replace(/.*\./, "")
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`
+}
+
+const read = (text: string): DatabaseUrl => {
+  const parameters = parseConnectionString(text)
+  const targets = readTargets(parameters)
+  const username = parameters.get("user") ?? systemUser()
+  if (username === "") throw new Malformed("it names no user")
+  const password = parameters.get("password")
+  const sslmode = sslModes.find((mode) => mode === parameters.get("sslmode"))
+  if (sslmode === undefined && parameters.has("sslmode")) {
+    throw new Malformed(`its sslmode is none of ${sslModes.join(", ")}`)
+  }
+  const timeout = parameters.get("connect_timeout") ?? "0"
+  if (!/^\d+$/.test(timeout)) throw new Malformed("its connect_timeout is not a whole number of seconds")
+  const wantedSession = parameters.get("target_session_attrs") ?? "any"
+  if (!["any", "read-write", "primary"].includes(wantedSession)) {
+    throw new Malformed("its target_session_attrs is none of any, read-write, primary: XFChat writes")
+  }
+  if (targets.length > 1 && wantedSession !== "any") {
+    throw new Malformed(
+      "it has several hosts and target_session_attrs, and XFChat does not ask which one is the primary"
+    )
+  }
+  return {
+    address: targets.map(addressOf).join(),
+    username,
+    password: password === undefined ? undefined : Redacted.make(password),
+    database: parameters.get("dbname") ?? username,
+    host: targets[0].host,
+    targets,
+    sslmode,
+    certificateFile: parameters.get("sslrootcert"),
+    applicationName: parameters.get("application_name"),
+    options: parameters.get("options"),
+    connectTimeout: Number(timeout) === 0 ? undefined : Duration.seconds(Number(timeout))
+  }
+}
+
+/** Reads DATABASE_URL as libpq does, in each of its forms, and says what is wrong with it without repeating it. */
+export const parseDatabaseUrl = (url: Redacted.Redacted): Effect.Effect<DatabaseUrl, DatabaseUrlMalformed> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(read(Redacted.value(url)))
+    } catch (error) {
+      return error instanceof Malformed
+        ? Effect.fail(new DatabaseUrlMalformed({ reason: error.message }))
+        : Effect.die(error)
+    }
+  })
 
 /** The certificates of the authorities that are trusted, from a file in PEM. */
 const readCertificates = Effect.fnUntraced(function* (file: string) {
@@ -83,10 +155,12 @@ const readCertificates = Effect.fnUntraced(function* (file: string) {
  * the runtime count. `undefined` leaves it to the driver: `prefer` and `allow` encrypt if the server does.
  */
 export const tlsOf = Effect.fnUntraced(function* (
-  { certificateFile, sslmode }: DatabaseUrl,
+  { certificateFile, host, sslmode }: DatabaseUrl,
   file: string | undefined
 ): Effect.fn.Return<boolean | ConnectionOptions | undefined, CertificateFileUnusable> {
-  const path = file ?? certificateFile
+  // A socket of this machine is not encrypted, whatever sslmode says.
+  if (isFolder(host)) return false
+  const path = file ?? (certificateFile === "system" ? undefined : certificateFile)
   const ca = path === undefined ? {} : { ca: yield* readCertificates(path) }
   switch (sslmode) {
     case undefined:

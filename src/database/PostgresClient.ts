@@ -4,16 +4,18 @@ import * as PgPool from "@effect/sql-pg/PgPool"
 import { Duration, Effect, Exit, identity, Predicate, Schedule, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError, Statement, type SqlConnection } from "effect/sql"
-import type { NetConnectOpts } from "node:net"
+import { isIP } from "node:net"
+import type { ConnectionOptions } from "node:tls"
 import { isLogged, logOf } from "../Log.ts"
 import * as Metrics from "../Metrics.ts"
 import { isConnectionLost } from "./DatabaseErrors.ts"
+import type { Target } from "./DatabaseUrl.ts"
 import { makeSockets } from "./Sockets.ts"
 
 export interface PostgresClientOptions {
   readonly connection: PgClient.PgClientConfig
-  /** Where its URL points to. */
-  readonly target: NetConnectOpts
+  /** The servers that it may connect to. */
+  readonly targets: readonly [Target, ...ReadonlyArray<Target>]
   readonly maxConnections: number
   readonly idleTimeout: Duration.Duration
   readonly lifetime: Duration.Duration
@@ -66,6 +68,9 @@ class Connection implements SqlConnection.Connection {
 const lost = (operation: "acquire" | "commit", message: string, cause: unknown) =>
   new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation }) })
 
+const isNotConnected = (error: unknown): boolean =>
+  SqlError.isSqlError(error) && error.reason._tag === "ConnectionError" && error.reason.operation === "connect"
+
 /** PostgreSQL answers ROLLBACK where a statement has failed before: then nothing was kept. */
 const commit = (connection: SqlConnection.Connection) =>
   Effect.matchEffect(connection.executeRaw("COMMIT", []), {
@@ -97,6 +102,17 @@ const logStatement: Around = (statement, sql) =>
 /** As the driver's compiler knows it. */
 const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
 
+/** TLS for a host that is known when a connection is made. */
+const namedBy = (ssl: ConnectionOptions, host: () => string): ConnectionOptions => ({
+  ...ssl,
+  get servername() {
+    return isIP(host()) === 0 ? host() : undefined
+  },
+  get host() {
+    return host()
+  }
+})
+
 /**
  * The driver's client with what it lacks: a bound on the wait for a connection, connections that are given up when they
  * have gone silent or grown old, and gauges. While all is well, each costs next to nothing.
@@ -104,9 +120,21 @@ const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
 export const makePostgresClient = Effect.fnUntraced(function* (
   options: PostgresClientOptions
 ): Effect.fn.Return<PgClient.PgClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
-  const { acquireTimeout, connection: config, idleTimeout, lifetime, maxConnections, patience, target } = options
-  const sockets = makeSockets(target)
-  const pool = yield* PgPool.make({ ...config, stream: sockets.open, maxConnections, idleTimeout })
+  const { acquireTimeout, connection: config, idleTimeout, lifetime, maxConnections, patience, targets } = options
+  const sockets = makeSockets(targets)
+  const pool = yield* PgPool.make({
+    ...config,
+    // A certificate is for the host that is connected to, not for the first.
+    ...(typeof config.ssl === "object" && targets.length > 1 ? { ssl: namedBy(config.ssl, sockets.host) } : {}),
+    stream: sockets.open,
+    maxConnections,
+    idleTimeout
+  })
+
+  // What could not be connected was not sent: it goes to the next server.
+  const elsewhere = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    targets.length === 1 ? use : Effect.retry(use, { times: targets.length, while: isNotConnected })
+  const get = elsewhere(pool.get)
 
   // In the order in which they began.
   const running = new Set<{ readonly since: number }>()
@@ -163,18 +191,18 @@ export const makePostgresClient = Effect.fnUntraced(function* (
       Effect.andThen(Effect.suspend(() => (mayWait() ? wait(acquire) : acquire))),
       Effect.map((connection) => new Connection(connection, watchAndLog))
     )
-  const reserve = Effect.flatMap(pool.get, (connection) => {
+  const reserve = Effect.flatMap(get, (connection) => {
     know(connection)
     return connection.pin
   })
 
   const sql = yield* SqlClient.make({
-    acquirer: lease(pool.get, share),
+    acquirer: lease(get, share),
     borrower: (use) =>
       Effect.suspend(() =>
         mayWait()
-          ? Effect.scoped(Effect.flatMap(lease(pool.get, share), use))
-          : watch(pool.use((connection) => use(know(connection))))
+          ? Effect.scoped(Effect.flatMap(lease(get, share), use))
+          : watch(elsewhere(pool.use((connection) => use(know(connection)))))
       ),
     transactionAcquirer: lease(reserve, 1),
     compiler: PgClient.makeCompiler(),

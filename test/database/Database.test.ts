@@ -2,7 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Duration, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestConsole } from "effect/testing"
+import { mkdtemp, rm } from "node:fs/promises"
+import { connect, createServer } from "node:net"
+import { tmpdir, userInfo } from "node:os"
+import { join } from "node:path"
 import * as Database from "../../src/database/Database.ts"
+import { parseDatabaseUrl } from "../../src/database/DatabaseUrl.ts"
 import { ServicesLive } from "../../src/Server.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { disconnected, emptied } from "../operations/database.ts"
@@ -58,12 +63,15 @@ describe("a configuration of the database", () => {
     "canary word": "it does not start with postgresql://",
     "http://someone:canary@db/xfchat": "it does not start with postgresql://",
     '"postgresql://someone:canary@db/xfchat"': "it does not start with postgresql://",
-    "postgresql://": "it names no host",
-    "postgresql:///xfchat?user=someone&password=canary": "it names no host",
-    "postgresql://db/xfchat?password=canary": "it names no user",
-    "postgresql://someone:canary@:5432/xfchat": "it is no URL",
     "postgresql://someone:canary@db:port/xfchat": "it is no URL",
-    "postgresql://someone:canary@db:70000/xfchat": "it is no URL",
+    "postgresql://someone:canary@[::1/xfchat": "it is no URL",
+    "postgresql://someone:canary@a,b,c/xfchat?port=1,2": "it has not as many ports as hosts",
+    "host=a,b hostaddr=127.0.0.1 password=canary": "it has not as many hosts as addresses",
+    "host=db password=can ary'": "a value in it must be quoted",
+    "host=db password='canary": "a value in it must be quoted",
+    "postgresql://someone:canary@a,b/xfchat?target_session_attrs=primary":
+      "it has several hosts and target_session_attrs",
+    "postgresql://someone:canary@db:70000/xfchat": "its port is not from 1 to 65535",
     "postgresql://someone:canary@db/xfchat?port=0": "its port is not from 1 to 65535",
     "postgresql://someone:canary%zz@db/xfchat": "it has a broken percent-encoding",
     "postgresql://some%one:canary@db/xfchat": "it has a broken percent-encoding",
@@ -79,7 +87,8 @@ describe("a configuration of the database", () => {
       Effect.gen(function* () {
         const error = yield* failure({ DATABASE_URL: url })
         assert.strictEqual(error._tag, "DatabaseUrlMalformed")
-        assert.include(error.message, `DATABASE_URL is malformed: ${reason}. It must look like postgresql://USER:`)
+        assert.include(error.message, `DATABASE_URL is malformed: ${reason}`)
+        assert.include(error.message, ". It must look like postgresql://USER:")
         assert.notMatch(error.message, /canary/)
         assert.deepStrictEqual(yield* TestConsole.errorLines, [])
       })
@@ -102,6 +111,91 @@ describe("a configuration of the database", () => {
       )
     )
   }
+})
+
+describe("DATABASE_URL", () => {
+  /** A folder with a socket that leads to the PostgreSQL of the test, as its own would be. */
+  const socketFolder = Effect.fnUntraced(function* (port: number) {
+    const folder = yield* Effect.acquireRelease(
+      Effect.promise(() => mkdtemp(join(tmpdir(), "xfchat socket-"))),
+      (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+    )
+    const server = createServer((inside) => {
+      const outside = connect({ host: "127.0.0.1", port })
+      inside.on("error", () => outside.destroy()).on("close", () => outside.destroy())
+      outside.on("error", () => inside.destroy()).on("close", () => inside.destroy())
+      inside.pipe(outside).pipe(inside)
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => {
+        server.listen(join(folder, ".s.PGSQL.5433"), () => resume(Effect.void))
+      }),
+      () => Effect.sync(() => void server.close())
+    )
+    return folder
+  })
+
+  const forms: ReadonlyArray<
+    (at: Record<"user" | "password" | "name" | "port" | "closed" | "folder", string>) => string
+  > = [
+    (at) => `postgres://${at.user}:${at.password}@localhost:${at.port}/${at.name}`,
+    (at) => `postgresql://${at.user}:${at.password}@/${at.name}?host=${at.folder}&port=5433`,
+    (at) => `postgresql://${at.user}:${at.password}@${encodeURIComponent(at.folder)}:5433/${at.name}`,
+    (at) => `postgresql:///${at.name}?user=${at.user}&password=${at.password}&host=127.0.0.1&port=${at.port}`,
+    (at) => `postgresql://${at.user}@:${at.port}/?dbname=${at.name}&host=127.0.0.1&password=${at.password}`,
+    (at) => `postgresql://${at.user}:${at.password}@127.0.0.1:${at.closed},127.0.0.1:${at.port}/${at.name}`,
+    (at) =>
+      `postgresql://${at.user}:${at.password}@127.0.0.1,${encodeURIComponent(at.folder)}:5433/${at.name}?port=${at.closed},5433`,
+    (at) => `postgresql://${at.user}:${at.password}@db.invalid:${at.port}/${at.name}?hostaddr=127.0.0.1&sslmode=prefer`,
+    (at) => `postgresql://${at.user}:${at.password}@/${at.name}?host=${at.folder}&port=5433&sslmode=require`,
+    (at) => `host=127.0.0.1 port=${at.port} user=${at.user} password=${at.password} dbname=${at.name}`,
+    (at) =>
+      `  host = '${at.folder}' port=5433 user='${at.user}' password = '${at.password.replaceAll(/(.)/g, "\\$1")}' dbname=${at.name} `,
+    (at) =>
+      `postgresql://${at.user}:${at.password}@127.0.0.1:${at.port}/${at.name}?application_name=a%40b&options=-c%20geqo%3Doff&connect_timeout=10`
+  ]
+  it.live("is taken in every form of libpq", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const given = new URL(Redacted.value(url))
+      const at = {
+        user: given.username,
+        password: decodeURIComponent(given.password),
+        name: given.pathname.slice(1),
+        port: given.port,
+        closed: String(yield* freePort),
+        folder: yield* socketFolder(Number(given.port))
+      }
+      for (const form of forms) {
+        const asked = Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          return yield* sql`SELECT current_database() AS name, current_user AS user`
+        })
+        assert.deepStrictEqual(yield* Effect.provide(asked, databaseOf({ DATABASE_URL: form(at) })), [
+          { name: at.name, user: at.user }
+        ])
+      }
+      const settings = yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        return yield* sql`SELECT current_setting('application_name') AS name, current_setting('geqo') AS geqo`
+      }).pipe(Effect.provide(databaseOf({ DATABASE_URL: forms.at(-1)?.(at) ?? "" })))
+      assert.deepStrictEqual(settings, [{ name: "a@b", geqo: "off" }])
+    }).pipe(Effect.provide([TestDatabase.layer, TestConsole.layer]))
+  )
+
+  it.effect("defaults as libpq does: this machine's user, the database of that name, port 5432", () =>
+    Effect.gen(function* () {
+      const { username } = userInfo()
+      for (const text of ["postgresql://", "postgresql:///", "user='' host="]) {
+        const parsed = yield* parseDatabaseUrl(Redacted.make(text))
+        assert.strictEqual(parsed.username, username)
+        assert.strictEqual(parsed.database, username)
+        assert.match(parsed.address, /^(localhost|\/.*):5432$/)
+      }
+      const named = yield* parseDatabaseUrl(Redacted.make("postgresql://ada@[::1]"))
+      assert.deepStrictEqual([named.database, named.address], ["ada", "[::1]:5432"])
+    })
+  )
 })
 
 describe("a database that cannot be had", () => {
