@@ -101,6 +101,13 @@ export type Signup = typeof Signup.Type
 /** A password to be compared with the one that is stored: any text that might be one. */
 const GivenPassword = Schema.RedactedFromValue(Text.check(Schema.isMaxLength(1024)), { label: "password" })
 
+/**
+ * The one rule by which logins are compared, in each database: without the spaces around, and of letters only the capitals of
+ * ASCII as small ones. In SQL: `lower(… COLLATE "C")`.
+ */
+export const foldLogin = (login: string): string =>
+  login.trim().replaceAll(/[A-Z]+/g, (capitals) => capitals.toLowerCase())
+
 export const Login = Schema.Struct({
   /** A username or an e-mail address. */
   login: Text.check(Schema.isMaxLength(254)),

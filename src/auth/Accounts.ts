@@ -4,7 +4,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy } from "../Problem.ts"
 import type { AccountChange, Login, PasswordChange } from "./Account.ts"
-import { Account, EmailTaken, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
+import { Account, EmailTaken, foldLogin, Signup, Unauthorized, UserId, UsernameTaken } from "./Account.ts"
 import { LoginAttempts, type Attempt } from "./LoginAttempts.ts"
 import { Passwords } from "./Passwords.ts"
 import type { CurrentSession } from "./Session.ts"
@@ -17,6 +17,13 @@ const neutralName = "Deleted account"
 
 /** What a password is compared with. */
 const Secret = Schema.Struct({ id: UserId, passwordHash: Schema.String })
+
+/** What a login leads to: nobody, where there is no id. */
+const Found = Schema.Struct({
+  id: Schema.NullOr(UserId),
+  passwordHash: Schema.NullOr(Schema.String),
+  legacyCost: Schema.Int
+})
 
 /** An account, and the hash by which its owner has just proven who they are. */
 export interface Verified {
@@ -114,15 +121,23 @@ export class Accounts extends Context.Service<
         execute: (id) => sql`SELECT ${columns} FROM users WHERE id = ${id} AND deleted_at IS NULL`
       })
 
-      // By users_username_key or users_email_key: a username has no @, an address always one. A disabled account answers
-      // like one that is not there.
-      const findByLogin = SqlSchema.findAll({
+      // By users_login_username_idx or users_login_email_idx: a username has no @, an address always one. A disabled account
+      // answers like one that is not there. Of two that only a database's locale tells apart, the one as it is typed. The
+      // costliest legacy hash by users_legacy_password_idx, which holds nothing else.
+      const findByLogin = SqlSchema.findOne({
         Request: Schema.String,
-        Result: Secret,
-        execute: (login) =>
-          login.includes("@")
-            ? sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(email) = lower(${login}) AND disabled_at IS NULL`
-            : sql`SELECT id, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower(${login}) AND disabled_at IS NULL`
+        Result: Found,
+        execute: (login) => {
+          const name = sql.literal(login.includes("@") ? "email" : "username")
+          return sql`
+            SELECT u.id, u.password_hash AS "passwordHash", coalesce((
+              SELECT max(substr(password_hash, 5, 2)) FROM users
+              WHERE password_hash ~ '^[$]2[abxy][$](0[4-9]|1[0-4])[$]')::int, 0) AS "legacyCost"
+            FROM (VALUES (1)) AS always LEFT JOIN LATERAL (
+              SELECT id, password_hash FROM users
+              WHERE lower(${name} COLLATE "C") = ${foldLogin(login)} AND disabled_at IS NULL
+              ORDER BY ${name} = ${login.trim()} DESC LIMIT 1) u ON TRUE`
+        }
       })
 
       // By the primary key.
@@ -139,9 +154,10 @@ export class Accounts extends Context.Service<
       const prove = Effect.fnUntraced(function* (
         found: typeof Secret.Type | undefined,
         password: Redacted.Redacted,
-        attempt: Attempt
+        attempt: Attempt,
+        legacyCost: number
       ) {
-        const { matches, outdated } = yield* passwords.verify(password, found?.passwordHash)
+        const { matches, outdated } = yield* passwords.verify(password, found?.passwordHash, legacyCost)
         if (found === undefined || !matches) return undefined
         yield* attempts.succeed(attempt)
         if (!outdated) return found.passwordHash
@@ -154,10 +170,11 @@ export class Accounts extends Context.Service<
       })
 
       const verify = Effect.fn("Accounts.verify")(function* ({ login, password }: Login, address?: string) {
-        const attempt = { login, address }
+        const { id, legacyCost, passwordHash } = yield* findByLogin(login)
+        const found = id === null || passwordHash === null ? undefined : { id, passwordHash }
+        const attempt = { login: id ?? foldLogin(login), address }
         yield* attempts.begin(attempt)
-        const [found] = yield* findByLogin(login)
-        const hash = yield* prove(found, password, attempt)
+        const hash = yield* prove(found, password, attempt, legacyCost)
         const [account] = found === undefined || hash === undefined ? [] : yield* findById(found.id)
         if (account === undefined || hash === undefined) {
           return yield* new Unauthorized({ detail: "The login or the password is wrong." })
@@ -173,10 +190,11 @@ export class Accounts extends Context.Service<
         password: Redacted.Redacted,
         address?: string
       ) {
-        const attempt = { login: id, address }
+        // Apart from logins: who guesses with a stolen session does not keep the owner out.
+        const attempt = { login: `current password of ${id}`, address }
         yield* attempts.begin(attempt)
         const [found] = yield* findSecret(id)
-        return Redacted.make((yield* prove(found, password, attempt)) ?? (yield* wrongPassword))
+        return Redacted.make((yield* prove(found, password, attempt, 0)) ?? (yield* wrongPassword))
       }, catchDatabaseErrors)
 
       // By the primary key.

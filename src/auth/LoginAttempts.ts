@@ -10,7 +10,7 @@ const log = logOf("xfchat/auth")
 
 /** Whose password is tried, and from where. */
 export interface Attempt {
-  /** A login as it was typed, or the id of an account. */
+  /** The id of an account, or what is tried of it; for a login that is nobody's, that login, folded. */
   readonly login: string
   /** The client's IP address; `undefined` where it is not known. */
   readonly address: string | undefined
@@ -32,11 +32,11 @@ const mostSwept = 1_000
 /** The database knows neither logins nor addresses, only the hash of both. */
 const keyOf = ({ address = "", login }: Attempt) =>
   createHash("sha256")
-    .update(JSON.stringify([login.toLowerCase(), sourceOf(address)]))
+    .update(JSON.stringify([login, sourceOf(address)]))
     .digest()
 
 /**
- * Slows down the guessing of passwords: for a login and an address together, so that nobody is kept from their account by
+ * Slows down the guessing of passwords: for an account, however it is spelled, and an address together, so that nobody is kept from their account by
  * what others try elsewhere, and never for longer than {@link longestDelay}. An account that is not there is treated like
  * one that is.
  */

@@ -1,9 +1,46 @@
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as argon2 from "@node-rs/argon2"
-import { Effect, Fiber, Redacted } from "effect"
-import { Passwords } from "../../src/auth/Passwords.ts"
+import { Effect, Fiber, Redacted, Schema } from "effect"
+import { comparisonWith, Passwords } from "../../src/auth/Passwords.ts"
+
+const Cost = Schema.Int.check(Schema.isBetween({ minimum: 4, maximum: 14 }))
+const bcryptOf = (cost: number) =>
+  `$2b$${String(cost).padStart(2, "0")}$CwArU1wRTSN9MSPe.o13f.OCZJsKHmyz1xT4aDHmhrfXBcPCspn/S`
+
+describe("the work of a comparison", () => {
+  it.prop(
+    "is the same for argon2id, for each legacy hash and for nobody, at the cost that the table holds",
+    [Cost, Cost],
+    ([first, second]) => {
+      const [cost, legacyCost] = [Math.min(first, second), Math.max(first, second)]
+      const workOf = (stored: string | undefined) =>
+        comparisonWith(stored, legacyCost).bcrypt.reduce((sum, hash) => sum + 2 ** Number(hash.slice(4, 6)), 0)
+      for (const stored of [undefined, "", "$2b$nonsense", "$argon2id$v=19$m=19456,t=2,p=1$", bcryptOf(cost)]) {
+        assert.strictEqual(workOf(stored), 2 ** legacyCost)
+      }
+      assert.strictEqual(comparisonWith(bcryptOf(cost), legacyCost).bcrypt[0], bcryptOf(cost))
+    }
+  )
+
+  it("is argon2id alone where there is no legacy hash", () => {
+    assert.deepStrictEqual(comparisonWith("$argon2id$", 0), { argon2: "$argon2id$", bcrypt: [] })
+    assert.deepStrictEqual(comparisonWith(undefined, 0), { argon2: undefined, bcrypt: [] })
+  })
+})
 
 layer(Passwords.layer)("Passwords", (it) => {
+  it.effect("a legacy hash matches, and no other, also among costlier ones", () =>
+    Effect.gen(function* () {
+      const passwords = yield* Passwords
+      const hash = "$2b$04$emO90ZftXyb554HxIJBJC.wgMJF9apWgTxqwILQOLUAK98rEXG3.2"
+      assert.isTrue((yield* passwords.verify(Redacted.make("caf\u00e9"), hash, 6)).matches)
+      assert.isFalse((yield* passwords.verify(Redacted.make("coffee"), hash, 6)).matches)
+      const today = yield* passwords.hash(Redacted.make("a password"))
+      assert.isTrue((yield* passwords.verify(Redacted.make("a password"), today, 6)).matches)
+      assert.isFalse((yield* passwords.verify(Redacted.make("a password"), undefined, 4)).matches)
+    })
+  )
+
   it.effect("the same password in another Unicode form is the same password", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords

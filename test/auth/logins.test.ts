@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
+import { foldLogin } from "../../src/auth/Account.ts"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import { LoginAttempts } from "../../src/auth/LoginAttempts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
@@ -12,6 +13,9 @@ import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts
 /** What was asked of the passwords since it was last emptied. */
 const work: Array<string> = []
 
+/** The legacy costs that the passwords were told. */
+const costs: Array<number | undefined> = []
+
 const CountedPasswords = Layer.effect(
   Passwords,
   Effect.map(Passwords, (passwords) =>
@@ -21,10 +25,13 @@ const CountedPasswords = Layer.effect(
           Effect.sync(() => work.push("hash")),
           passwords.hash(password)
         ),
-      verify: (password, stored) =>
+      verify: (password, stored, legacyCost) =>
         Effect.andThen(
-          Effect.sync(() => work.push("verify")),
-          passwords.verify(password, stored)
+          Effect.sync(() => {
+            work.push("verify")
+            costs.push(legacyCost)
+          }),
+          passwords.verify(password, stored, legacyCost)
         )
     })
   )
@@ -55,6 +62,50 @@ const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.
 const delaysPass = SqlClient.SqlClient.use((sql) => sql`UPDATE login_attempts SET blocked_until = now()`)
 
 layer(services)("A login", (it) => {
+  it.effect("may have spaces around, and counts for the account that it means, however it is spelled", () =>
+    Effect.gen(function* () {
+      yield* signedIn("Irina")
+      assert.strictEqual(yield* tryLogin(" irina\u00a0", testPassword), "in")
+      assert.strictEqual(yield* tryLogin("\tIRINA@Example.com ", testPassword), "in")
+      const spellings = ["irina", "IRINA", "iRiNa ", "irina@example.com", " IRINA@EXAMPLE.COM"]
+      for (const login of spellings) assert.strictEqual(yield* tryLogin(login, wrong, here), "Unauthorized")
+      for (const login of spellings) assert.strictEqual(yield* tryLogin(login, testPassword, here), "wait 1")
+    })
+  )
+
+  it.effect("is folded by one rule, whatever the database's locale makes of a letter", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* signedIn("inga")
+      for (const login of ["\u0130nga", "\u0130nga@example.com", "\u0131nga", "inga@example.com\u0307"]) {
+        assert.strictEqual(yield* tryLogin(login, testPassword), "Unauthorized")
+      }
+      for (const text of ["AZaz", "\u0130\u0131I\u0307", "\u00c4\u1e9e\u03a3", "K\u212a", "0_@.-"]) {
+        const [row] = yield* sql<{ folded: string }>`SELECT lower(${text}::text COLLATE "C") AS folded`
+        assert.strictEqual(foldLogin(text), row?.folded)
+      }
+    })
+  )
+
+  it.effect("knows the cost of the costliest legacy hash that is left", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { id } = yield* signedIn("fromlegacy")
+      yield* signedIn("other")
+      const seen = Effect.fnUntraced(function* (login: string) {
+        costs.length = 0
+        yield* tryLogin(login, wrong)
+        return costs
+      })
+      for (const login of ["other", "nobodyatall"]) assert.deepStrictEqual(yield* seen(login), [0])
+      yield* sql`
+        UPDATE users SET password_hash = '$2b$05$CwArU1wRTSN9MSPe.o13f.OCZJsKHmyz1xT4aDHmhrfXBcPCspn/S' WHERE id = ${id}`
+      for (const login of ["other", "nobodyatall", "fromlegacy"]) assert.deepStrictEqual(yield* seen(login), [5])
+      yield* sql`UPDATE users SET password_hash = '$2b$nonsense' WHERE id = ${id}`
+      assert.deepStrictEqual(yield* seen("fromlegacy"), [0])
+    })
+  )
+
   it.effect("costs and answers the same for nobody, for a wrong password and for an account that is deleted", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
