@@ -1,7 +1,10 @@
 import { DateTime, Schema, SchemaTransformation } from "effect"
 
+/** Most that are shown of a list at once. */
+export const mostListed = 200
+
 /** How many of a list to show. */
-export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 }))
+export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: mostListed }))
 
 /** How many are shown of a list unless it is said. */
 export const defaultLimit = 50

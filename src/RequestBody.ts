@@ -51,9 +51,14 @@ export const parseBody = (text: string) =>
     catch: () => new MalformedRequest({ detail: "The body is not JSON." })
   })
 
-/** Whether a request says that it has a body (RFC 9112, 6.3), which may still be empty where its length is not told. */
-const hasBody = ({ headers }: HttpServerRequest.HttpServerRequest) =>
-  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
+/**
+ * Whether a request says that it has a body (RFC 9112, 6.3), which may still be empty where its length is not told. A request
+ * that a program hands to the fetch handler has no such headers.
+ */
+const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest) =>
+  (source instanceof Request && source.body !== null) ||
+  headers["transfer-encoding"] !== undefined ||
+  Number(headers["content-length"] ?? 0) > 0
 
 /** Fails with 415 unless a body is JSON, and is sent as it is. The answer names the encoding to use (RFC 9110, 12.5.3). */
 const requireJson = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {

@@ -30,6 +30,8 @@ export class People extends Context.Service<
      */
     readonly search: (caller: UserId, query: string) => Effect.Effect<ReadonlyArray<Profile>, DatabaseUnavailable>
     readonly get: (id: UserId) => Effect.Effect<Profile, NotFound | DatabaseUnavailable>
+    /** Those of some people who are there. */
+    readonly getMany: (ids: ReadonlyArray<UserId>) => Effect.Effect<ReadonlyArray<Profile>, DatabaseUnavailable>
     /** Whose username, e-mail address or id this is. */
     readonly find: (name: string) => Effect.Effect<UserId, NotFound | DatabaseUnavailable>
   }
@@ -85,12 +87,22 @@ export class People extends Context.Service<
         return profile ?? (yield* nobody)
       }, catchDatabaseErrors)
 
+      // By the primary key.
+      const findMany = SqlSchema.findAll({
+        Request: Schema.Array(UserId),
+        Result: Profile,
+        execute: (ids) => sql`
+          SELECT ${sql.literal(columns)} FROM users WHERE id = ANY(${ids}::uuid[]) AND deleted_at IS NULL ORDER BY id`
+      })
+
+      const getMany = Effect.fn("People.getMany")(findMany, catchDatabaseErrors)
+
       const find = Effect.fn("People.find")(function* (name: string) {
         const [profile] = yield* findCalled(name)
         return profile === undefined ? yield* nobody : profile.id
       }, catchDatabaseErrors)
 
-      return People.of({ search, get, find })
+      return People.of({ search, get, getMany, find })
     })
   )
 }

@@ -13,7 +13,10 @@ export const PeopleHttp = HttpApiBuilder.group(
     return handlers.handleAll({
       search: ({ query }) =>
         Effect.flatMap(CurrentSession, ({ userId }) =>
-          Effect.map(people.search(userId, query.query), (users) => ({ users }))
+          Effect.map(
+            query.query === undefined ? people.getMany(query.ids ?? []) : people.search(userId, query.query),
+            (users) => ({ users })
+          )
         ),
       get: ({ params }) => people.get(params.id)
     })

@@ -6,7 +6,7 @@ import { Acquaintances } from "../friends/Friend.ts"
 import { acquaintancesOf } from "../friends/FriendRows.ts"
 import { logOf } from "../Log.ts"
 import { ConversationId, ConversationSummary } from "../messaging/Conversation.ts"
-import { summaryColumns } from "../messaging/SummaryRow.ts"
+import { summaryColumns, unreadJoin } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
 import { Horizon, snapshots, writerOf } from "./Horizon.ts"
@@ -16,6 +16,9 @@ const log = logOf("xfchat/inbox")
 
 /** How long a lost hint can delay a change, at most. */
 const sweepInterval = "5 seconds"
+
+/** Receipts of others gather for so long: a conversation's come at once, and most of them change nothing that a list shows. */
+const receiptsGatherTime = "500 millis"
 
 /** What a user's picture is, or how it changed. */
 export interface InboxState {
@@ -98,7 +101,23 @@ export class Inbox extends Context.Service<
       const listeners = new Map<UserId, ReadonlySet<LiveListener>>()
 
       // Which transactions wrote a conversation's item: a number for each of its rows.
-      const writers = sql`ARRAY[${writerOf(sql, "p")}, ${writerOf(sql, "c")}]`
+      const writers = sql`ARRAY[${writerOf(sql, "p")}, ${writerOf(sql, "c")}, (
+        SELECT ${writerOf(sql, "r")} FROM conversation_revisions r WHERE r.conversation_id = p.conversation_id)]`
+
+      // A revision says that what is shown of people may have changed. Whether it has, and for this user, is seen in the rows
+      // of those whose names and receipts are theirs to see: by the primary keys.
+      const isRevised = sql`EXISTS (
+          SELECT FROM jsonb_array_elements(s.participants
+            || jsonb_build_array(s.other, s."lastMessage"->'sender', s."lastMessage"->'subject')) person
+          WHERE EXISTS (
+            SELECT FROM users u
+            WHERE u.id = (person->>'id')::uuid AND ${writerOf(sql, "u")} >= threshold.transaction OFFSET 0)
+        ) OR (s."lastMessage"->'isDelivered')::boolean AND EXISTS (
+          SELECT FROM conversation_participants o
+          WHERE o.conversation_id = s.id AND ${writerOf(sql, "o")} >= threshold.transaction AND o.user_id <> p.user_id
+            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = o.user_id OFFSET 0)
+            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = p.user_id OFFSET 0)
+          OFFSET 0)`
 
       /** A hash, as JSON's numbers hold it, of which transactions from `low` up to `high` wrote whose items. */
       const fingerprint = (low: string, high: string) =>
@@ -106,7 +125,7 @@ export class Inbox extends Context.Service<
           SELECT hashtextextended(string_agg(conversation_id || ' ' || writers::text, ',' ORDER BY conversation_id), 0)
             & 9007199254740991 FROM mine WHERE mine.written >= ${low} AND mine.written < ${high}), 0)`)
 
-      // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
+      // By conversation_participants_user_id_idx and the primary keys of conversations, their revisions and people_revisions.
       const find = SqlSchema.findOne({
         Request: Schema.Struct({
           user: UserId,
@@ -137,8 +156,11 @@ export class Inbox extends Context.Service<
           SELECT threshold.transaction IS NULL AS "isWhole", now.next, now.running,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
             (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s."lastActivityAt" DESC, s.id), '[]') FROM (
-              SELECT ${columns} FROM mine p JOIN conversations c ON c.id = p.conversation_id
+              SELECT s.* FROM mine p CROSS JOIN LATERAL (
+                SELECT ${columns} FROM conversations c ${sql.literal(unreadJoin)} WHERE c.id = p.conversation_id OFFSET 0
+              ) s
               WHERE coalesce(p.written >= threshold.transaction, true)
+                AND (coalesce(greatest(p.writers[1], p.writers[2]) >= threshold.transaction, true) OR ${isRevised})
             ) s) AS conversations,
             coalesce(known.revision, 0) AS revision,
             CASE WHEN threshold.transaction IS NULL OR coalesce(known.revision, 0) <> ${revision}::bigint
@@ -206,10 +228,19 @@ export class Inbox extends Context.Service<
         Effect.catchTag("DatabaseUnavailable", () => log.warning("Inboxes are delayed"))
       )
 
+      const received = yield* Queue.unbounded<ConversationId>()
+      const takeReceipts = (change: Extract<Change, { readonly _tag: "Receipts" }>) => {
+        for (const listener of listenersOf(change.userId)) listener.tell()
+        if (change.isListed) Queue.offerUnsafe(received, change.conversationId)
+      }
       // Hints that come while the last ones are looked up gather.
       const hinted = yield* Queue.unbounded<Change>()
       yield* bus.changes.pipe(
-        Stream.runForEach((change) => (listeners.size === 0 ? Effect.void : Queue.offer(hinted, change))),
+        Stream.runForEach((change) => {
+          if (listeners.size === 0) return Effect.void
+          if (change._tag !== "Receipts") return Queue.offer(hinted, change)
+          return Effect.sync(() => takeReceipts(change))
+        }),
         Effect.forkScoped({ startImmediately: true })
       )
       yield* Queue.takeAll(hinted).pipe(
@@ -222,7 +253,15 @@ export class Inbox extends Context.Service<
         Effect.forkScoped
       )
 
-      // By conversation_participants_user_id_idx and the primary keys of conversations and people_revisions.
+      yield* Queue.peek(received).pipe(
+        Effect.andThen(Effect.sleep(receiptsGatherTime)),
+        Effect.andThen(Queue.takeAll(received)),
+        Effect.flatMap((conversations) => tellOf([...new Set(conversations)])),
+        Effect.forever,
+        Effect.forkScoped
+      )
+
+      // By conversation_participants_user_id_idx and the primary keys of conversations, their revisions and people_revisions.
       const findChanged = SqlSchema.findAll({
         Request: Schema.Struct({ users: Schema.Array(UserId), since: Schema.UndefinedOr(Horizon) }),
         Result: Schema.Struct({
@@ -239,7 +278,8 @@ export class Inbox extends Context.Service<
           FROM now, since, unnest(${users}::uuid[]) AS u (id) LEFT JOIN people_revisions known ON known.user_id = u.id,
             LATERAL (
               SELECT count(*)::int AS count, bool_or(coalesce(since.threshold <= ANY (${writers}), true)) AS "isChanged"
-              FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id WHERE p.user_id = u.id
+              FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
+              WHERE p.user_id = u.id
             ) mine`
       })
 

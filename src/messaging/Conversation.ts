@@ -69,6 +69,12 @@ export const mostUnread = 1_000
 /** Characters of the last message in a list. */
 export const previewLength = 200
 
+/** Other participants that a list shows of a conversation: enough to draw it. */
+export const mostPeopleListed = 5
+
+/** Up to so many participants, everyone's receipts are shown; of more, the cursors that are furthest behind. */
+export const mostInReceipts = 50
+
 /** A conversation as a list shows it. */
 export class ConversationSummary extends Model.Class<ConversationSummary>("ConversationSummary")({
   id: ConversationId,
@@ -79,17 +85,33 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
   lastReadSeq: Position,
   /** Messages of others, neither deleted nor the server's, past the caller's read cursor; at most {@link mostUnread}. */
   unreadCount: Schema.Int,
+  /** Those of the unread ones that mention the caller. */
+  mentionCount: Schema.Int,
   /** The other one of a direct conversation, while their account is there. */
   other: Schema.NullOr(Schema.Struct(Profile.fields)),
+  /** The first of the others, longest there first, without people whom the caller blocks. */
+  participants: Schema.Array(Schema.Struct(Profile.fields)).check(Schema.isMaxLength(mostPeopleListed)),
+  /** Everyone, the caller included. */
+  participantCount: Schema.Int,
   lastMessage: Schema.NullOr(
     Schema.Struct({
       id: Uuid,
       seq: Position,
+      /** The author; of a system message, the person who did what it says. */
       senderId: Schema.NullOr(UserId),
+      /** `null` where that is nobody, or an account that is gone, or somebody whom the caller blocks. */
+      sender: Schema.NullOr(Schema.Struct(Profile.fields)),
+      /** Of a system message, the person whom it is about, if there is one. */
+      subject: Schema.NullOr(Schema.Struct(Profile.fields)),
       messageType: Schema.String,
-      /** The beginning of a text; `null` for what is none, or is deleted. */
+      /** The content of a system message. */
+      event: Schema.NullOr(Schema.Record(Schema.String, Schema.NullOr(Schema.String))),
+      /** The beginning of a text, or an English sentence for a system message; `null` for other kinds, and once it is deleted. */
       preview: Schema.NullOr(Schema.String),
-      createdAt: Schema.DateTimeUtcFromString
+      createdAt: Schema.DateTimeUtcFromString,
+      /** As of the message; `false` in conversations of more than {@link mostInReceipts} participants. */
+      isDelivered: Schema.Boolean,
+      isRead: Schema.Boolean
     })
   ),
   /** To the millisecond, as JSON has it: lists are ordered by it, and go on from it. */

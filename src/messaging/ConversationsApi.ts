@@ -69,9 +69,20 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
     }).annotate(OpenApi.Description, "Deletes a group with all its messages. By its owner."),
     HttpApiEndpoint.get("participants", "/conversations/:id/participants", {
       params: conversation,
-      success: Schema.Struct({ participants: Schema.Array(Participant) }),
+      query: {
+        limit: Schema.optionalKey(Limit),
+        cursor: Schema.optionalKey(Cursor)
+      },
+      success: Schema.Struct({
+        participants: Schema.Array(Participant),
+        /** Leads on; `null` where there is no more. */
+        cursor: Schema.NullOr(Cursor)
+      }),
       error: NotFound
-    }),
+    }).annotate(
+      OpenApi.Description,
+      "The people of a conversation, longest there first: up to 200 at a time, and all of these unless `limit` is given."
+    ),
     HttpApiEndpoint.put("putParticipant", "/conversations/:id/participants/:userId", {
       params: participant,
       payload: Schema.Struct({ role: Schema.optionalKey(Role) }),

@@ -3,7 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../Api.ts"
 import { CurrentSession } from "../auth/Session.ts"
-import { defaultLimit } from "../Paging.ts"
+import { defaultLimit, mostListed } from "../Paging.ts"
 import { Conversation } from "./Conversation.ts"
 import { Conversations } from "./Conversations.ts"
 import { Participants } from "./Participants.ts"
@@ -41,10 +41,11 @@ export const ConversationsHttp = HttpApiBuilder.group(
 
       remove: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.remove(userId, params.id)),
 
-      participants: ({ params }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) =>
-          Effect.map(conversations.get(userId, params.id), ({ participants }) => ({ participants }))
-        ),
+      participants: Effect.fnUntraced(function* ({ params, query: { cursor, limit = mostListed } }) {
+        const { userId } = yield* CurrentSession
+        const { items, next } = yield* participants.list(userId, params.id, limit, cursor)
+        return { participants: items, cursor: next }
+      }),
 
       putParticipant: ({ params, payload }) =>
         Effect.flatMap(CurrentSession, ({ userId }) =>

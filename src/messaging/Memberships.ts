@@ -31,8 +31,8 @@ export class Memberships extends Context.Service<
     /** Passes on the groups that a person owns, who stays in them and leads them no longer. */
     readonly passOnGroups: (userId: UserId) => Effect.Effect<void, DatabaseUnavailable>
     /**
-     * Has each direct conversation of a person shown anew to the other one, whose inbox names them. Part of the transaction
-     * that has changed what they are called.
+     * Has the inboxes of the others look again at each conversation that this person is in: they may show the name or picture.
+     * Part of the transaction that has changed it.
      */
     readonly showAnew: (userId: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
   }
@@ -88,21 +88,22 @@ export class Memberships extends Context.Service<
           UPDATE conversations SET head = head WHERE id = ANY(${ids}::uuid[]) AND is_direct_message RETURNING id, head`
       })
 
-      // By conversation_participants_user_id_idx and the primary key.
-      const lockDirect = SqlSchema.findAll({
+      // By conversation_participants_user_id_idx and the primary key, in its order, like every lock of several.
+      const revise = SqlSchema.findAll({
         Request: UserId,
         Result: Schema.Struct({ id: ConversationId }),
         execute: (userId) => sql`
-          SELECT c.id FROM conversations c
-          JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${userId}
-          WHERE c.is_direct_message ORDER BY c.id FOR NO KEY UPDATE OF c`
+          INSERT INTO conversation_revisions AS r (conversation_id)
+          SELECT conversation_id FROM conversation_participants WHERE user_id = ${userId} ORDER BY conversation_id
+          ON CONFLICT (conversation_id) DO UPDATE SET revision = r.revision + 1
+          RETURNING conversation_id AS id`
       })
 
       const announce = (changed: ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>) =>
         Effect.forEach(changed, ({ head, id }) => systemMessages.announce(id, head), { discard: true })
 
       const showAnew = Effect.fn("Memberships.showAnew")(function* (userId: UserId) {
-        yield* announce(yield* touchDirect((yield* lockDirect(userId)).map(({ id }) => id)))
+        yield* announce((yield* revise(userId)).map(({ id }) => ({ id, head: Position.make(0) })))
       })
 
       /** Leaves some conversations, those with the lowest ids after one. Gives the last, if there may be more. */

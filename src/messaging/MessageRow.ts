@@ -17,7 +17,7 @@ const ownColumns = `
 
 // Whether the cursors of all participants but the sender have come as far as a message. By the primary key of
 // conversation_participants. Without a viewer, as all see it whom no block concerns.
-const haveReached = (column: "last_delivered_seq" | "last_read_seq", viewer: string | undefined) => `
+export const haveReached = (column: "last_delivered_seq" | "last_read_seq", viewer: string | undefined) => `
   coalesce((
     SELECT min(${viewer === undefined ? `r.${column}` : cursor(viewer, "r", column)}) >= m.seq
     FROM conversation_participants r

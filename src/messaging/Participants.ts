@@ -4,8 +4,17 @@ import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Reaches } from "../friends/Reach.ts"
+import { pageOf, type Page, type Place } from "../Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../Problem.ts"
-import { ConversationId, History, maxParticipants, ParticipantLimitReached, Position, Role } from "./Conversation.ts"
+import {
+  ConversationId,
+  History,
+  maxParticipants,
+  Participant,
+  ParticipantLimitReached,
+  Position,
+  Role
+} from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
 import { Ownership } from "./Ownership.ts"
 import { Removal } from "./Removal.ts"
@@ -15,6 +24,13 @@ import { SystemMessages } from "./SystemMessages.ts"
 export class Participants extends Context.Service<
   Participants,
   {
+    /** The people of a conversation that the caller takes part in, longest there first. */
+    readonly list: (
+      caller: UserId,
+      conversationId: ConversationId,
+      limit: number,
+      after: Place | undefined
+    ) => Effect.Effect<Page<Participant>, NotFound | DatabaseUnavailable>
     /**
      * Adds a person as a member, or with `role` gives them another one: `owner` hands the group over. Owner and admins add;
      * only the owner gives roles. What is so already stays so.
@@ -183,7 +199,52 @@ export class Participants extends Context.Service<
           )
       )
 
-      return Participants.of({ put, remove })
+      // By the primary keys. To the millisecond, as a cursor has it.
+      const findPage = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          conversationId: ConversationId,
+          limit: Schema.Int,
+          after: Schema.NullOr(Schema.DateTimeUtcFromDate),
+          id: Schema.NullOr(Schema.String)
+        }),
+        Result: Schema.Struct({ participant: Participant }),
+        execute: ({ after, caller, conversationId, id, limit }) => sql`
+          SELECT jsonb_build_object(
+            'id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url,
+            'role', p.role, 'joinedAt', p.joined_at) AS participant
+          FROM conversation_participants p JOIN users u ON u.id = p.user_id
+          WHERE p.conversation_id = ${conversationId}
+            AND EXISTS (SELECT FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${caller})
+            AND (${after}::timestamptz IS NULL
+              OR (date_trunc('milliseconds', p.joined_at), p.user_id) > (${after}::timestamptz, ${id}::uuid))
+          ORDER BY date_trunc('milliseconds', p.joined_at), p.user_id LIMIT ${limit}`
+      })
+
+      const list = Effect.fn("Participants.list")(function* (
+        caller: UserId,
+        conversationId: ConversationId,
+        limit: number,
+        after: Place | undefined
+      ) {
+        const found = yield* findPage({
+          caller,
+          conversationId,
+          limit: limit + 1,
+          after: after?.before ?? null,
+          id: after?.id ?? null
+        })
+        if (found.length === 0 && after === undefined) {
+          return yield* new NotFound({ detail: "There is no such conversation." })
+        }
+        return pageOf(
+          found.map(({ participant }) => participant),
+          limit,
+          ({ id, joinedAt }) => ({ before: joinedAt, id })
+        )
+      }, catchDatabaseErrors)
+
+      return Participants.of({ list, put, remove })
     })
   )
 }

@@ -8,6 +8,13 @@ const Visibility = Schema.TaggedStruct("Visibility", { conversationId: Conversat
 const Person = Schema.TaggedStruct("Person", { userId: UserId })
 const Participation = Schema.TaggedStruct("Participation", { conversationId: ConversationId })
 
+/** `isListed`: lists of the others may show it. */
+const Receipts = Schema.TaggedStruct("Receipts", {
+  conversationId: ConversationId,
+  userId: UserId,
+  isListed: Schema.Boolean
+})
+
 /** For how long something holds from when it is heard: 0 ends it. */
 const Millis = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400_000 }))
 const Presence = Schema.TaggedStruct("Presence", { userId: UserId, millis: Millis })
@@ -24,6 +31,8 @@ export type Change =
   | typeof Person.Type
   /** Who takes part in a conversation. */
   | typeof Participation.Type
+  /** How far a participant has received and read. */
+  | typeof Receipts.Type
   // What no database holds: leases, which are renewed while they are true, and run out.
   /** Somebody has a stream open. */
   | typeof Presence.Type
@@ -34,25 +43,40 @@ export type Change =
 
 export const Change = Data.taggedEnum<Change>()
 
-/** What one process tells the others at once. A later version is for other processes: who does not know it ignores it. */
+/** The process that made the changes. */
+const sender = Schema.String
+
+/** What one process tells the others at once. A process that does not know a version ignores it. */
 const Payload = Schema.fromJsonString(
-  Schema.Struct({
-    version: Schema.Literal(2),
-    /** The process that made the changes. */
-    sender: Schema.String,
-    changes: Schema.Array(Schema.Union([Log, Visibility, Person, Participation, Presence, Typing, RollCall]))
-  })
+  Schema.Union([
+    Schema.Struct({
+      version: Schema.Literal(2),
+      sender,
+      changes: Schema.Array(Schema.Union([Log, Visibility, Person, Participation, Presence, Typing, RollCall]))
+    }),
+    Schema.Struct({ version: Schema.Literal(3), sender, changes: Schema.Array(Receipts) })
+  ])
 )
 
 const encode = Schema.encodeSync(Payload)
 const decode = Schema.decodeUnknownOption(Payload)
 
-/** A change takes at most 140 bytes, and PostgreSQL no payload of 8,000. */
-const changesPerPayload = 56
+/** A change takes at most 160 bytes, and PostgreSQL no payload of 8,000. */
+const changesPerPayload = 48
 
 /** Says what changed in as many payloads as it takes, of less than 8,000 bytes each. */
-export const encodeChanges = (sender: string, changes: Iterable<Change>) =>
-  Arrays.chunksOf(changes, changesPerPayload).map((changes) => encode({ version: 2, sender, changes }))
+export const encodeChanges = (sender: string, changes: Iterable<Change>): ReadonlyArray<string> => {
+  const older: Array<Exclude<Change, typeof Receipts.Type>> = []
+  const receipts: Array<typeof Receipts.Type> = []
+  for (const change of changes) {
+    if (change._tag === "Receipts") receipts.push(change)
+    else older.push(change)
+  }
+  return [
+    ...Arrays.chunksOf(older, changesPerPayload).map((changes) => encode({ version: 2, sender, changes })),
+    ...Arrays.chunksOf(receipts, changesPerPayload).map((changes) => encode({ version: 3, sender, changes }))
+  ]
+}
 
 /** A payload that tells of nothing: its sender asks whether it comes back. */
 export const encodeProbe = (sender: string) => encode({ version: 2, sender, changes: [] })
@@ -73,6 +97,8 @@ const subjectOf = (change: Change): string => {
       return change.userId
     case "Participation":
       return `Participation ${change.conversationId}`
+    case "Receipts":
+      return `Receipts ${change.conversationId} ${change.userId}`
     case "Presence":
       return `Presence ${change.userId}`
     case "Typing":

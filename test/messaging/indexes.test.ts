@@ -56,6 +56,7 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
       yield* sql`
         INSERT INTO message_versions (conversation_id, message_id, version, content, written_at)
         SELECT conversation_id, id, seq, 'before', now() FROM chat_messages WHERE seq < 2000`
+      yield* sql`INSERT INTO conversation_revisions (conversation_id) SELECT id FROM conversations`
       yield* sql`
         INSERT INTO friend_requests (from_user_id, to_user_id, status)
         SELECT a.id, b.id, 'accepted' FROM generate_series(1, 2999) n
@@ -154,6 +155,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
         "conversation_participants_user_id_idx",
         "conversations_pkey",
         "people_revisions_pkey",
+        "conversation_revisions_pkey",
         "friend_requests_from_user_id_idx",
         "friend_requests_to_user_id_idx",
         "blocks_pkey"

@@ -99,7 +99,7 @@ const endpoints: Record<
     ({ asAda }) => Effect.ignore(asAda.auth.endSession({ params: { id: SessionId.make(newId()) } }))
   ],
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
-  "auth.update": [9, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
+  "auth.update": [8, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "people.search": [2, ({ asAda }) => asAda.people.search({ query: { query: "gra" } })],
   "people.get": [2, ({ asAda, eve }) => asAda.people.get({ params: { id: eve.id } })],
   "friends.list": [2, ({ asAda }) => asAda.friends.list({ query: {} })],
@@ -126,7 +126,7 @@ const endpoints: Record<
     ({ asAda, id }) => asAda.conversations.update({ params: { id }, payload: { name: "Looms" } })
   ],
   "conversations.remove": [5, ({ asAda, id }) => asAda.conversations.remove({ params: { id } })],
-  "conversations.participants": [2, ({ asAda, id }) => asAda.conversations.participants({ params: { id } })],
+  "conversations.participants": [2, ({ asAda, id }) => asAda.conversations.participants({ params: { id }, query: {} })],
   "conversations.putParticipant": [
     8,
     ({ asAda, eve, id }) => asAda.conversations.putParticipant({ params: { id, userId: eve.id }, payload: {} })
