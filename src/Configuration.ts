@@ -228,7 +228,7 @@ export const serverHeadersTimeout = setting(
   "SERVER_HEADERS_TIMEOUT",
   duration,
   "10 seconds",
-  "how long the head of a request may take to arrive; on Node"
+  "how long the head of a request may take to arrive"
 )
 export const serverRequestTimeout = setting(
   "SERVER_REQUEST_TIMEOUT",
@@ -240,7 +240,13 @@ export const serverKeepAliveTimeout = setting(
   "SERVER_KEEP_ALIVE_TIMEOUT",
   duration,
   "75 seconds",
-  "how long a connection is kept for the next request: longer than a load balancer keeps it; on Node"
+  "how long a connection is kept for the next request: longer than a load balancer keeps it"
+)
+export const serverAnswerTimeout = setting(
+  "SERVER_ANSWER_TIMEOUT",
+  duration,
+  "30 seconds",
+  "a connection is closed when its client takes nothing of an answer for so long"
 )
 export const serverMaxRequests = setting(
   "SERVER_MAX_REQUESTS",

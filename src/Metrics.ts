@@ -21,7 +21,8 @@ export const requestTime = (labels: { readonly method: string; readonly route: s
     boundaries: seconds
   })
 export const requestsInFlight = Metric.gauge("xfchat_http_requests_in_flight", {
-  description: "Requests that are worked on; not those whose body is on its way, nor long polls"
+  description:
+    "Requests that are worked on, or whose answer is on its way; not those whose body is on its way, nor long polls"
 })
 
 export const batchSize = Metric.histogram("xfchat_outbox_batch_size", {

@@ -1,5 +1,7 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Cause, Context, Effect, Exit, References, type Types } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
+import { IncomingMessage } from "node:http"
 import * as Configuration from "./Configuration.ts"
 import { CurrentPlace, InFlight, Place } from "./InFlight.ts"
 import { isLogged, logOf } from "./Log.ts"
@@ -40,6 +42,18 @@ const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
   let size = 0
   for (const name in headers) size += name.length + (headers[name]?.length ?? 0)
   return size
+}
+
+/** Node's response to a request whose answer is a whole, and is not yet with the client. */
+const pendingAnswer = (
+  request: HttpServerRequest.HttpServerRequest,
+  exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown>
+) => {
+  if (Exit.isFailure(exit) || exit.value.body._tag === "Stream" || !(request.source instanceof IncomingMessage)) {
+    return undefined
+  }
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  return response.closed ? undefined : response
 }
 
 type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
@@ -115,7 +129,9 @@ export const RequestsLive = HttpRouter.middleware(
           ),
           Effect.onExit((exit) =>
             Effect.suspend(() => {
-              place.leave()
+              const pending = pendingAnswer(request, exit)
+              if (pending === undefined) place.leave()
+              else pending.once("close", () => place.leave())
               const status = Exit.isSuccess(exit) ? exit.value.status : clientGone
               const time = Exit.isSuccess(exit) && isTimed(request, exit.value) ? started : undefined
               count(fiber.context, status, time)

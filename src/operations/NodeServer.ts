@@ -4,6 +4,7 @@ import { createServer, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { HeadersTooLarge, MalformedRequest, RequestTimeout } from "../Problem.ts"
 import { maxHeaderSize } from "../RequestsHttp.ts"
+import { isDeno } from "../Runtime.ts"
 
 /** How often Node looks for requests that are late. */
 const checkInterval = 2_000
@@ -39,16 +40,36 @@ const refusalOf = (error: Error): string | undefined => {
   }
 }
 
+/** Has each response hear that its connection is gone: Deno tells only the one whose turn it is, not those behind it. */
+const closePipelined = (server: Server) => {
+  const open = new WeakMap<Duplex, Set<ServerResponse>>()
+  server.on("request", ({ socket }, response) => {
+    let responses = open.get(socket)
+    if (responses === undefined) {
+      const all = new Set<ServerResponse>()
+      open.set(socket, (responses = all))
+      socket.once("close", () => all.forEach((other) => other.emit("close")))
+    }
+    const ofSocket = responses.add(response)
+    response.once("close", () => ofSocket.delete(response))
+  })
+}
+
 /**
- * Node's server, which takes only so much of a client's time and of its headers.
+ * The server of Node and of Deno's `node:http`, which takes only so much of a client's time and of its headers. A client may
+ * close its sending side after its request (TCP half-close): it is answered all the same.
  *
- * Told to stop, Node lets go of the connections that are idle, but keeps one whose last answer ends after that until its
- * client lets go: seconds during which the process could not end.
+ * `answerTimeout` ends a connection whose client takes nothing of an answer for so long. An answer that is not yet there, or a
+ * stream that is silent, is none of these.
+ *
+ * A server that is told to stop lets go of the connections that are idle, but keeps one whose last answer ends after that until
+ * its client lets go: seconds during which the process could not end.
  */
 export const createNodeServer = (options: {
   readonly headersTimeout: Duration.Duration
   readonly requestTimeout: Duration.Duration
   readonly keepAliveTimeout: Duration.Duration
+  readonly answerTimeout: Duration.Duration
 }): Server => {
   const answering = new WeakMap<Duplex, ServerResponse>()
   const server = createServer({
@@ -56,13 +77,25 @@ export const createNodeServer = (options: {
     headersTimeout: Duration.toMillis(options.headersTimeout),
     requestTimeout: Duration.toMillis(options.requestTimeout),
     keepAliveTimeout: Duration.toMillis(options.keepAliveTimeout),
-    connectionsCheckingInterval: checkInterval
+    connectionsCheckingInterval: checkInterval,
+    // The system finds peers that vanished while nothing was to be written.
+    keepAlive: true,
+    keepAliveInitialDelay: Duration.toMillis(options.answerTimeout)
   })
+  // A property of Node's server since 0.x that its types leave out.
+  Object.assign(server, { httpAllowHalfOpen: true })
   server.on("request", ({ socket }, response) => {
     answering.set(socket, response)
     response.once("close", () => {
       if (!server.listening) socket.destroySoon()
     })
+  })
+  if (isDeno) closePipelined(server)
+  // Of a connection on which nothing moved for so long. A write that the system takes a part of is a move.
+  server.setTimeout(Duration.toMillis(options.answerTimeout), (socket) => {
+    const response = answering.get(socket)
+    const isIdle = response === undefined || response.writableFinished
+    if (isIdle || socket.writableLength > 0) socket.destroy()
   })
   return server.on("clientError", (error, socket) => {
     const refused = refusalOf(error)

@@ -4,9 +4,7 @@ import { Cause, Console, Data, Duration, Effect, Exit, Layer, Runtime } from "ef
 import { HttpServer } from "effect/http"
 import * as Configuration from "../Configuration.ts"
 import * as Database from "../database/Database.ts"
-import { isDeno } from "../Runtime.ts"
 import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
-import * as DenoHttpServer from "./DenoHttpServer.ts"
 import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
 import { failureLine } from "./FailureLine.ts"
 import { createNodeServer } from "./NodeServer.ts"
@@ -36,12 +34,12 @@ const HttpServerLive = Layer.unwrap(
     const times = {
       requestTimeout,
       headersTimeout: Duration.min(yield* Configuration.serverHeadersTimeout, requestTimeout),
-      keepAliveTimeout: yield* Configuration.serverKeepAliveTimeout
+      keepAliveTimeout: yield* Configuration.serverKeepAliveTimeout,
+      answerTimeout: yield* Configuration.serverAnswerTimeout
     }
     const listen = { host, port, gracefulShutdownTimeout: stopTimeout }
-    const server = isDeno
-      ? DenoHttpServer.layer(listen)
-      : NodeHttpServer.layerServer(() => createNodeServer(times), listen)
+    // On Deno, too: `Deno.serve` answers more requests, but cannot end those whose heads never come.
+    const server = NodeHttpServer.layerServer(() => createNodeServer(times), listen)
     return Layer.catchTag(server, "ServeError", ({ cause }) =>
       Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
     )

@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Writable } from "node:stream"
 import type { DatabaseUnavailable } from "../Problem.ts"
-import type { Feed, Heartbeat } from "./Feed.ts"
+import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
 
 /** What is delivered: bytes to begin with, then the updates of a feed. */
 export interface Delivery<A extends object> {
@@ -33,6 +33,10 @@ const chunkOf = (bytes: Uint8Array): Uint8Array => {
 const socketOf = ({ chunkedEncoding, socket }: ServerResponse): Socket | undefined =>
   chunkedEncoding && socket !== null ? socket : undefined
 
+/** Milliseconds between the first two heartbeats for a client that sends nothing more; doubled up to the last. */
+const firstProbe = 50
+const lastProbe = 10_000
+
 /**
  * Delivers a feed to a response of Node's. An update is written in the same turn that woke the stream: a pull of a Stream
  * would cost as much again as the write itself. While the response takes no more, everything stays in the feed.
@@ -43,6 +47,9 @@ class Deliverer<A extends object> {
   private readonly context: Context.Context<never>
   private readonly finish: (exit: Exit.Exit<void>) => void
   private readonly socket: Socket | undefined
+  private readonly connection: Socket | null
+  private probing: NodeJS.Timeout | undefined
+  private untilProbe = firstProbe
   private reading: Fiber.Fiber<unknown, unknown> | undefined
   private isOver = false
 
@@ -58,15 +65,31 @@ class Deliverer<A extends object> {
     this.finish = finish
     for (const chunk of delivery.start) response.write(chunk)
     this.socket = socketOf(response)
+    this.connection = response.socket
     this.sink.on("drain", this.deliver)
+    if (this.connection?.readableEnded === true) this.probe()
+    else this.connection?.once("end", this.probe)
     this.deliver()
   }
 
   stop(): void {
     this.isOver = true
     this.sink.off("drain", this.deliver)
+    this.connection?.off("end", this.probe)
+    clearTimeout(this.probing)
     this.delivery.feed.stream.disturb()
     this.reading?.interruptUnsafe()
+  }
+
+  /**
+   * A client that has closed its sending side may still listen, or may be gone: TCP says the same of both, and only a write
+   * tells. The second one fails where nobody is left, and so ends the stream.
+   */
+  private readonly probe = (): void => {
+    if (this.isOver) return
+    if (!this.sink.writableNeedDrain) this.write([heartbeat])
+    this.probing = setTimeout(this.probe, this.untilProbe)
+    this.untilProbe = Math.min(2 * this.untilProbe, lastProbe)
   }
 
   private end(exit: Exit.Exit<void>): void {

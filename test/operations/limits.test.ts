@@ -4,6 +4,7 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client, twoPeople, type Problem } from "../conformance/client.ts"
+import { requestHead } from "../conformance/connection.ts"
 import { subscribe } from "../conformance/stream.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
 import { lockUsers } from "./database.ts"
@@ -74,23 +75,66 @@ describe("a request", () => {
         const { answer, closed, socket } = yield* sendPart(port, `${head}content-length: 100\r\n\r\n{"login":`)
         const { body, status } = parse(answer)
         assert.deepStrictEqual([status, body.type], [408, "RequestTimeout"])
-        // Deno keeps the connection until the body has come.
-        if (runtime === "node") yield* Effect.promise(() => closed)
+        // A host of a fetch handler keeps the connection until the body has come.
+        if (runtime !== "edge") yield* Effect.promise(() => closed)
         socket.destroy()
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
   }
 
-  it.live("whose head does not come is given up", () =>
-    Effect.gen(function* () {
-      const { port } = yield* start("node", { SERVER_HEADERS_TIMEOUT: "1 second" })
-      const { answer, closed } = yield* sendPart(port, "GET /livez HTTP/1.1\r\nhost:")
-      yield* Effect.promise(() => closed)
-      const { body, head, status } = parse(answer)
-      assert.deepStrictEqual([status, body.type], [408, "RequestTimeout"])
-      assert.include(head, "content-type: application/problem+json")
-    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
-  )
+  for (const runtime of ["node", "deno"] as const) {
+    it.live(`whose head does not come is given up, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* start(runtime, { SERVER_HEADERS_TIMEOUT: "1 second" })
+        const { answer, closed } = yield* sendPart(port, "GET /livez HTTP/1.1\r\nhost:")
+        yield* Effect.promise(() => closed)
+        const { body, head, status } = parse(answer)
+        assert.deepStrictEqual([status, body.type], [408, "RequestTimeout"])
+        assert.include(head, "content-type: application/problem+json")
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live(`whose head comes a byte at a time is given up, however many there are, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* start(runtime, { SERVER_HEADERS_TIMEOUT: "1 second" })
+        const head = `GET /livez HTTP/1.1\r\nhost: x\r\nx-note: ${"a".repeat(1_000)}`
+        yield* Effect.promise(() =>
+          Promise.all(
+            Array.from({ length: 100 }, async () => {
+              const socket = connect(port, "127.0.0.1").on("error", () => {})
+              socket.resume()
+              let sent = 0
+              const dripping = setInterval(() => socket.writable && socket.write(head[sent++] ?? "a"), 100)
+              await once(socket, "close")
+              clearInterval(dripping)
+            })
+          )
+        )
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+
+    it.live(`keeps its slot until its answer is out, and an answer that nobody reads is dropped, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        const server = yield* start(runtime, { SERVER_ANSWER_TIMEOUT: "2 seconds" })
+        yield* Effect.promise(async () => {
+          const { ada, conversation, messages } = await twoPeople(server)
+          for (let count = 0; count < 9; count++) await ada.send(conversation, "\u0001".repeat(65_536))
+          const inFlight = async () => {
+            const metrics = await (await fetch(`${server.url}/metrics`)).text()
+            return Number(/^xfchat_http_requests_in_flight (\d+)$/m.exec(metrics)?.[1])
+          }
+          // The system takes the first megabytes of what nobody reads.
+          const head = requestHead(server, "GET", `${messages}`, ada.authorization)
+          const sockets = Array.from({ length: 4 }, () => connect(server.port, "127.0.0.1").on("error", () => {}))
+          for (const socket of sockets) socket.pause().write(head.repeat(6))
+          // One of them is that of the question.
+          while ((await inFlight()) < 4) continue
+          while ((await inFlight()) > 1) continue
+          for (const socket of sockets) socket.destroy()
+        })
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    )
+  }
 
   it.live("that is none is refused in the same words as others", () =>
     Effect.gen(function* () {
