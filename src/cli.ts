@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, Layer, Runtime } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Console, Effect, Layer, Runtime } from "effect"
+import { CliOutput, Command, Flag } from "effect/cli"
 // Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import packageJson from "../package.json" with { type: "json" }
@@ -39,12 +39,26 @@ const xfchat = Command.make("xfchat").pipe(
   Command.withSubcommands([serve, dev, config, doctor, migrate, exportCommand, importCommand, user, usage])
 )
 
+/** Wrong usage is a line for each reason, and where to read on: the whole help would hide them. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) => {
+    const name = event._tag === "Version" ? "" : event.commandPath.join(" ")
+    if (event._tag === "InvalidInvocation") {
+      const reasons = event.errors.map(({ message }) => `${message.replaceAll(/\s*\n\s*/g, " ")}\n`)
+      return Console.error(`${reasons.join("")}\`${name} --help\` shows how it is used.`)
+    }
+    const isIncomplete = event._tag === "Help" && event.reason === "Implicit"
+    return Effect.andThen(
+      isIncomplete ? Console.error(`\`${name}\` needs a command after it:`) : Effect.void,
+      CliOutput.defaultPresenter.present(event)
+    )
+  }
+})
+
 runMain(
   Command.run(xfchat, { version: packageJson.version }).pipe(
     // What is wrong has been shown, and how it is right.
-    Effect.tapErrorTag("ShowHelp", (error) =>
-      Effect.sync(() => Object.assign(error, { [Runtime.errorExitCode]: error.errors.length === 0 ? 0 : 2 }))
-    ),
-    Effect.provide(NodeServices.layer)
+    Effect.tapErrorTag("ShowHelp", (error) => Effect.sync(() => Object.assign(error, { [Runtime.errorExitCode]: 2 }))),
+    Effect.provide([NodeServices.layer, presenter])
   )
 )

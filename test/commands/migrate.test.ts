@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { readdir } from "node:fs/promises"
+import { readdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { emptied, having } from "../operations/database.ts"
 import { xfchat } from "./command.ts"
@@ -99,15 +101,59 @@ describe("xfchat migrate", () => {
 })
 
 describe("xfchat", () => {
-  it.live("shows how it is used when it is used wrongly, and exits with 2", () =>
+  it.live("says first what is wrong with its usage, then where to read on, and exits with 2", () =>
     Effect.gen(function* () {
-      for (const args of [["nonsense"], ["migrate", "nonsense"], ["migrate", "down", "--to", "canary"]]) {
+      for (const [args, reason, help] of [
+        [["nonsense"], /^Unknown subcommand "nonsense"/, "xfchat"],
+        [["migrate", "nonsense"], /^Unknown subcommand "nonsense"/, "xfchat migrate"],
+        [["migrate", "down", "--to", "canary"], /canary/, "xfchat migrate down"],
+        [["user", "create"], /^Missing required argument: NAME/, "xfchat user create"],
+        [["export", "--nonsense"], /--nonsense/, "xfchat export"]
+      ] as const) {
         const { errorOutput, exit, output } = yield* xfchat(args)
         assert.strictEqual(exit, 2, args.join(" "))
-        assert.include(output, "USAGE")
-        assert.notInclude(errorOutput, "Help requested")
+        assert.strictEqual(output, "")
+        const lines = errorOutput.trimEnd().split("\n")
+        assert.match(lines[0] ?? "", reason)
+        assert.strictEqual(lines.at(-1), `\`${help} --help\` shows how it is used.`)
       }
     }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("needs a command: alone it says so, shows them, and exits with 2; --help exits with 0", () =>
+    Effect.gen(function* () {
+      const alone = yield* xfchat([])
+      assert.strictEqual(alone.exit, 2)
+      assert.strictEqual(alone.errorOutput, "`xfchat` needs a command after it:\n")
+      assert.include(alone.output, "USAGE")
+      const help = yield* xfchat(["--help"])
+      assert.deepStrictEqual([help.exit, help.errorOutput], [0, ""])
+      assert.include(help.output, "USAGE")
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("says of a file that it cannot use, in one line, what is the matter and what to do", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.promise(() => mkdtemp(join(tmpdir(), "xfchat-files-"))),
+        (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+      )
+      const file = join(folder, "there")
+      yield* Effect.promise(() => writeFile(file, "mine"))
+      for (const [args, line] of [
+        [["export", "--output", file], `${file} is there already, and is not overwritten: `],
+        [["export", "--output", join(folder, "no", "file")], `${join(folder, "no", "file")} is not there: `],
+        [["export", "--output", join(file, "below")], `${join(file, "below")} is below a file, not a folder: `],
+        [["import", "--input", join(folder, "none")], `${join(folder, "none")} is not there: `],
+        [["import", "--input", folder], "The input or output is a folder: name a file."]
+      ] as const) {
+        const { errorOutput, exit } = yield* xfchat(args)
+        assert.strictEqual(exit, 1, args.join(" "))
+        assert.isTrue(errorOutput.startsWith(line), errorOutput)
+        assert.match(errorOutput, /^[^\n]+\n$/)
+      }
+      assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), "mine")
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
   it.live("shows each command, with examples, on --help, and exits with 0", () =>
