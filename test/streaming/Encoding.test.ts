@@ -92,7 +92,8 @@ const streamOf = (encoding: Encoding, values: ReadonlyArray<unknown>): Uint8Arra
   ])
 
 const told = (values: ReadonlyArray<unknown>): ReadonlyArray<Told> =>
-  values.map((body, index) => ({ version: String(index), body }))
+  // As JSON has them: it knows no -0.
+  values.map((value, index) => ({ version: String(index), body: JSON.parse(JSON.stringify(value)) as unknown }))
 
 /** All code points that UTF-8 has bytes for, 4,096 in a text, each between letters. */
 const allCodePoints = Array.from({ length: 0x11_0000 / 4_096 }, (_, plane) =>
