@@ -9,6 +9,7 @@ import { LoginAttempts } from "./auth/LoginAttempts.ts"
 import { Passwords } from "./auth/Passwords.ts"
 import { Profiles } from "./auth/Profiles.ts"
 import { Sessions } from "./auth/Sessions.ts"
+import { Incarnations } from "./database/Incarnations.ts"
 import { Blocks } from "./friends/Blocks.ts"
 import { Friends } from "./friends/Friends.ts"
 import { FriendsHttp } from "./friends/FriendsHttp.ts"
@@ -86,6 +87,7 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(
     Layer.mergeAll(
       Sessions.layer,
+      Incarnations.layer,
       ChangeBus.layerConfig,
       Passwords.layer,
       LoginAttempts.layer,

@@ -40,8 +40,10 @@ export const plansOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effe
       }
     ]) => nodes(Plan)
   )
+  // Of the one row, which is always read.
+  const isRead = (node: Node) => node["Node Type"] === "Seq Scan" && node["Relation Name"] !== "database_incarnation"
   return {
     indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
-    readWhole: all.flatMap((node) => (node["Node Type"] === "Seq Scan" ? [node["Relation Name"]] : []))
+    readWhole: all.flatMap((node) => (isRead(node) ? [node["Relation Name"]] : []))
   }
 })

@@ -23,6 +23,7 @@ export const End = Schema.Struct({ end: Schema.Record(Schema.String, Schema.Int)
 /** Tables that an export of everything leaves out, and why. All others that the catalog knows are exported. */
 export const leftOut: Readonly<Record<string, string>> = {
   schema_migrations: "the schema is made by the migrations",
+  database_incarnation: "it is that of one database",
   sessions: "tokens are good for one database: everybody signs in again",
   login_attempts: "they are forgotten soon"
 }

@@ -1,6 +1,7 @@
 import { Console, Effect, FileSystem, Option, Schema, Stdio, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SqlClient } from "effect/sql"
+import { endIncarnation } from "../database/Incarnations.ts"
 import { inTransactionOnce } from "../database/Transaction.ts"
 import * as Archive from "./Archive.ts"
 import { ArchiveRefused } from "./Archive.ts"
@@ -196,6 +197,7 @@ const importLines = Effect.fnUntraced(function* <E, R>(lines: Stream.Stream<stri
   yield* restoreForeignKeys
   if (merge) yield* checkLogs()
   yield* advanceSequences(tables)
+  yield* endIncarnation
   return counts
 })
 

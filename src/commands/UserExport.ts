@@ -5,6 +5,7 @@ import { isHidden } from "../messaging/MessageRow.ts"
 /** Tables of which an export of one person has nothing, and why. */
 export const notOfUser: Readonly<Record<string, string>> = {
   schema_migrations: "the schema",
+  database_incarnation: "a counter of the database",
   login_attempts: "hashes of whatever was typed as a login",
   set_aside: "rows that an upgrade could not place: nothing says whose they are",
   people_revisions: "a counter",

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
+import { currentIncarnation } from "../database/Incarnation.ts"
 
 /*
  * How a copy of database rows is brought up to date, without a log of events and without a clock.
@@ -49,9 +50,13 @@ export const writerOf = (sql: SqlClient.SqlClient, row: string): Statement.Fragm
 /**
  * Two common table expressions of one row each: `now`, the statement's own snapshot as a {@link Horizon}, and `since`, what
  * has been seen at an earlier one, with the `threshold` for which the fingerprint does not speak. The threshold is NULL where
- * everything is to be read.
+ * everything is to be read, so also where the earlier read was in another incarnation of the database.
  */
-export const snapshots = (sql: SqlClient.SqlClient, since: Horizon | undefined): Statement.Fragment => sql`
+export const snapshots = (
+  sql: SqlClient.SqlClient,
+  since: Horizon | undefined,
+  incarnation: string | undefined
+): Statement.Fragment => sql`
   now AS MATERIALIZED (
     SELECT latest, coalesce(running[${mostRunning + 1}], latest + 1) AS next, running[:${mostRunning}] AS running, snapshot
     FROM (
@@ -60,10 +65,11 @@ export const snapshots = (sql: SqlClient.SqlClient, since: Horizon | undefined):
       FROM pg_current_snapshot() AS s
     ) s
   ), since AS MATERIALIZED (
-    SELECT s.next, s.lowest, (
+    SELECT s.next, s.lowest, CASE WHEN s.next IS NOT NULL THEN (
         SELECT least(s.next, min(x)) FROM unnest(${since?.running ?? []}::bigint[]) AS x
-        WHERE pg_visible_in_snapshot(x::text::xid8, now.snapshot)) AS threshold
+        WHERE pg_visible_in_snapshot(x::text::xid8, now.snapshot)) END AS threshold
     FROM now LEFT JOIN (
       SELECT ${since?.next ?? null}::bigint AS next, ${since?.running[0] ?? since?.next ?? null}::bigint AS lowest
     ) s ON s.next BETWEEN now.latest - 4294967294 AND now.latest + 1
+      AND ${incarnation ?? null}::text = ${sql.literal(currentIncarnation)}
   )`

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Queue, Schedule, Schema, Stream, type Scope } f
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { currentIncarnation, Incarnation } from "../database/Incarnation.ts"
 import { Acquaintances } from "../friends/Friend.ts"
 import { acquaintancesOf } from "../friends/FriendRows.ts"
 import { logOf } from "../Log.ts"
@@ -25,6 +26,7 @@ export interface InboxState {
   /** Everything was read: there was no horizon to read from, or it is of no use here. */
   readonly isWhole: boolean
   /** What to ask with next time. */
+  readonly incarnation: Incarnation
   readonly horizon: Horizon
   /** All that are the user's, the last active first. */
   readonly ids: ReadonlyArray<ConversationId>
@@ -76,7 +78,7 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
 }
 
 /** What a copy has: the part of its version that decides what is read for it. */
-export type Known = Pick<InboxVersion, "horizon" | "revision" | "recent">
+export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "recent">
 
 /**
  * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
@@ -86,7 +88,7 @@ export type Known = Pick<InboxVersion, "horizon" | "revision" | "recent">
 export class Inbox extends Context.Service<
   Inbox,
   {
-    /** The whole picture, or what changed since. A horizon of another database is none of this one: whole. */
+    /** The whole picture, or what changed since. A horizon of another incarnation is none of this one: whole. */
     readonly read: (user: UserId, since: Known | undefined) => Effect.Effect<InboxState, DatabaseUnavailable>
     /** Listens for a user until the scope closes, and wakes a stream each time that there may be something new. */
     readonly follow: (user: UserId, stream: { wake(): void }) => Effect.Effect<Listener, never, Scope.Scope>
@@ -130,11 +132,13 @@ export class Inbox extends Context.Service<
         Request: Schema.Struct({
           user: UserId,
           since: Schema.UndefinedOr(Horizon),
+          incarnation: Schema.UndefinedOr(Incarnation),
           recent: Schema.Int,
           revision: Schema.Int
         }),
         Result: Schema.Struct({
           isWhole: Schema.Boolean,
+          incarnation: Incarnation,
           next: Horizon.fields.next,
           running: Horizon.fields.running,
           ids: Schema.Array(ConversationId),
@@ -143,8 +147,8 @@ export class Inbox extends Context.Service<
           acquaintances: Schema.NullOr(Acquaintances),
           recent: Schema.Int
         }),
-        execute: ({ recent, revision, since, user }) => sql`
-          WITH ${snapshots(sql, since)}, mine AS MATERIALIZED (
+        execute: ({ incarnation, recent, revision, since, user }) => sql`
+          WITH ${snapshots(sql, since, incarnation)}, mine AS MATERIALIZED (
             SELECT p.*, c.updated_at, w.writers, (SELECT max(w) FROM unnest(w.writers) w) AS written
             FROM now, conversation_participants p JOIN conversations c ON c.id = p.conversation_id,
               LATERAL (SELECT ${writers} AS writers) w
@@ -153,7 +157,7 @@ export class Inbox extends Context.Service<
             SELECT CASE WHEN ${fingerprint("since.lowest", "since.next")} = ${recent}::bigint
               THEN since.next ELSE since.threshold END AS transaction FROM since
           )
-          SELECT threshold.transaction IS NULL AS "isWhole", now.next, now.running,
+          SELECT threshold.transaction IS NULL AS "isWhole", ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
             (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s."lastActivityAt" DESC, s.id), '[]') FROM (
               SELECT s.* FROM mine p CROSS JOIN LATERAL (
@@ -173,6 +177,7 @@ export class Inbox extends Context.Service<
         const { next, running, ...found } = yield* find({
           user,
           since: since?.horizon,
+          incarnation: since?.incarnation,
           recent: since?.recent ?? 0,
           revision: since?.revision ?? 0
         })
@@ -263,18 +268,23 @@ export class Inbox extends Context.Service<
 
       // By conversation_participants_user_id_idx and the primary keys of conversations, their revisions and people_revisions.
       const findChanged = SqlSchema.findAll({
-        Request: Schema.Struct({ users: Schema.Array(UserId), since: Schema.UndefinedOr(Horizon) }),
+        Request: Schema.Struct({
+          users: Schema.Array(UserId),
+          since: Schema.UndefinedOr(Horizon),
+          incarnation: Schema.UndefinedOr(Incarnation)
+        }),
         Result: Schema.Struct({
           user: UserId,
           count: Schema.Int,
           isChanged: Schema.Boolean,
           revision: Schema.Int,
+          incarnation: Incarnation,
           ...Horizon.fields
         }),
-        execute: ({ since, users }) => sql`
-          WITH ${snapshots(sql, since)}
+        execute: ({ incarnation, since, users }) => sql`
+          WITH ${snapshots(sql, since, incarnation)}
           SELECT u.id AS "user", mine.count, coalesce(mine."isChanged", false) AS "isChanged",
-            coalesce(known.revision, 0) AS revision, now.next, now.running
+            coalesce(known.revision, 0) AS revision, ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running
           FROM now, since, unnest(${users}::uuid[]) AS u (id) LEFT JOIN people_revisions known ON known.user_id = u.id,
             LATERAL (
               SELECT count(*)::int AS count, bool_or(coalesce(since.threshold <= ANY (${writers}), true)) AS "isChanged"
@@ -283,10 +293,14 @@ export class Inbox extends Context.Service<
             ) mine`
       })
 
-      let swept: Horizon | undefined
+      let swept: { readonly incarnation: Incarnation; readonly horizon: Horizon } | undefined
       const sweep = Effect.gen(function* () {
         if (listeners.size === 0) return
-        const rows = yield* findChanged({ users: [...listeners.keys()], since: swept })
+        const rows = yield* findChanged({
+          users: [...listeners.keys()],
+          since: swept?.horizon,
+          incarnation: swept?.incarnation
+        })
         const found = new Map(rows.map((row) => [row.user, row]))
         for (const [user, ofUser] of listeners) {
           const row = found.get(user)
@@ -295,7 +309,10 @@ export class Inbox extends Context.Service<
             if (row?.isChanged === true || !knowsAll) listener.tell()
           }
         }
-        if (rows[0] !== undefined) swept = { next: rows[0].next, running: rows[0].running }
+        if (rows[0] !== undefined) {
+          const { incarnation, next, running } = rows[0]
+          swept = { incarnation, horizon: { next, running } }
+        }
       }).pipe(
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of inboxes is delayed"))

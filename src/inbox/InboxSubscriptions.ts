@@ -54,7 +54,7 @@ export class InboxSubscriptions extends Context.Service<
         const listener = yield* inbox.follow(session.userId, stream)
 
         const accept = (state: InboxState): ReadonlyArray<InboxUpdate> => {
-          const isNew = known === undefined || isNews(state, known)
+          const isNew = known === undefined || state.isWhole || isNews(state, known)
           known = versionOf(state)
           listener.knows(state)
           if (!isNew) return []

@@ -2,12 +2,14 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { currentIncarnation, firstIncarnation, Incarnation } from "../database/Incarnation.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { pageBytes, pageOf, type Page, type Place } from "../Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position, Role } from "./Conversation.ts"
+import { formatLogVersion, type LogVersion } from "./LogVersion.ts"
 import type { Message } from "./Message.ts"
 import { maxVersionBytes, maxVersions, MessageId, MessageVersion, StaleVersion } from "./Message.ts"
 import { mentionedNames } from "./Mentions.ts"
@@ -27,6 +29,11 @@ export interface VersionPage {
   readonly next: Position | null
 }
 
+/** Whether a version that somebody knows is that of a message. */
+const isAt = (known: LogVersion, found: { readonly incarnation: Incarnation; readonly version: Position }): boolean =>
+  known.position === found.version &&
+  (known.incarnation === found.incarnation || known.incarnation === firstIncarnation)
+
 /**
  * Changes of messages that are in the log already. Each takes the next position under the conversation's row lock and
  * moves the message's `version` there; one that changes nothing takes none. Lists keep the conversation at its place: only a
@@ -37,14 +44,15 @@ export class MessageChanges extends Context.Service<
   {
     /**
      * Replaces the text of a message of the caller's, and whom it mentions. What it said before is kept, within
-     * `maxVersions` and `maxVersionBytes`. `expected`, where
-     * given, is the version that the caller knows; a text that is there already is there, whatever was known.
+     * `maxVersions` and `maxVersionBytes`. `expected`, where given, is the version that the caller knows; a text that is
+     * there already is there, whatever was known. One of the first incarnation may be the bare `version` of a message, and
+     * is good in each.
      */
     readonly edit: (
       caller: UserId,
       target: Target,
       content: string,
-      expected?: Position
+      expected?: LogVersion
     ) => Effect.Effect<Message, NotFound | Forbidden | StaleVersion | QuotaExceeded | DatabaseUnavailable>
     /** Erases a message, by its author or by who leads the group. A tombstone stays. */
     readonly erase: (caller: UserId, target: Target) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
@@ -93,6 +101,7 @@ export class MessageChanges extends Context.Service<
         messageType: Schema.String,
         content: Schema.String,
         version: Position,
+        incarnation: Incarnation,
         isDeleted: Schema.Boolean
       })
 
@@ -102,7 +111,7 @@ export class MessageChanges extends Context.Service<
         Result: Found,
         execute: ({ caller, conversationId, id }) => sql`
           SELECT p.role, m.sender_id AS "senderId", m.message_type AS "messageType", m.content, m.version,
-            m.deleted_at IS NOT NULL AS "isDeleted"
+            ${sql.literal(currentIncarnation)} AS incarnation, m.deleted_at IS NOT NULL AS "isDeleted"
           FROM chat_messages m
           JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
           WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`
@@ -165,7 +174,7 @@ export class MessageChanges extends Context.Service<
         caller: UserId,
         target: Target,
         content: string,
-        expected?: Position
+        expected?: LogVersion
       ) {
         const { conversationId, id } = target
         yield* usage.allow(caller, "contentBytes")
@@ -177,8 +186,9 @@ export class MessageChanges extends Context.Service<
             }
             // First, so that an edit whose answer was lost can be asked for again.
             if (content === found.content) return false
-            if (expected !== undefined && expected !== found.version) {
-              return yield* new StaleVersion({ detail: `The message is at version ${found.version}.` })
+            if (expected !== undefined && !isAt(expected, found)) {
+              const version = formatLogVersion({ incarnation: found.incarnation, position: found.version })
+              return yield* new StaleVersion({ detail: `The message is at version ${version}.` })
             }
             yield* keepVersion(target)
             yield* sql`

@@ -2,10 +2,13 @@ import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { currentIncarnation, Incarnation } from "../database/Incarnation.ts"
+import { Incarnations } from "../database/Incarnations.ts"
 import { pageBytes } from "../Paging.ts"
 import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position } from "./Conversation.ts"
+import type { LogVersion } from "./LogVersion.ts"
 import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
 import { isHidden, messageColumns, parseContents, writtenBytes, type ContentRow } from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
@@ -25,6 +28,8 @@ export interface View {
   readonly rewrittenAt: Position
   /** How often any participant's view of what is there already has changed. */
   readonly epoch: number
+  /** Of the database that `head` was read in: a copy from another one may hold what was lost. */
+  readonly incarnation: Incarnation
 }
 
 /** Which part of a conversation to show: the newest messages, or those next to a position. */
@@ -43,6 +48,8 @@ export interface Change {
   readonly message: Message
   /** As in {@link View}: the positions above that of a view's change have its epoch, or a later one. */
   readonly epoch: number
+  /** As in {@link View}. */
+  readonly incarnation: Incarnation
 }
 
 /** How far a conversation's log goes. */
@@ -51,6 +58,8 @@ export interface Head {
   readonly head: Position
   /** As in {@link View}. */
   readonly epoch: number
+  /** As in {@link View}. */
+  readonly incarnation: Incarnation
 }
 
 export class Messages extends Context.Service<
@@ -80,6 +89,8 @@ export class Messages extends Context.Service<
       caller: UserId,
       conversationId: ConversationId
     ) => Effect.Effect<View, NotFound | DatabaseUnavailable>
+    /** The version of a message, for who may want to change it. */
+    readonly versionOf: (message: Message) => Effect.Effect<LogVersion>
     /** The positions of the last changes of several conversations; those that are gone are left out. */
     readonly heads: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<ReadonlyArray<Head>, DatabaseUnavailable>
     /** A page of what may be seen. */
@@ -118,6 +129,7 @@ export class Messages extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const outbox = yield* Outbox
       const usage = yield* Usage
+      const incarnations = yield* Incarnations
       const columns = sql.literal(messageColumns())
       // As the participant `p` sees it.
       const columnsForViewer = sql.literal(messageColumns("p.user_id"))
@@ -188,6 +200,9 @@ export class Messages extends Context.Service<
       const epochOf = (id: string) =>
         sql.literal(`coalesce((SELECT epoch FROM visibility_epochs WHERE conversation_id = ${id}), 0)`)
 
+      // The one row of database_incarnation.
+      const incarnation = sql.literal(`${currentIncarnation} AS incarnation`)
+
       // By the primary keys of conversations, conversation_participants and blocks, and blocks_blocked_id_idx.
       const findView = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
@@ -197,10 +212,12 @@ export class Messages extends Context.Service<
           hiddenSenders: Schema.Array(UserId),
           isBlocked: Schema.Boolean,
           rewrittenAt: Position,
-          epoch: Schema.Int
+          epoch: Schema.Int,
+          incarnation: Incarnation
         }),
         execute: ({ caller, conversationId }) => sql`
           SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${epochOf("c.id")} AS epoch,
+            ${incarnation},
             ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders",
             EXISTS (SELECT FROM blocks b JOIN conversation_participants o
               ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
@@ -220,9 +237,9 @@ export class Messages extends Context.Service<
       // By the primary key.
       const findHeads = SqlSchema.findAll({
         Request: Schema.Array(ConversationId),
-        Result: Schema.Struct({ id: ConversationId, head: Position, epoch: Schema.Int }),
+        Result: Schema.Struct({ id: ConversationId, head: Position, epoch: Schema.Int, incarnation: Incarnation }),
         execute: (ids) => sql`
-          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch FROM conversations c
+          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch, ${incarnation} FROM conversations c
           WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
       })
 
@@ -325,11 +342,11 @@ export class Messages extends Context.Service<
       // Two index ranges: chat_messages_seq_key, and chat_messages_changed_idx, which holds changed messages only.
       const findSince = SqlSchema.findAll({
         Request: Schema.Struct({ conversationId: ConversationId, position: Position, limit: Schema.Int }),
-        Result: Schema.Struct({ ...Message.fields, position: Position, epoch: Schema.Int }),
+        Result: Schema.Struct({ ...Message.fields, position: Position, epoch: Schema.Int, incarnation: Incarnation }),
         execute: ({ conversationId, limit, position }) =>
           Effect.map(
             sql<ContentRow>`
-              SELECT ${columns}, m.position, ${epochOf("m.conversation_id")} AS epoch FROM (
+              SELECT ${columns}, m.position, ${epochOf("m.conversation_id")} AS epoch, ${incarnation} FROM (
                 (SELECT *, seq AS position FROM chat_messages
                   WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
                 UNION ALL
@@ -344,7 +361,12 @@ export class Messages extends Context.Service<
       const since = Effect.fn("Messages.since")(
         (conversationId: ConversationId, position: Position, limit: number) =>
           Effect.map(findSince({ conversationId, position, limit }), (rows) =>
-            rows.map(({ epoch, position, ...message }): Change => ({ epoch, position, message: new Message(message) }))
+            rows.map(({ epoch, incarnation, position, ...message }): Change => ({
+              epoch,
+              incarnation,
+              position,
+              message: new Message(message)
+            }))
           ),
         catchDatabaseErrors
       )
@@ -429,7 +451,10 @@ export class Messages extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Messages.of({ send, get, view, heads, page, since, seenBy, search })
+      const versionOf = ({ version }: Message) =>
+        Effect.sync((): LogVersion => ({ incarnation: incarnations.latest(), position: version }))
+
+      return Messages.of({ send, get, versionOf, view, heads, page, since, seenBy, search })
     })
   )
 }

@@ -7,6 +7,7 @@ import { Forbidden, NotFound, Problem } from "../Problem.ts"
 import { Wait } from "../streaming/StreamApi.ts"
 import { Text } from "../Text.ts"
 import { ConversationId, Position } from "./Conversation.ts"
+import { LogVersionText } from "./LogVersion.ts"
 import {
   Draft,
   Message,
@@ -45,7 +46,8 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       query: {
         limit: Schema.optionalKey(Limit),
         before: Schema.optionalKey(Position),
-        after: Schema.optionalKey(Position),
+        // Of a page a position, of a stream a version.
+        after: Schema.optionalKey(Schema.Union([Position, LogVersionText])),
         around: Schema.optionalKey(Position),
         wait: Schema.optionalKey(Wait)
       },
@@ -69,7 +71,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       .annotate(
         OpenApi.Description,
         "Sends a message under an id that the sender chose: 201 the first time, 200 and the stored message ever after. With " +
-          "`Parents`, the message's current version: an edit."
+          "`Parents`, the message's current version, best as its `Version` header says it: an edit."
       ),
     HttpApiEndpoint.get("get", "/conversations/:id/messages/:messageId", {
       params: message,

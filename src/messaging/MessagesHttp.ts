@@ -8,12 +8,12 @@ import { Presence } from "../presence/Presence.ts"
 import { defaultLimit } from "../Paging.ts"
 import { UnsupportedMediaType } from "../Problem.ts"
 import { readAsk, readBraid } from "../streaming/StreamHttp.ts"
-import { positionOf, subscribe, versionAt } from "../streaming/SubscriptionHttp.ts"
+import { subscribe } from "../streaming/SubscriptionHttp.ts"
 import { Subscriptions } from "../streaming/Subscriptions.ts"
-import type { Position } from "./Conversation.ts"
+import { formatLogVersion, isOfIncarnation, parseLogVersion, type LogVersion } from "./LogVersion.ts"
 import { StaleVersion, toJson, type Message, type MessagePage } from "./Message.ts"
 import { MessageChanges } from "./MessageChanges.ts"
-import { Messages } from "./Messages.ts"
+import { Messages, type View } from "./Messages.ts"
 import { VersionNotFound } from "./MessagesApi.ts"
 
 /** Part of a message, taken for a whole one, would silently replace it. */
@@ -24,30 +24,36 @@ const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
       )
     : Effect.void
 
-/** Fails, with the header in the answer, unless a version is one that a log at `head` has had (`isHeld`: has now). */
+const versionOfView = ({ head, incarnation }: View): LogVersion => ({ incarnation, position: head })
+
+/** As `formatVersion` writes it: what is in it needs no escape. */
+const quote = (version: LogVersion): string => `"${formatLogVersion(version)}"`
+
+/** Fails, with the header in the answer, unless a version is one that a log has had (`isHeld`: has now). */
 const requireVersion = Effect.fnUntraced(function* (
-  head: Position,
+  view: View,
   header: "Version" | "Parents",
   version: Version | undefined,
-  isHeld: (position: Position) => boolean
+  isHeld: (version: LogVersion) => boolean
 ) {
   if (version === undefined) return
-  const position = positionOf(version)
-  if (position !== undefined && position <= head && isHeld(position)) return
+  const asked = parseLogVersion(version)
+  const isKnown = asked !== undefined && asked.position <= view.head && isOfIncarnation(asked, view.incarnation)
+  if (isKnown && isHeld(asked)) return
   yield* HttpEffect.appendPreResponseHandler((_, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, header, formatVersion(version)))
   )
-  return yield* new VersionNotFound({ detail: `There is no such version: this conversation is at ${versionAt(head)}.` })
+  return yield* new VersionNotFound({
+    detail: `There is no such version: this conversation is at ${quote(versionOfView(view))}.`
+  })
 })
 
-const answer = (body: Message | MessagePage, version: Position, status = 200) =>
+const answer = (body: Message | MessagePage, version: LogVersion, status = 200) =>
   HttpServerResponse.text(toJson(body), {
     contentType: "application/json",
     status,
-    headers: { version: versionAt(version) }
+    headers: { version: quote(version) }
   })
-
-const answerMessage = (message: Message, status = 200) => answer(message, message.version, status)
 
 export const MessagesHttp = HttpApiBuilder.group(
   Api,
@@ -58,6 +64,9 @@ export const MessagesHttp = HttpApiBuilder.group(
     const presence = yield* Presence
     const subscriptions = yield* Subscriptions
 
+    const answerMessage = (message: Message, status = 200) =>
+      Effect.map(messages.versionOf(message), (version) => answer(message, version, status))
+
     return handlers.handleAll({
       page: Effect.fnUntraced(function* ({ params, query: { wait, ...query }, request }) {
         const session = yield* CurrentSession
@@ -66,11 +75,12 @@ export const MessagesHttp = HttpApiBuilder.group(
         const ask = readAsk(request, braid, { wait, after })
         if (ask !== undefined) return yield* subscribe(subscriptions, session, params.id, ask)
         const view = yield* messages.view(session.userId, params.id)
-        yield* requireVersion(view.head, "Parents", braid.parents, () => true)
+        yield* requireVersion(view, "Parents", braid.parents, () => true)
         // Only the present is kept as a whole.
-        yield* requireVersion(view.head, "Version", braid.version, (position) => position === view.head)
-        const body = yield* messages.page(params.id, view, { limit: defaultLimit, ...query })
-        return answer(body, view.head)
+        yield* requireVersion(view, "Version", braid.version, ({ position }) => position === view.head)
+        const from = after === undefined ? undefined : parseLogVersion([after])?.position
+        const body = yield* messages.page(params.id, view, { limit: defaultLimit, ...query, after: from })
+        return answer(body, versionOfView(view))
       }),
 
       send: Effect.fnUntraced(function* ({ params, payload, request }) {
@@ -80,7 +90,7 @@ export const MessagesHttp = HttpApiBuilder.group(
         const { message, created } = yield* parents === undefined || parents.length === 0
           ? messages.send(userId, params.id, params.messageId, payload)
           : Effect.gen(function* () {
-              const expected = positionOf(parents)
+              const expected = parseLogVersion(parents)
               if (expected === undefined || typeof payload.content !== "string") {
                 return yield* new StaleVersion({
                   detail: "Parents must be the version of the text that this replaces."
@@ -90,18 +100,18 @@ export const MessagesHttp = HttpApiBuilder.group(
               return { message: yield* changes.edit(userId, target, payload.content, expected), created: false }
             })
         if (created) yield* presence.stopTyping(userId, params.id)
-        return answerMessage(message, created ? 201 : 200)
+        return yield* answerMessage(message, created ? 201 : 200)
       }),
 
       get: Effect.fnUntraced(function* ({ params }) {
         const { userId } = yield* CurrentSession
-        return answerMessage(yield* messages.get(userId, params.id, params.messageId))
+        return yield* answerMessage(yield* messages.get(userId, params.id, params.messageId))
       }),
 
       edit: Effect.fnUntraced(function* ({ params, payload }) {
         const { userId } = yield* CurrentSession
         const target = { conversationId: params.id, id: params.messageId }
-        return answerMessage(yield* changes.edit(userId, target, payload.content))
+        return yield* answerMessage(yield* changes.edit(userId, target, payload.content))
       }),
 
       erase: Effect.fnUntraced(function* ({ params }) {

@@ -1,4 +1,5 @@
 import type { Position } from "../messaging/Conversation.ts"
+import { formatLogVersion, type LogVersion } from "../messaging/LogVersion.ts"
 import { hide, toJson, type Message } from "../messaging/Message.ts"
 import type { Change } from "../messaging/Messages.ts"
 import type { EncodedItem, Encoding } from "./Encoding.ts"
@@ -7,15 +8,19 @@ import type { EncodedItem, Encoding } from "./Encoding.ts"
  * A place of a conversation's log, encoded once for each encoding that somebody listens in, however many they are.
  */
 export class Frame {
-  readonly position: Position
+  readonly version: LogVersion
   readonly message: Message
   private hiddenFrame: Frame | undefined
   private body: string | undefined
   private readonly encoded = new Map<Encoding, EncodedItem>()
 
-  constructor({ message, position }: Pick<Change, "message" | "position">) {
-    this.position = position
+  constructor({ incarnation, message, position }: Pick<Change, "incarnation" | "message" | "position">) {
+    this.version = { incarnation, position }
     this.message = message
+  }
+
+  get position(): Position {
+    return this.version.position
   }
 
   /** Whether all see the message like this, however blocks stand between them: but for those who block its sender. */
@@ -26,7 +31,7 @@ export class Frame {
 
   /** The same place for who has blocked the author. */
   get hidden(): Frame {
-    return (this.hiddenFrame ??= new Frame({ message: hide(this.message), position: this.position }))
+    return (this.hiddenFrame ??= new Frame({ message: hide(this.message), ...this.version }))
   }
 
   /**
@@ -41,12 +46,12 @@ export class Frame {
       const contentRange = this.position === seq ? "json .messages[-0:-0]" : `json .messages[?(@.id=="${id}")]`
       encoded = encoding.item({
         name: "message",
-        version: String(this.position),
+        version: formatLogVersion(this.version),
         body,
         patches: [{ contentRange, body }]
       })
       this.encoded.set(encoding, encoded)
     }
-    return encoded(String(previous))
+    return encoded(formatLogVersion({ incarnation: this.version.incarnation, position: previous }))
   }
 }

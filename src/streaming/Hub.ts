@@ -1,8 +1,10 @@
 import { Context, Effect, Layer, RcMap, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
+import { Incarnations } from "../database/Incarnations.ts"
 import { logOf } from "../Log.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
-import { Messages } from "../messaging/Messages.ts"
+import type { LogVersion } from "../messaging/LogVersion.ts"
+import { Messages, type Head } from "../messaging/Messages.ts"
 import * as Metrics from "../Metrics.ts"
 import { ChangeBus } from "./ChangeBus.ts"
 import { makeTopic, type Topic } from "./Topic.ts"
@@ -24,9 +26,14 @@ export class Hub extends Context.Service<
   {
     /**
      * Follows a conversation for as long as the scope is open. No change that commits from now on is missed: read the
-     * head afterwards, and take the topic there.
+     * head afterwards, and take the topic there. One that is over has to be followed again.
      */
     readonly follow: (id: ConversationId) => Effect.Effect<Topic, never, Scope.Scope>
+    /**
+     * Compares how far a log goes with how far it went before that was read. What is over ends: a shorter log has lost
+     * commits, and begins another incarnation of the database.
+     */
+    readonly compare: (topic: Topic, before: LogVersion | undefined, now: Omit<Head, "id">) => Effect.Effect<void>
   }
 >()("xfchat/streaming/Hub") {
   static readonly layer = Layer.effect(
@@ -34,6 +41,7 @@ export class Hub extends Context.Service<
     Effect.gen(function* () {
       const messages = yield* Messages
       const bus = yield* ChangeBus
+      const incarnations = yield* Incarnations
       const followed = new Map<ConversationId, Topic>()
       yield* Metrics.observe(Metrics.followedConversations, () => followed.size)
       const counts = {
@@ -74,26 +82,48 @@ export class Hub extends Context.Service<
         Effect.forkScoped({ startImmediately: true })
       )
 
-      const sweep = Effect.suspend(() => messages.heads([...followed.keys()])).pipe(
-        Effect.flatMap((heads) =>
-          Effect.forEach(
-            heads,
-            ({ epoch, head, id }) => {
-              followed.get(id)?.enter(epoch)
-              return readTo(id, head)
-            },
-            { concurrency: 8, discard: true }
-          )
-        ),
-        Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed"))
+      const compare = Effect.fnUntraced(
+        function* (topic: Topic, before: LogVersion | undefined, { epoch, head, incarnation }: Omit<Head, "id">) {
+          if (before?.incarnation === incarnation && head < before.position) {
+            topic.end()
+            yield* incarnations.replace(incarnation)
+          }
+          topic.meet(incarnation)
+          topic.enter(epoch)
+        },
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The look for lost commits is delayed"))
       )
+
+      const sweep = Effect.gen(function* () {
+        yield* incarnations.check
+        const before = new Map([...followed].map(([id, topic]) => [id, { topic, version: topic.version() }]))
+        yield* Effect.forEach(
+          yield* messages.heads([...before.keys()]),
+          (now) => {
+            const known = before.get(now.id)
+            return known === undefined
+              ? Effect.void
+              : Effect.andThen(compare(known.topic, known.version, now), readTo(now.id, now.head))
+          },
+          { concurrency: 8, discard: true }
+        )
+      }).pipe(Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed")))
       yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
       yield* bus.missed.pipe(
         Stream.runForEach(() => sweep),
         Effect.forkScoped({ startImmediately: true })
       )
 
-      return Hub.of({ follow: (id) => RcMap.get(topics, id) })
+      const follow = Effect.fnUntraced(function* (id: ConversationId) {
+        // One that is over stays for those who follow it, until they have seen that. Only the first to find it so lets it go.
+        if (followed.get(id)?.isOver() === true) {
+          followed.delete(id)
+          yield* RcMap.invalidate(topics, id)
+        }
+        return yield* RcMap.get(topics, id)
+      })
+
+      return Hub.of({ follow, compare })
     })
   )
 }

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import type { CurrentSession } from "../auth/Session.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
+import { isOfIncarnation, type LogVersion } from "../messaging/LogVersion.ts"
 import type { Message, MessagePage } from "../messaging/Message.ts"
 import { Messages, type View } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable, NotFound, RateLimited } from "../Problem.ts"
@@ -18,20 +19,20 @@ const mostUpdates = 1_000
 
 /** What a subscriber receives, in order. */
 export type Update =
-  | { readonly _tag: "Snapshot"; readonly version: Position; readonly page: MessagePage }
+  | { readonly _tag: "Snapshot"; readonly version: LogVersion; readonly page: MessagePage }
   /** `previous` is the version of the update before it, or that with which the subscriber came. */
   | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
 
-/** Where a subscriber stands: `undefined` when it has nothing, or nothing that this log knows. */
+/** Where a subscriber stands: `undefined` when it has nothing, or nothing that a log knows. */
 export interface SubscribeRequest {
-  readonly position: Position | undefined
+  readonly from: LogVersion | undefined
   readonly heartbeat: Duration.Duration
 }
 
 /** An open subscription. */
 export interface Subscription {
-  /** The position of the log when the subscription was opened: who has reached it is caught up. */
-  readonly head: Position
+  /** How far the log went when the subscription was opened: a client that has reached it is caught up. */
+  readonly version: LogVersion
   readonly feed: Feed<Update>
 }
 
@@ -64,13 +65,15 @@ class LogReader {
     session: CurrentSession["Service"],
     conversationId: ConversationId,
     view: View,
-    start: Position | undefined
+    from: LogVersion | undefined
   ) {
     this.messages = messages
     this.topic = topic
     this.session = session
     this.conversationId = conversationId
     this.view = view
+    // A copy of another incarnation may hold what was lost.
+    const start = from !== undefined && isOfIncarnation(from, view.incarnation) ? from.position : undefined
     this.start = start
     const isCopyGood = start === 0 || (start !== undefined && start <= view.head && start > view.rewrittenAt)
     const resumes = isCopyGood && view.head - start <= mostUpdates
@@ -81,7 +84,7 @@ class LogReader {
   /** A {@link Feed}'s source. Most often nothing is to be waited for but a wake-up: what it brings is in memory. */
   read(): ReadonlyArray<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> | undefined {
     const { cursor } = this
-    if (this.isEnded) return undefined
+    if (this.isEnded || this.topic.isOver()) return undefined
     if (cursor === undefined) return this.readAnew(this.view)
     if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
     if (!this.topic.isPast(cursor)) return []
@@ -96,6 +99,7 @@ class LogReader {
     return (frames === undefined ? this.topic.after(cursor) : Effect.succeed(frames)).pipe(
       Effect.flatMap((found) => this.readOwn(found)),
       Effect.flatMap((own) => {
+        if (this.topic.isOver()) return Effect.succeed(() => [])
         if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
         const reading = this.interpret(cursor, own)
         return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
@@ -121,7 +125,7 @@ class LogReader {
       frames.flatMap((frame) => {
         if (shared.has(frame)) return frame
         const message = seen.get(frame.message.id)
-        return message === undefined ? [] : new Frame({ message, position: frame.position })
+        return message === undefined ? [] : new Frame({ message, ...frame.version })
       })
     )
   }
@@ -129,6 +133,7 @@ class LogReader {
   /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
   private lookAnew(cursor: Position): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
     return this.messages.view(this.session.userId, this.conversationId).pipe(
+      Effect.tap((view) => Effect.sync(() => this.topic.meet(view.incarnation))),
       Effect.flatMap((view) =>
         view.rewrittenAt > this.view.rewrittenAt ||
         view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
@@ -143,15 +148,16 @@ class LogReader {
   }
 
   private readAnew(view: View): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
-    const { head } = view
+    const { head, incarnation } = view
     return Effect.map(
       this.messages.page(this.conversationId, view, { limit: snapshotSize }),
       (page): Reading<Update> =>
         () => {
+          if (this.topic.isOver()) return []
           this.view = view
           this.cursor = head
           this.told = head
-          return [{ _tag: "Snapshot", version: head, page }]
+          return [{ _tag: "Snapshot", version: { incarnation, position: head }, page }]
         }
     )
   }
@@ -226,19 +232,29 @@ export class Subscriptions extends Context.Service<
       const open = Effect.fnUntraced(function* (
         session: CurrentSession["Service"],
         conversationId: ConversationId,
-        { heartbeat, position }: SubscribeRequest
+        { from, heartbeat }: SubscribeRequest
       ) {
         // Followed before the head is read: what commits in between is heard of.
-        const topic = yield* hub.follow(conversationId)
-        const view = yield* messages.view(session.userId, conversationId)
+        const look = Effect.gen(function* () {
+          const topic = yield* hub.follow(conversationId)
+          const before = topic.version()
+          const view = yield* messages.view(session.userId, conversationId)
+          yield* hub.compare(topic, before, view)
+          return { topic, view }
+        })
+        // Once more where the database was found to have lost commits: the topic of before is over.
+        const { topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
         const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(view.head)
         yield* Effect.acquireRelease(
           Effect.sync(() => topic.listeners.add(stream)),
           () => Effect.sync(() => topic.listeners.delete(stream))
         )
-        const reader = new LogReader(messages, topic, session, conversationId, view, position)
-        return { head: view.head, feed: new Feed(stream, heartbeat, () => reader.read()) }
+        const reader = new LogReader(messages, topic, session, conversationId, view, from)
+        return {
+          version: { incarnation: view.incarnation, position: view.head },
+          feed: new Feed(stream, heartbeat, () => reader.read())
+        }
       })
 
       return Subscriptions.of({ open })

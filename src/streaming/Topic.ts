@@ -1,5 +1,7 @@
 import { Effect, Semaphore } from "effect"
+import type { Incarnation } from "../database/Incarnation.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
+import type { LogVersion } from "../messaging/LogVersion.ts"
 import type { Change, Messages } from "../messaging/Messages.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { Frame } from "./Frame.ts"
@@ -25,6 +27,16 @@ export interface Topic {
    * all is where following begins.
    */
   readonly readTo: (target: Position) => Effect.Effect<void, DatabaseUnavailable>
+  /**
+   * The log is of this incarnation of the database. The first one that a topic hears is its own; another one ends it, since
+   * what it knows may be lost.
+   */
+  readonly meet: (incarnation: Incarnation) => void
+  /** What is known is of the past: the listeners are woken, and have to end. */
+  readonly end: () => void
+  readonly isOver: () => boolean
+  /** How far the log is known, and in which incarnation, once both are. */
+  readonly version: () => LogVersion | undefined
   /** Somebody's view of what is there already has changed: the listeners are woken, for the later of two epochs. */
   readonly enter: (epoch: number) => void
   /** The latest epoch that is known; at least that of all that was handed out. */
@@ -55,21 +67,43 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
   let ring: ReadonlyArray<Frame> = []
   let floor: Position | undefined
   let epoch = 0
+  let incarnation: Incarnation | undefined
+  let isOver = false
+
+  const wake = () => {
+    for (const listener of listeners) listener.wake()
+  }
+
+  const end = () => {
+    if (isOver) return
+    isOver = true
+    ring = []
+    wake()
+  }
+
+  const meet = (met: Incarnation) => {
+    incarnation ??= met
+    if (incarnation !== met) end()
+  }
 
   const enter = (entered: number) => {
     if (entered <= epoch) return
     epoch = entered
-    for (const listener of listeners) listener.wake()
+    wake()
   }
 
+  /** Nothing of another incarnation. */
   const framesOf = (changes: ReadonlyArray<Change>) => {
-    for (const change of changes) enter(change.epoch)
-    return changes.map((change) => new Frame(change))
+    for (const change of changes) {
+      meet(change.incarnation)
+      enter(change.epoch)
+    }
+    return isOver ? [] : changes.map((change) => new Frame(change))
   }
 
   const move = (position: Position) => {
     head = position
-    for (const listener of listeners) listener.wake()
+    wake()
   }
 
   const readTo = Effect.fnUntraced(function* (target: Position) {
@@ -77,7 +111,7 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
       floor = target
       return move(target)
     }
-    while (head < target) {
+    while (!isOver && head < target) {
       const changes = yield* messages.since(id, head, readSize)
       const now = Date.now()
       for (const { message, position } of changes) {
@@ -101,10 +135,12 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
 
   // Those who come back, often all together, find what they missed read once for all.
   const readBack = Effect.fnUntraced(function* (position: Position) {
-    if (floor === undefined || floor <= position) return
+    if (isOver || floor === undefined || floor <= position) return
     const start = floor
     const missed = yield* readMissed(position, start - position)
-    ring = [...framesOf(missed.filter((change) => change.position <= start)), ...ring]
+    const frames = framesOf(missed.filter((change) => change.position <= start))
+    if (isOver) return
+    ring = [...frames, ...ring]
     floor = position
   }, reading.withPermits(1))
 
@@ -116,6 +152,7 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
 
   const after = (position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> =>
     Effect.suspend(() => {
+      if (isOver) return Effect.succeed([])
       const recalled = recall(position)
       if (recalled !== undefined) return Effect.succeed(recalled)
       return head !== undefined && head - position <= ringSize
@@ -125,6 +162,10 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
 
   return {
     readTo,
+    meet,
+    end,
+    isOver: () => isOver,
+    version: () => (head === undefined || incarnation === undefined ? undefined : { incarnation, position: head }),
     enter,
     epoch: () => epoch,
     recall,

@@ -1,7 +1,10 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
-import { chmod, mkdtemp, rm } from "node:fs/promises"
+import { Reactivity } from "effect/reactivity"
+import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmod, mkdtemp, rename, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
@@ -55,10 +58,36 @@ export const ownPostgres = Effect.gen(function* () {
     running = yield* start(port)
     assert.strictEqual(running.port, port)
   })
+  const data = join(running.folder, "data")
+  /** With the owner and the rights that the files have. */
+  const copy = (from: string, to: string) => Effect.sync(() => execFileSync("cp", ["-a", from, to]))
   return {
     url,
+    /** Keeps its data as they are now, whole. */
+    keepMoment: Effect.gen(function* () {
+      yield* running.stop
+      yield* copy(data, `${data}.moment`)
+      running = yield* start(port)
+    }),
+    /**
+     * Loses it with all that it committed since {@link keepMoment}: the data of that moment stand in its place, put back as
+     * they were, or as a replica that had come no further and takes over.
+     */
+    loseMoment: Effect.fnUntraced(function* (how: "put back" | "taken over") {
+      yield* signal("SIGKILL")
+      yield* running.stop
+      yield* Effect.promise(async () => {
+        await rename(data, `${data}.lost`)
+        await rename(`${data}.moment`, data)
+      })
+      if (how === "taken over") writeFileSync(join(data, "standby.signal"), "")
+      running = yield* start(port)
+      if (how === "put back") return
+      const sql = yield* PgClient.makeClient({ url }).pipe(Effect.provide(Reactivity.layer))
+      yield* sql`SELECT pg_promote()`
+    }, Effect.scoped),
     /** Where its data are. */
-    data: join(running.folder, "data"),
+    data,
     /** Stops it as one should, and starts it again. */
     restart,
     /** Kills it and all its backends, and starts it again. */

@@ -1,3 +1,4 @@
+import { firstIncarnation } from "../../src/database/Incarnation.ts"
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { SqlClient } from "effect/sql"
@@ -89,6 +90,7 @@ layer(TestServices)("Inbox", (it) => {
     Effect.gen(function* () {
       const { ada, inbox } = yield* world
       const { acquaintances, conversations, isWhole } = yield* inbox.read(ada.id, {
+        incarnation: firstIncarnation,
         horizon: { next: 2 ** 40, running: [] },
         revision: 0,
         recent: 0

@@ -1,3 +1,4 @@
+import { firstIncarnation } from "../../src/database/Incarnation.ts"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
 import { SqlClient } from "effect/sql"
@@ -9,6 +10,9 @@ import { Messages } from "../../src/messaging/Messages.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { TestServices } from "../../src/testing/index.ts"
 import { groupOf, headOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
+
+/** The version of a message, as who read it knows it. */
+const at = (position: Position) => ({ incarnation: firstIncarnation, position })
 
 /** A group that Ada owns, with Grace and Eve as members. */
 const world = Effect.gen(function* () {
@@ -45,7 +49,12 @@ layer(TestServices)("An edit", (it) => {
       assert.strictEqual(yield* headOf(ada, id), edited.version)
       assert.deepStrictEqual(yield* messages.get(ada.id, id, sent.id), edited)
       const [change] = yield* messages.since(id, Position.make(edited.version - 1), 10)
-      assert.deepStrictEqual(change, { position: edited.version, message: edited, epoch: 0 })
+      assert.deepStrictEqual(change, {
+        position: edited.version,
+        message: edited,
+        epoch: 0,
+        incarnation: firstIncarnation
+      })
     })
   )
 
@@ -107,7 +116,7 @@ layer(TestServices)("An edit", (it) => {
         Array.from({ length: 8 }, (_, index) => `edit ${index}`),
         (content) =>
           changes
-            .edit(grace.id, targetOf(sent), content, sent.version)
+            .edit(grace.id, targetOf(sent), content, at(sent.version))
             .pipe(Effect.match({ onSuccess: (message) => message.content, onFailure: ({ _tag }) => _tag })),
         { concurrency: "unbounded" }
       )
@@ -117,7 +126,10 @@ layer(TestServices)("An edit", (it) => {
       assert.strictEqual(edited.version, sent.version + 1)
       // A reaction moves the version as well: what the caller knows is not the whole.
       yield* changes.react(eve.id, targetOf(sent), "👍")
-      assert.strictEqual(yield* refusal(changes.edit(grace.id, targetOf(sent), "late", edited.version)), "StaleVersion")
+      assert.strictEqual(
+        yield* refusal(changes.edit(grace.id, targetOf(sent), "late", at(edited.version))),
+        "StaleVersion"
+      )
     })
   )
 
@@ -126,8 +138,8 @@ layer(TestServices)("An edit", (it) => {
       const { ada, changes, grace, id, targetOf } = yield* world
       const sent = yield* post(grace, id, "first")
       assert.deepStrictEqual(yield* changes.edit(grace.id, targetOf(sent), "first"), sent)
-      const edited = yield* changes.edit(grace.id, targetOf(sent), "second", sent.version)
-      assert.deepStrictEqual(yield* changes.edit(grace.id, targetOf(sent), "second", sent.version), edited)
+      const edited = yield* changes.edit(grace.id, targetOf(sent), "second", at(sent.version))
+      assert.deepStrictEqual(yield* changes.edit(grace.id, targetOf(sent), "second", at(sent.version)), edited)
       assert.strictEqual(yield* headOf(ada, id), edited.version)
       assert.strictEqual((yield* changes.history(ada.id, targetOf(sent), 200)).versions.length, 1)
     })

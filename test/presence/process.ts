@@ -1,3 +1,4 @@
+import { firstIncarnation } from "../../src/database/Incarnation.ts"
 import { Context, Duration, Effect, Exit, Layer, PubSub, Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/auth/Account.ts"
@@ -86,7 +87,8 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
         hiddenSenders: new Set<UserId>(),
         isPersonal: false,
         rewrittenAt: root,
-        epoch: 0
+        epoch: 0,
+        incarnation: firstIncarnation
       }
     })
   })

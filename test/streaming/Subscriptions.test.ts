@@ -1,3 +1,4 @@
+import { firstIncarnation } from "../../src/database/Incarnation.ts"
 import { assert, layer } from "@effect/vitest"
 import { Array, Duration, Effect, Fiber, Redacted, Stream } from "effect"
 import { SqlClient } from "effect/sql"
@@ -17,6 +18,8 @@ const patience = Duration.seconds(20)
 const sessionOf = ({ token }: TestUser) =>
   Effect.flatMap(Sessions, (sessions) => sessions.authenticate(Redacted.make(token)))
 
+const at = (position: number) => ({ incarnation: firstIncarnation, position: Position.make(position) })
+
 const world = Effect.gen(function* () {
   const conversations = yield* Conversations
   const messages = yield* Messages
@@ -29,10 +32,10 @@ const world = Effect.gen(function* () {
   const subscribe = (position?: number) =>
     Effect.map(
       subscriptions.open(session, conversation.id, {
-        position: position === undefined ? undefined : Position.make(position),
+        from: position === undefined ? undefined : at(position),
         heartbeat: patience
       }),
-      ({ feed, head }) => ({ head, updates: feed.updates })
+      ({ feed, version }) => ({ head: version.position, updates: feed.updates })
     )
   return { ada, grace, eve, id: conversation.id, send, subscribe, subscriptions }
 })
@@ -41,7 +44,7 @@ const describe = (update: Update | Heartbeat) => {
   if (update === heartbeat) return "heartbeat"
   switch (update._tag) {
     case "Snapshot":
-      return `snapshot ${update.version}: ${update.page.messages.map(({ content }) => content).join(" ")}`
+      return `snapshot ${update.version.position}: ${update.page.messages.map(({ content }) => content).join(" ")}`
     case "Change":
       return `change ${update.frame.position}`
   }
@@ -142,7 +145,7 @@ layer(TestServices)("Subscriptions", (it) => {
     Effect.gen(function* () {
       const { eve, id, subscriptions } = yield* world
       const refused = yield* Effect.flip(
-        subscriptions.open(yield* sessionOf(eve), id, { position: undefined, heartbeat: patience })
+        subscriptions.open(yield* sessionOf(eve), id, { from: undefined, heartbeat: patience })
       )
       assert.strictEqual(refused._tag, "NotFound")
     })

@@ -1,3 +1,4 @@
+import { firstIncarnation } from "../../src/database/Incarnation.ts"
 import { assert, layer } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Redacted, Scope, Stream } from "effect"
 import { SqlClient } from "effect/sql"
@@ -32,8 +33,11 @@ const group = Effect.gen(function* () {
   })
   const open = (position: number, as = session) =>
     Effect.map(
-      subscriptions.open(as, id, { position: Position.make(position), heartbeat: patience }),
-      ({ feed, head }) => ({ head, next: feed.next(), updates: feed.updates })
+      subscriptions.open(as, id, {
+        from: { incarnation: firstIncarnation, position: Position.make(position) },
+        heartbeat: patience
+      }),
+      ({ feed, version }) => ({ head: version.position, next: feed.next(), updates: feed.updates })
     )
   return { ada, grace, id, open, send, session, sessions }
 })
@@ -43,7 +47,7 @@ const describe = (updates: ReadonlyArray<Update | Heartbeat>) =>
     if (update === heartbeat) return []
     switch (update._tag) {
       case "Snapshot":
-        return [`snapshot ${update.version}`]
+        return [`snapshot ${update.version.position}`]
       case "Change":
         return [update.frame.message.content]
     }

@@ -105,7 +105,7 @@ async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told
     const event = lines.join("\n")
     lines = []
     const [, name, version = "", data = ""] =
-      /^event: (snapshot|message)\nid: (\d+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
+      /^event: (snapshot|message)\nid: (\S+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
     yield name === "snapshot"
       ? { version, page: JSON.parse(data) as Page }
       : { version, message: JSON.parse(data) as Message }
