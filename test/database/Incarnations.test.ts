@@ -90,7 +90,9 @@ layer(TestDatabase.layer)("The incarnation of a database", (it) => {
       const own = new URL(Redacted.value(url))
       own.username = role
       own.password = "blind"
-      const blind = yield* begin.pipe(Effect.provide(PgClient.layer({ url: Redacted.make(own.href) })))
+      // For as long as the test: its process goes on.
+      const client = yield* Layer.build(PgClient.layer({ url: Redacted.make(own.href) }))
+      const blind = yield* begin.pipe(Effect.provideContext(client))
       const seeing = yield* begin
       for (const { check } of [blind, seeing, blind, seeing]) assert.strictEqual(yield* check, firstIncarnation)
       yield* endIncarnation
