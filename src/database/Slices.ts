@@ -28,6 +28,8 @@ export const inSlices = (
       Effect.repeat({ while: (isMore) => isMore }),
       Effect.andThen(Effect.timeoutOption(Queue.take(wanted), lookInterval)),
       Effect.forever,
+      // It is part of no request.
+      Effect.withTracerEnabled(false),
       Effect.forkScoped
     )
     return Effect.asVoid(Queue.offer(wanted, undefined))

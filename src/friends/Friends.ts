@@ -139,14 +139,10 @@ export class Friends extends Context.Service<
             errors: [{ path: ["payload", "to"], message: "must be somebody else" }]
           })
         }
-        const quotaExceeded = yield* usage
-          .allow(caller, "friendRequests")
-          .pipe(Effect.as(undefined), Effect.catchTag("QuotaExceeded", Effect.succeed))
         const { move, request } = yield* change(caller, other, (pair) =>
-          Effect.tap(Pair.ask(pair, message ?? null), (move) => {
-            if (move?._tag !== "Ask") return Effect.void
-            return quotaExceeded ?? sql.afterCommit(usage.count(caller, { friendRequests: 1 }))
-          })
+          Effect.tap(Pair.ask(pair, message ?? null), (move) =>
+            move?._tag === "Ask" ? usage.spend(caller, "friendRequests") : Effect.void
+          )
         )
         return request === undefined ? yield* noRequest : { request, created: move?._tag === "Ask" }
       }, catchDatabaseErrors)

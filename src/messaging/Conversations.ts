@@ -127,16 +127,16 @@ export class Conversations extends Context.Service<
         const [made] = yield* insertDirect(pair)
         const [found] = made === undefined ? yield* findDirect(pair) : [made]
         if (found === undefined) return yield* nobody
-        if (made !== undefined) {
-          yield* sql.afterCommit(usage.count(pair.caller, { conversationsCreated: 1 }))
-          yield* systemMessages.announce(made.id, Position.make(0))
-        }
+        if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
         return { id: found.id, created: made !== undefined }
       })
 
       const open = Effect.fn("Conversations.open")(function* (caller: UserId, other: UserId) {
         const [existing] = yield* findDirect({ caller, other })
-        return existing === undefined ? yield* make({ caller, other }) : { ...existing, created: false }
+        if (existing !== undefined) return { ...existing, created: false }
+        const opened = yield* make({ caller, other })
+        if (opened.created) yield* sql.afterCommit(usage.count(caller, { conversationsCreated: 1 }))
+        return opened
       })
 
       const direct = Effect.fn("Conversations.direct")(function* (caller: UserId, other: UserId) {
@@ -152,10 +152,14 @@ export class Conversations extends Context.Service<
           if (!reach.direct) {
             return yield* new Forbidden({ detail: "This person lets not everybody open a conversation with them." })
           }
-          yield* usage.allow(caller, "conversationsCreated")
         }
         const { created, id } =
-          existing === undefined ? yield* make({ caller, other }) : { ...existing, created: false }
+          existing === undefined
+            ? yield* make({ caller, other }).pipe(
+                Effect.tap(({ created }) => (created ? usage.spend(caller, "conversationsCreated") : Effect.void)),
+                inTransaction(sql)
+              )
+            : { ...existing, created: false }
         return { conversation: yield* get(caller, id), created }
       }, catchDatabaseErrors)
 
@@ -188,7 +192,6 @@ export class Conversations extends Context.Service<
             return yield* new Forbidden({ detail: "Some of these people can be added by their friends only." })
           }
         }
-        yield* usage.allow(caller, "conversationsCreated")
         const { head, id } = yield* Effect.gen(function* () {
           const { id, joined } = yield* insertGroup({
             caller,
@@ -202,8 +205,9 @@ export class Conversations extends Context.Service<
               errors: [{ path: ["payload", "participantIds"], message: "must be the ids of users" }]
             })
           }
-          yield* sql.afterCommit(usage.count(caller, { conversationsCreated: 1 }))
-          return { id, head: yield* systemMessages.append(id, [{ event: "created", by: caller }]) }
+          const head = yield* systemMessages.append(id, [{ event: "created", by: caller }])
+          yield* usage.spend(caller, "conversationsCreated")
+          return { id, head }
         }).pipe(inTransaction(sql))
         yield* systemMessages.announce(id, head)
         const [conversation] = yield* find({ caller, id })

@@ -10,8 +10,8 @@ import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import type { LogVersion } from "./LogVersion.ts"
 import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
-import { isHidden, messageColumns, parseContents, writtenBytes, type ContentRow } from "./MessageRow.ts"
-import { Outbox } from "./Outbox.ts"
+import { isHidden, messageColumns, parseContents, writtenBytes, type ContentRow, storedContent } from "./MessageRow.ts"
+import { Outbox, type Outcome, type Send } from "./Outbox.ts"
 
 /** What a participant may see of a conversation's log. */
 export interface View {
@@ -155,14 +155,17 @@ export class Messages extends Context.Service<
         Effect.map(sql`SELECT FROM chat_messages WHERE id = ${id}`, (rows) => rows.length > 0).pipe(catchDatabaseErrors)
 
       /** What was sent before can be sent again for ever: it is no more than there is. */
-      const allowSend = (senderId: UserId, id: MessageId) =>
-        usage
-          .allow(senderId, "messagesSent", "contentBytes")
-          .pipe(
-            Effect.catchTag("QuotaExceeded", (error) =>
-              Effect.flatMap(isStored(id), (isStored) => (isStored ? Effect.void : error))
+      const append = (send: Send) => {
+        const appended = outbox.append(send)
+        return appended.pipe(
+          usage.sending(send.senderId, Buffer.byteLength(storedContent(send.content))),
+          Effect.catchTag("QuotaExceeded", (error) =>
+            Effect.flatMap(isStored(send.id), (isStored): Effect.Effect<Outcome, QuotaExceeded | DatabaseUnavailable> =>
+              isStored ? appended : Effect.fail(error)
             )
           )
+        )
+      }
 
       // Not traced: that alone would be some hundredths of what a send costs. `Outbox.deliver` is, and the request.
       const send = Effect.fnUntraced(function* (
@@ -171,8 +174,7 @@ export class Messages extends Context.Service<
         id: MessageId,
         draft: Draft
       ) {
-        yield* allowSend(senderId, id)
-        const outcome = yield* outbox.append({ ...draft, conversationId, id, senderId })
+        const outcome = yield* append({ ...draft, conversationId, id, senderId })
         if (!outcome.isParticipant) return yield* new NotFound({ detail: "There is no such conversation." })
         const { created, message } = outcome
         if (message === undefined) {

@@ -185,7 +185,7 @@ export class Participants extends Context.Service<
                 yield* systemMessages.announce(conversationId, Position.make(0))
                 return []
               }
-              const [inherited] = yield* ownership.passOn(userId, [conversationId], "leaves")
+              const [inherited] = current === "owner" ? yield* ownership.passOn(userId, [conversationId], "leaves") : []
               yield* sql`
                 DELETE FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${userId}`
               const said: Array<SystemContent> = [

@@ -6,7 +6,7 @@ import { inTransaction } from "../database/Transaction.ts"
 import { logOf } from "../Log.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
 import { Gathered } from "./Gathered.ts"
-import { addTo, emptyTally, metrics, metricTypes, type Period, type Tally } from "./Metric.ts"
+import { addTo, emptyTally, metrics, metricTypes, type Metric, type Period, type Tally } from "./Metric.ts"
 
 const log = logOf("xfchat/usage")
 
@@ -77,6 +77,21 @@ export const makeLedger = Effect.gen(function* () {
     semaphore.withPermits(1)
   )
 
+  // By the primary key. Those who count up the same row wait for each other, in whatever process.
+  const spend = (period: Period, user: UserId, metric: Metric, limit: number) => {
+    const gathered = new Gathered()
+    gathered.add(period, user, { [metric]: 1 })
+    const [row] = gathered.rows
+    return Effect.map(
+      sql`
+        INSERT INTO usage_tracking AS t (user_id, metric_type, count, period_start, period_end)
+        SELECT ${user}, ${metricTypes[metric]}, 1, ${row?.periodStart}::date, ${row?.periodEnd}::date WHERE ${limit}::int > 0
+        ON CONFLICT (user_id, metric_type, period_start) DO UPDATE SET count = coalesce(t.count, 0) + 1, updated_at = now()
+        WHERE coalesce(t.count, 0) < ${limit}::int RETURNING user_id`,
+      (rows) => rows.length > 0
+    )
+  }
+
   // By the primary key.
   const find = SqlSchema.findAll({
     Request: Schema.Struct({ user: UserId, start: Schema.String }),
@@ -105,6 +120,8 @@ export const makeLedger = Effect.gen(function* () {
     add: (period: Period, user: UserId, amounts: Partial<Tally>) => gathered.add(period, user, amounts),
     /** Writes what there is to write. What fails is written with the next. */
     flush,
+    /** Counts one more at once, in the transaction that it is called in, unless there are `limit` already. Says whether it did. */
+    spend,
     /** What a user has used, as far as it is written or in memory here. */
     tallyOf
   }

@@ -1,4 +1,5 @@
 import { Cache, Clock, Context, DateTime, Duration, Effect, Layer, Option, Record, type Scope } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { UserId } from "../auth/Account.ts"
 import * as Configuration from "../Configuration.ts"
 import { logOf } from "../Log.ts"
@@ -48,6 +49,23 @@ export class Usage extends Context.Service<
     /** Writes what was counted, the time of open streams included. It happens by itself, too. */
     readonly flush: Effect.Effect<void, DatabaseUnavailable>
     /**
+     * Counts one more of what costs others, or fails when its quota is used up: exactly, however many are under way in whatever
+     * processes. To be the last of the transaction that makes it, since it locks the user's count.
+     */
+    readonly spend: (
+      user: UserId,
+      metric: "conversationsCreated" | "friendRequests"
+    ) => Effect.Effect<void, QuotaExceeded | SqlError.SqlError>
+    /**
+     * Sends a message, which is counted as under way meanwhile: fails when the quota of messages or bytes is used up, by all
+     * that this process has sent and sends now, and by what others had ten seconds ago. So what is sent at once in one
+     * process stays within the quota; several processes may go beyond it by what they send in ten seconds.
+     */
+    readonly sending: (
+      user: UserId,
+      contentBytes: number
+    ) => <A, E, R>(send: Effect.Effect<A, E, R>) => Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R>
+    /**
      * Fails when any of these quotas is used up. Asks the database every ten seconds at most: it knows at once what this
      * process has counted, and ten seconds later what others have. What goes on at once may go beyond the quota. Not to be
      * asked within a transaction, which would hold a connection while this waits for another.
@@ -65,12 +83,15 @@ export class Usage extends Context.Service<
     of: () => Effect.map(Clock.currentTimeMillis, (now) => ({ period: periodOf(now), counts: countsOf(emptyTally()) })),
     quotas: Record.map(Configuration.quotas, () => null),
     flush: Effect.void,
+    spend: () => Effect.void,
+    sending: () => (send) => send,
     allow: () => Effect.void
   })
 
   static readonly layer = Layer.effect(
     Usage,
     Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
       const ledger = yield* makeLedger
       const limits = Record.map(yield* Effect.all(Configuration.quotas), Option.getOrNull)
       const isUnlimited = Object.values(limits).every((limit) => limit === null)
@@ -97,25 +118,58 @@ export class Usage extends Context.Service<
           })
         })
 
+      const exceeded = (period: Period, quota: Quota, limit: number, clock: Clock.Clock) =>
+        new QuotaExceeded({
+          detail: `At most ${limit} a month, UTC (${quota}).`,
+          limit,
+          resetsAt: period.end,
+          retryAfter: Math.ceil((DateTime.toEpochMillis(period.end) - clock.currentTimeMillisUnsafe()) / 1_000)
+        })
+
+      // What is being sent, and is not counted yet.
+      const underWay = new Map<UserId, Tally>()
+      const addUnderWay = (user: UserId, messages: number, bytes: number) => {
+        const tally = underWay.get(user) ?? emptyTally()
+        addTo(tally, { messagesSent: messages, contentBytes: bytes })
+        if (tally.messagesSent === 0) underWay.delete(user)
+        else underWay.set(user, tally)
+      }
+
       const check = Effect.fnUntraced(function* (user: UserId, quotas: ReadonlyArray<Quota>) {
         const { period, tally } = yield* Cache.get(known, user)
         const clock = yield* Clock.Clock
         if (periodAt(clock) !== period) return yield* Cache.invalidate(known, user)
-        const counts = countsOf(tally)
+        const used = { ...tally }
+        addTo(used, underWay.get(user) ?? {})
+        const counts = countsOf(used)
         for (const quota of quotas) {
           const limit = limits[quota]
-          if (limit === null || counts[quota] < limit) continue
-          return yield* new QuotaExceeded({
-            detail: `At most ${limit} a month, UTC (${quota}).`,
-            limit,
-            resetsAt: period.end,
-            retryAfter: Math.ceil((DateTime.toEpochMillis(period.end) - clock.currentTimeMillisUnsafe()) / 1_000)
-          })
+          if (limit !== null && counts[quota] >= limit) return yield* exceeded(period, quota, limit, clock)
         }
       })
 
       const allow = (user: UserId, ...quotas: ReadonlyArray<Quota>) =>
         quotas.some((quota) => limits[quota] !== null) ? check(user, quotas) : Effect.void
+
+      const sending =
+        (user: UserId, contentBytes: number) =>
+        <A, E, R>(send: Effect.Effect<A, E, R>): Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R> =>
+          limits.messagesSent === null && limits.contentBytes === null
+            ? send
+            : Effect.acquireUseRelease(
+                // Nothing comes between the check and this: both are of one turn.
+                Effect.map(check(user, ["messagesSent", "contentBytes"]), () => addUnderWay(user, 1, contentBytes)),
+                () => send,
+                () => Effect.sync(() => addUnderWay(user, -1, -contentBytes))
+              )
+
+      const spend = Effect.fnUntraced(function* (user: UserId, metric: "conversationsCreated" | "friendRequests") {
+        const limit = limits[metric]
+        if (limit === null) return yield* sql.afterCommit(count(user, { [metric]: 1 }))
+        const clock = yield* Clock.Clock
+        const period = periodAt(clock)
+        if (!(yield* ledger.spend(period, user, metric, limit))) return yield* exceeded(period, metric, limit, clock)
+      })
 
       const of = Effect.fn("Usage.of")((user: UserId) =>
         Effect.clockWith((clock) => {
@@ -180,7 +234,7 @@ export class Usage extends Context.Service<
         )
       )
 
-      return Usage.of({ count, stream, of, quotas: limits, flush, allow })
+      return Usage.of({ count, stream, of, quotas: limits, flush, spend, sending, allow })
     })
   )
 }

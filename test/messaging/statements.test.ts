@@ -114,7 +114,7 @@ const endpoints: Record<
   "friends.blocks": [2, ({ asAda }) => asAda.friends.blocks({ query: {} })],
   "friends.block": [9, ({ asAda, friend }) => asAda.friends.block({ params: { userId: friend.id } })],
   "friends.unblock": [4, ({ asAda, grace }) => asAda.friends.unblock({ params: { userId: grace.id } })],
-  "conversations.direct": [5, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
+  "conversations.direct": [7, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
     7,
     ({ asAda, grace }) => asAda.conversations.create({ payload: { participantIds: [grace.id] } })

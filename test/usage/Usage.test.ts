@@ -1,5 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Array as Arrays, ConfigProvider, DateTime, Effect, Exit, Layer, Scope } from "effect"
+import { Array as Arrays, ConfigProvider, Context, DateTime, Effect, Exit, Layer, Result, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { UserId } from "../../src/auth/Account.ts"
@@ -8,6 +8,7 @@ import { Friends } from "../../src/friends/Friends.ts"
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
+import { ServicesLive } from "../../src/Server.ts"
 import { LiveStreams } from "../../src/streaming/LiveStreams.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 import { countsOf, emptyTally, periodOf } from "../../src/usage/Metric.ts"
@@ -285,4 +286,71 @@ describe("A month", () => {
   it("has minutes that are full", () => {
     assert.strictEqual(countsOf({ ...emptyTally(), streamSeconds: 119 }).streamMinutes, 1)
   })
+})
+
+const ofTen = {
+  QUOTA_MESSAGES_PER_MONTH: "10",
+  QUOTA_CONVERSATIONS_PER_MONTH: "10",
+  QUOTA_FRIEND_REQUESTS_PER_MONTH: "10"
+}
+
+layer(withQuotas(ofTen))("A quota of ten, and 28 requests at once", (it) => {
+  /** How many of these succeed, of which the others are refused by the quota. */
+  const admitted = Effect.fnUntraced(function* <E extends { readonly _tag: string }, R>(
+    attempts: ReadonlyArray<Effect.Effect<unknown, E, R>>
+  ) {
+    const results = yield* Effect.all(attempts.map(Effect.result), { concurrency: "unbounded" })
+    for (const result of results) if (Result.isFailure(result)) assert.strictEqual(result.failure._tag, "QuotaExceeded")
+    return results.filter(Result.isSuccess).length
+  })
+
+  it.effect("admit ten conversations, in two processes together", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [ada] = yield* people("ada")
+      const others = yield* Effect.replicateEffect(signedIn(), 14)
+      const services = [
+        yield* Conversations,
+        Context.get(
+          yield* Layer.build(
+            Layer.fresh(ServicesLive).pipe(
+              Layer.provide(ConfigProvider.layerAdd(ConfigProvider.fromUnknown(ofTen), { asPrimary: true }))
+            )
+          ),
+          Conversations
+        )
+      ] as const
+      const made = yield* admitted(
+        others.flatMap(({ id }, n) => [
+          services[n % 2]!.create(ada.id, { participantIds: [] }),
+          services[(n + 1) % 2]!.direct(ada.id, id)
+        ])
+      )
+      const stored = yield* sql`SELECT FROM conversations WHERE created_by = ${ada.id}`
+      assert.deepStrictEqual([made, stored.length], [10, 10])
+      assert.deepStrictEqual(yield* usedBy(ada), { conversationsCreated: 10 })
+    })
+  )
+
+  it.effect("admit ten friend requests", () =>
+    Effect.gen(function* () {
+      const friends = yield* Friends
+      const [ada] = yield* people("ada")
+      const others = yield* Effect.replicateEffect(signedIn(), 28)
+      assert.strictEqual(
+        yield* admitted(others.map(({ account }) => friends.ask(ada.id, { to: account.username }))),
+        10
+      )
+      assert.lengthOf((yield* friends.requests(ada.id, "outgoing", 50, undefined)).items, 10)
+    })
+  )
+
+  it.effect("admit ten messages", () =>
+    Effect.gen(function* () {
+      const [ada] = yield* people("ada")
+      const id = yield* groupOf([ada])
+      assert.strictEqual(yield* admitted(Arrays.makeBy(28, (n) => post(ada, id, String(n)))), 10)
+      assert.deepStrictEqual((yield* usedBy(ada))["messagesSent"], 10)
+    })
+  )
 })
