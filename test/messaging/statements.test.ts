@@ -99,7 +99,7 @@ const endpoints: Record<
     ({ asAda }) => Effect.ignore(asAda.auth.endSession({ params: { id: SessionId.make(newId()) } }))
   ],
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
-  "auth.update": [8, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
+  "auth.update": [9, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "people.search": [2, ({ asAda }) => asAda.people.search({ query: { query: "gra" } })],
   "people.get": [2, ({ asAda, eve }) => asAda.people.get({ params: { id: eve.id } })],
   "friends.list": [2, ({ asAda }) => asAda.friends.list({ query: {} })],
@@ -132,7 +132,7 @@ const endpoints: Record<
     ({ asAda, eve, id }) => asAda.conversations.putParticipant({ params: { id, userId: eve.id }, payload: {} })
   ],
   "conversations.removeParticipant": [
-    7,
+    8,
     ({ asAda, grace, id }) => asAda.conversations.removeParticipant({ params: { id, userId: grace.id } })
   ],
   "conversations.receipt": [2, ({ asAda, id }) => asAda.conversations.receipt({ params: { id }, payload: {} })],
