@@ -5,6 +5,7 @@ import { multiresponse } from "../braid/Multiresponse.ts"
 import { parseRequest, type BraidRequest } from "../braid/Request.ts"
 import type { Version } from "../braid/Version.ts"
 import { CurrentPlace } from "../InFlight.ts"
+import { pageBytes } from "../Paging.ts"
 import { MalformedRequest } from "../Problem.ts"
 import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
 import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
@@ -78,16 +79,24 @@ const streamHeaders = {
 
 const decoder = new TextDecoder()
 
-/** The answer to a long poll: the updates as NDJSON has them, and the version to come back with. */
+/** The answer to a long poll: the updates as NDJSON has them, within `pageBytes` or one alone, and the version to come back with. */
 const answerPoll = <A extends object>(
   told: ReadonlyArray<A | Heartbeat>,
   { encode, versionOf }: Answer<A>,
   from: string | undefined
 ) => {
-  const updates = told.filter((update) => update !== heartbeat)
-  const last = updates.at(-1)
-  const version = last === undefined ? (from ?? "0") : versionOf(last)
-  const lines = updates.map((update) => decoder.decode(encode(update, lineEncoding)))
+  const lines: Array<string> = []
+  let bytes = 0
+  let version = from ?? "0"
+  for (const update of told) {
+    if (update === heartbeat) continue
+    const line = encode(update, lineEncoding)
+    bytes += line.length
+    // The next poll has the rest.
+    if (bytes > pageBytes && lines.length > 0) break
+    lines.push(decoder.decode(line))
+    version = versionOf(update)
+  }
   return HttpServerResponse.text(`{"updates":[${lines.join()}],"version":${JSON.stringify(version)}}`, {
     headers: streamHeaders,
     contentType: "application/json"
