@@ -83,9 +83,12 @@ export const ownPostgres = Effect.gen(function* () {
       if (how === "taken over") writeFileSync(join(data, "standby.signal"), "")
       running = yield* start(port)
       if (how === "put back") return
-      const sql = yield* PgClient.makeClient({ url }).pipe(Effect.provide(Reactivity.layer))
-      yield* sql`SELECT pg_promote()`
-    }, Effect.scoped),
+      yield* PgClient.makeClient({ url }).pipe(
+        Effect.flatMap((sql) => sql`SELECT pg_promote()`),
+        Effect.provide(Reactivity.layer),
+        Effect.scoped
+      )
+    }),
     /** Where its data are. */
     data,
     /** Stops it as one should, and starts it again. */
