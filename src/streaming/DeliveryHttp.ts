@@ -14,6 +14,8 @@ export interface Delivery<A extends object> {
   readonly encode: (update: A | Heartbeat) => Uint8Array
 }
 
+const nothing: ReadonlyArray<never> = []
+
 const chunks = new WeakMap<Uint8Array, Uint8Array>()
 
 /** Bytes as a chunk of a chunked body (RFC 9112, 7.1): made once for all who are sent the same. */
@@ -51,6 +53,8 @@ class Deliverer<A extends object> {
   private probing: NodeJS.Timeout | undefined
   private untilProbe = firstProbe
   private reading: Fiber.Fiber<unknown, unknown> | undefined
+  /** What was taken of the feed and found the socket full. */
+  private pending: ReadonlyArray<A | Heartbeat> = nothing
   private isOver = false
 
   constructor(
@@ -100,6 +104,10 @@ class Deliverer<A extends object> {
   private readonly deliver = (): void => {
     const { feed } = this.delivery
     while (!this.isOver && this.reading === undefined && !this.sink.writableNeedDrain) {
+      if (this.pending.length > 0) {
+        this.write(this.pending)
+        continue
+      }
       const taken = feed.take()
       if (taken === undefined) return this.end(Exit.void)
       if (Effect.isEffect(taken)) return this.read(taken)
@@ -113,11 +121,16 @@ class Deliverer<A extends object> {
     return this.socket ?? this.response
   }
 
+  /** Writes as much as the sink takes, and encodes no more than that: the rest waits for the drain. */
   private write(updates: ReadonlyArray<A | Heartbeat>): void {
+    let written = 0
     for (const update of updates) {
+      if (this.sink.writableNeedDrain) break
       const bytes = this.delivery.encode(update)
       this.sink.write(this.socket === undefined ? bytes : chunkOf(bytes))
+      written++
     }
+    this.pending = written === updates.length ? nothing : updates.slice(written)
   }
 
   private read(updates: Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable>): void {

@@ -80,7 +80,8 @@ layer(TestServer.layerSocket, { excludeTestServices: true })("A subscriber who s
       assert.deepStrictEqual(yield* received.pipe(Fiber.join), all)
 
       const { socket, writableLength } = stalled.answer
-      assert.isBelow(writableLength, 70 * size)
+      // What was written when there was room, and no batch beyond it.
+      assert.isBelow(writableLength, 3 * size)
       assert.isBelow(socket?.bytesWritten ?? Infinity, (count * size) / 2)
 
       assert.deepStrictEqual(yield* read(stalled.head, count), all)
