@@ -8,10 +8,11 @@ import { depth } from "./measures/depth.ts"
 import { fanout } from "./measures/fanout.ts"
 import { idle } from "./measures/idle.ts"
 import { returning } from "./measures/returning.ts"
+import { search } from "./measures/search.ts"
 import { hot, sends } from "./measures/sends.ts"
 import { resultsFolder, startPostgres } from "./Subject.ts"
 
-const measures: Readonly<Record<string, Measure>> = { sends, hot, fanout, idle, returning, depth }
+const measures: Readonly<Record<string, Measure>> = { sends, hot, fanout, idle, returning, depth, search }
 
 const usage = `usage: npm run bench -- [--quick] [--profile] [${Object.keys(measures).join(" | ")}] ...`
 

@@ -35,6 +35,8 @@ import { Participants } from "./messaging/Participants.ts"
 import { Visibility } from "./messaging/Visibility.ts"
 import { Removal } from "./messaging/Removal.ts"
 import { Receipts } from "./messaging/Receipts.ts"
+import { Search } from "./messaging/Search.ts"
+import { SearchIndex } from "./messaging/SearchIndex.ts"
 import { SystemMessages } from "./messaging/SystemMessages.ts"
 import { AdminHttp } from "./operations/AdminHttp.ts"
 import { DatabaseReport } from "./operations/DatabaseReport.ts"
@@ -61,6 +63,7 @@ export const ServicesLive = Layer.mergeAll(
   InboxSubscriptions.layer,
   PresenceSubscriptions.layer,
   AccountDeletion.layer,
+  Search.layer.pipe(Layer.provideMerge(SearchIndex.layer)),
   Profiles.layer,
   Health.layer,
   DatabaseReport.layer
@@ -110,7 +113,7 @@ export const RoutesLive = Layer.mergeAll(
     seeing(FriendsHttp, Friends, Blocks),
     seeing(PeopleHttp, People),
     seeing(ConversationsHttp, Conversations, Participants, Receipts),
-    seeing(MessagesHttp, Messages, MessageChanges, Presence, Subscriptions),
+    seeing(MessagesHttp, Messages, MessageChanges, Search, Presence, Subscriptions),
     seeing(InboxHttp, Inbox, InboxSubscriptions),
     seeing(PresenceHttp, Presence, PresenceSubscriptions),
     seeing(UsageHttp, Usage, RateLimits),

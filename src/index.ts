@@ -38,6 +38,8 @@ export { Ownership } from "./messaging/Ownership.ts"
 export { Participants } from "./messaging/Participants.ts"
 export { Receipts } from "./messaging/Receipts.ts"
 export { Removal } from "./messaging/Removal.ts"
+export { Search, type SearchRequest, type SearchResult } from "./messaging/Search.ts"
+export { SearchIndex } from "./messaging/SearchIndex.ts"
 export { Visibility } from "./messaging/Visibility.ts"
 export { SystemMessages } from "./messaging/SystemMessages.ts"
 

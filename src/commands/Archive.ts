@@ -25,7 +25,9 @@ export const leftOut: Readonly<Record<string, string>> = {
   schema_migrations: "the schema is made by the migrations",
   database_incarnation: "it is that of one database",
   sessions: "tokens are good for one database: everybody signs in again",
-  login_attempts: "they are forgotten soon"
+  login_attempts: "they are forgotten soon",
+  message_terms: "made again from the messages",
+  search_progress: "of message_terms"
 }
 
 /** A table, as the catalog knows it. What goes into SQL is quoted there. */

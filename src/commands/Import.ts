@@ -100,6 +100,20 @@ const checkLogs = Effect.fnUntraced(function* () {
   }
 })
 
+/**
+ * Messages that came below where search has got to in their conversation have no terms: there it begins again. On an empty
+ * database it has not begun. By the primary keys.
+ */
+const restartIndexing = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`
+    DELETE FROM search_progress s WHERE EXISTS (
+      SELECT FROM chat_messages m
+      LEFT JOIN message_terms t ON t.conversation_id = m.conversation_id AND t.seq = m.seq
+      WHERE m.conversation_id = s.conversation_id AND m.seq > s.indexed_from AND m.seq <= s.indexed_to
+        AND m.message_type = 'text' AND m.deleted_at IS NULL AND t.seq IS NULL)`
+)
+
 /** Writes rows as they come, in batches, each of one table. */
 const makeWriter = Effect.fnUntraced(function* (tables: ReadonlyArray<Archive.Table>, merge: boolean) {
   const sql = yield* SqlClient.SqlClient
@@ -196,6 +210,7 @@ const importLines = Effect.fnUntraced(function* <E, R>(lines: Stream.Stream<stri
   const counts = yield* writer.end(end.end)
   yield* restoreForeignKeys
   if (merge) yield* checkLogs()
+  yield* restartIndexing
   yield* advanceSequences(tables)
   yield* endIncarnation
   return counts

@@ -10,7 +10,9 @@ export const notOfUser: Readonly<Record<string, string>> = {
   set_aside: "rows that an upgrade could not place: nothing says whose they are",
   people_revisions: "a counter",
   visibility_epochs: "a counter",
-  frozen_receipts: "copies of cursors, for those whom the person blocks"
+  frozen_receipts: "copies of cursors, for those whom the person blocks",
+  message_terms: "made of the messages",
+  search_progress: "a counter"
 }
 
 /**

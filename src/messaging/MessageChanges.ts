@@ -218,6 +218,11 @@ export class MessageChanges extends Context.Service<
             yield* sql`DELETE FROM message_versions WHERE conversation_id = ${conversationId} AND message_id = ${id}`
             yield* sql`DELETE FROM message_reactions WHERE conversation_id = ${conversationId} AND message_id = ${id}`
             yield* sql`
+              WITH forgotten AS (
+                DELETE FROM message_terms t USING chat_messages m
+                WHERE m.conversation_id = ${conversationId} AND m.id = ${id}
+                  AND t.conversation_id = ${conversationId} AND t.seq = m.seq
+              )
               UPDATE chat_messages
               SET content = '', mentions = '{}', deleted_at = statement_timestamp(), updated_at = statement_timestamp()
               WHERE conversation_id = ${conversationId} AND id = ${id}`

@@ -114,13 +114,6 @@ export class Messages extends Context.Service<
       conversationId: ConversationId,
       ids: ReadonlyArray<MessageId>
     ) => Effect.Effect<ReadonlyMap<MessageId, Message>, DatabaseUnavailable>
-    /** Text messages that a participant may see and that hold all the words, the newest first. */
-    readonly search: (
-      caller: UserId,
-      query: string,
-      conversationId: ConversationId | undefined,
-      limit: number
-    ) => Effect.Effect<ReadonlyArray<Message>, DatabaseUnavailable>
   }
 >()("xfchat/messaging/Messages") {
   static readonly layer = Layer.effect(
@@ -419,44 +412,10 @@ export class Messages extends Context.Service<
         return seen(found)
       }, catchDatabaseErrors)
 
-      // By chat_messages_search_idx, among the conversations of conversation_participants_user_id_idx.
-      const findWords = SqlSchema.findAll({
-        Request: Schema.Struct({
-          caller: UserId,
-          query: Schema.String,
-          conversationId: Schema.NullOr(ConversationId),
-          limit: Schema.Int
-        }),
-        Result: Message,
-        execute: ({ caller, conversationId, limit, query }) =>
-          Effect.map(
-            sql<ContentRow>`
-              SELECT ${columnsForViewer} FROM (
-                SELECT m.*, ${sql.literal(writtenBytes)} AS own_bytes,
-                  sum(${sql.literal(writtenBytes)}) OVER (found ROWS UNBOUNDED PRECEDING) AS bytes FROM chat_messages m
-                JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
-                WHERE to_tsvector('simple', m.content) @@ plainto_tsquery('simple', ${query})
-                  AND m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
-                  AND NOT ${sql.literal(isHidden)}
-                  AND (${conversationId}::uuid IS NULL OR m.conversation_id = ${conversationId}::uuid)
-                WINDOW found AS (ORDER BY m.created_at DESC, m.id)
-                ORDER BY m.created_at DESC, m.id LIMIT ${limit}
-              ) m, (SELECT ${caller}::uuid AS user_id) p
-              WHERE m.bytes - m.own_bytes < ${pageBytes} ORDER BY m.created_at DESC, m.id`,
-            parseContents
-          )
-      })
-
-      const search = Effect.fn("Messages.search")(
-        (caller: UserId, query: string, conversationId: ConversationId | undefined, limit: number) =>
-          findWords({ caller, query, conversationId: conversationId ?? null, limit }),
-        catchDatabaseErrors
-      )
-
       const versionOf = ({ version }: Message) =>
         Effect.sync((): LogVersion => ({ incarnation: incarnations.latest(), position: version }))
 
-      return Messages.of({ send, get, versionOf, view, heads, page, since, seenBy, search })
+      return Messages.of({ send, get, versionOf, view, heads, page, since, seenBy })
     })
   )
 }

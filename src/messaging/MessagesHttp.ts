@@ -15,6 +15,7 @@ import { StaleVersion, toJson, type Message, type MessagePage } from "./Message.
 import { MessageChanges } from "./MessageChanges.ts"
 import { Messages, type View } from "./Messages.ts"
 import { VersionNotFound } from "./MessagesApi.ts"
+import { Search } from "./Search.ts"
 
 /** Part of a message, taken for a whole one, would silently replace it. */
 const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
@@ -61,6 +62,7 @@ export const MessagesHttp = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const messages = yield* Messages
     const changes = yield* MessageChanges
+    const search = yield* Search
     const presence = yield* Presence
     const subscriptions = yield* Subscriptions
 
@@ -145,7 +147,13 @@ export const MessagesHttp = HttpApiBuilder.group(
 
       search: Effect.fnUntraced(function* ({ query }) {
         const { userId } = yield* CurrentSession
-        return { messages: yield* messages.search(userId, query.q, query.conversation, query.limit ?? defaultLimit) }
+        const { isComplete, messages, next } = yield* search.search(userId, {
+          query: query.q,
+          conversationId: query.conversation,
+          limit: query.limit ?? defaultLimit,
+          after: query.cursor
+        })
+        return { messages, cursor: next, isComplete }
       })
     })
   })

@@ -14,6 +14,7 @@ import { MessageChanges } from "../messaging/MessageChanges.ts"
 import { Messages } from "../messaging/Messages.ts"
 import { Participants } from "../messaging/Participants.ts"
 import { Receipts } from "../messaging/Receipts.ts"
+import { Search } from "../messaging/Search.ts"
 import { DatabaseReport } from "../operations/DatabaseReport.ts"
 import { Health } from "../operations/Health.ts"
 import { Presence } from "../presence/Presence.ts"
@@ -40,6 +41,7 @@ export const unusedServices = Layer.mergeAll(
   Layer.mock(Messages, {}),
   Layer.mock(MessageChanges, {}),
   Layer.mock(Receipts, {}),
+  Layer.mock(Search, {}),
   Layer.mock(Subscriptions, {}),
   Layer.mock(Inbox, {}),
   Layer.mock(InboxSubscriptions, {}),

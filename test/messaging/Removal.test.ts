@@ -15,7 +15,7 @@ import { Receipts } from "../../src/messaging/Receipts.ts"
 import { Removal } from "../../src/messaging/Removal.ts"
 import { ServicesLive } from "../../src/Server.ts"
 import { testPassword, TestDatabase, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
+import { findMessages, groupOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
 
 /** Services whose statements may not take long. */
 const services = ServicesLive.pipe(
@@ -118,7 +118,7 @@ const assertUnknown = Effect.fnUntraced(function* ({ id: user }: TestUser, id: C
   }
   assert.isEmpty((yield* conversations.list(user, 50, undefined)).conversations.filter((found) => found.id === id))
   assert.notInclude((yield* (yield* Inbox).read(user, undefined)).ids, id)
-  assert.isEmpty(yield* messages.search(user, message, undefined, 50))
+  assert.isEmpty(yield* findMessages({ id: user }, message))
   assert.isEmpty(yield* messages.heads([id]))
 })
 

@@ -7,12 +7,12 @@ import { Messages } from "../../src/messaging/Messages.ts"
 import { Participants } from "../../src/messaging/Participants.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, headOf, newId, people, post, refusal, text } from "./group.ts"
+import { findMessages, groupOf, headOf, newId, people, post, refusal, text } from "./group.ts"
 
 /** The texts that somebody sees, by each way there is to see them. */
-const seenBy = Effect.fnUntraced(function* ({ id: caller }: TestUser, conversation: ConversationId, word: string) {
+const seenBy = Effect.fnUntraced(function* (user: TestUser, conversation: ConversationId, word: string) {
   const messages = yield* Messages
-  const view = yield* messages.view(caller, conversation)
+  const view = yield* messages.view(user.id, conversation)
   const textsOf = (found: ReadonlyArray<{ readonly messageType: string; readonly content: unknown }>) =>
     found.filter(({ messageType }) => messageType === "text").map(({ content }) => content)
   const newest = yield* messages.page(conversation, view, { limit: 200 })
@@ -32,8 +32,8 @@ const seenBy = Effect.fnUntraced(function* ({ id: caller }: TestUser, conversati
     fromStart: textsOf(fromStart.messages),
     around: textsOf(around.messages),
     back,
-    search: textsOf(yield* messages.search(caller, word, undefined, 200)).toReversed(),
-    searchHere: textsOf(yield* messages.search(caller, word, conversation, 200)).toReversed()
+    search: textsOf(yield* findMessages(user, word)).toReversed(),
+    searchHere: textsOf(yield* findMessages(user, word, conversation)).toReversed()
   }
 })
 
@@ -166,8 +166,8 @@ layer(TestServices)("Who leaves a group", (it) => {
           receipts.put(eve.id, id, { readSeq: head })
         ]
         for (const attempt of attempts) assert.strictEqual(yield* refusal(attempt), "NotFound")
-        assert.deepStrictEqual(yield* messages.search(eve.id, "secret", undefined, 10), [])
-        assert.deepStrictEqual(yield* messages.search(eve.id, "secret", id, 10), [])
+        assert.deepStrictEqual(yield* findMessages(eve, "secret"), [])
+        assert.deepStrictEqual(yield* findMessages(eve, "secret", id), [])
         assert.strictEqual(yield* summaryOf(eve, id), undefined)
         assert.strictEqual(yield* headOf(ada, id), head)
       })

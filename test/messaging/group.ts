@@ -5,6 +5,7 @@ import { Position, type ConversationId, type NewGroup } from "../../src/messagin
 import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId, SystemContent, type Draft } from "../../src/messaging/Message.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
+import { Search } from "../../src/messaging/Search.ts"
 import { signedIn, type TestUser } from "../../src/testing/index.ts"
 
 export const nobody = UserId.make("00000000-0000-4000-8000-000000000000")
@@ -35,6 +36,15 @@ export const post = Effect.fnUntraced(function* (
 ) {
   const messages = yield* Messages
   return (yield* messages.send(id, conversationId, newId(), text(content))).message
+})
+
+/** What somebody finds, on one page. */
+export const findMessages = Effect.fnUntraced(function* (
+  { id }: Pick<TestUser, "id">,
+  query: string,
+  conversationId?: ConversationId
+) {
+  return (yield* (yield* Search).search(id, { query, conversationId, limit: 200 })).messages
 })
 
 /** The tag of the typed error that a caller gets. */

@@ -11,6 +11,7 @@ import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
+import { findMessages } from "./group.ts"
 
 /** Ada and Eve in a conversation of the two, where Eve wrote "before", and Ada has blocked her since. */
 const blocked = Effect.gen(function* () {
@@ -62,13 +63,13 @@ layer(TestServices)("What somebody writes whom I have blocked", (it) => {
 
   it.effect("is not found by its words, tells nothing of what it said before, and does not count as unread", () =>
     Effect.gen(function* () {
-      const { ada, eve, id, messages, send } = yield* blocked
+      const { ada, eve, id, send } = yield* blocked
       const changes = yield* MessageChanges
       const word = `w${randomUUID().replaceAll("-", "")}`
       const { id: messageId } = yield* send(eve, word)
       yield* changes.edit(eve.id, { conversationId: id, id: messageId }, `${word} again`)
-      assert.deepStrictEqual(yield* messages.search(ada.id, word, undefined, 10), [])
-      assert.strictEqual((yield* messages.search(eve.id, word, undefined, 10)).length, 1)
+      assert.deepStrictEqual(yield* findMessages(ada, word), [])
+      assert.strictEqual((yield* findMessages(eve, word)).length, 1)
       assert.deepStrictEqual((yield* changes.history(ada.id, { conversationId: id, id: messageId }, 200)).versions, [])
       const { conversations } = yield* (yield* Inbox).read(ada.id, undefined)
       assert.deepInclude(conversations[0], { unreadCount: 0 })

@@ -7,13 +7,16 @@ import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages, type View } from "../../src/messaging/Messages.ts"
 import { Receipts } from "../../src/messaging/Receipts.ts"
+import type { Search } from "../../src/messaging/Search.ts"
+import { SearchIndex } from "../../src/messaging/SearchIndex.ts"
 import { Circles } from "../../src/presence/Circles.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { plansOf } from "../plans.ts"
-import { groupOf, people } from "./group.ts"
+import { findMessages, groupOf, people } from "./group.ts"
 
 interface Filled {
   readonly ada: TestUser
+  readonly grace: TestUser
   /** A conversation of Ada's with thousands of messages, among thousands of conversations. */
   readonly id: ConversationId
   readonly view: View
@@ -69,8 +72,9 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
         JOIN conversation_participants p ON p.user_id = b.blocker_id`
       yield* sql`INSERT INTO people_revisions (user_id) SELECT id FROM users`
       yield* sql`INSERT INTO visibility_epochs (conversation_id, epoch) SELECT id, 1 FROM conversations`
+      yield* (yield* SearchIndex).sweep
       yield* sql`ANALYZE`
-      return { ada, id, view: yield* (yield* Messages).view(ada.id, id) }
+      return { ada, grace, id, view: yield* (yield* Messages).view(ada.id, id) }
     })
   )
 }
@@ -86,7 +90,11 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       readonly indexes: ReadonlyArray<string>
       readonly run: (
         filled: Filled
-      ) => Effect.Effect<unknown, unknown, Messages | Conversations | MessageChanges | Receipts | Circles | Inbox>
+      ) => Effect.Effect<
+        unknown,
+        unknown,
+        Messages | Conversations | MessageChanges | Receipts | Circles | Inbox | Search | SearchIndex
+      >
     }
   > = {
     "the newest page": {
@@ -166,9 +174,21 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       indexes: [],
       run: ({ ada, id }) => Circles.use((circles) => circles.participants([id], [ada.id]))
     },
-    words: {
-      indexes: ["chat_messages_search_idx"],
-      run: ({ ada, id }) => Messages.use((messages) => messages.search(ada.id, "word 4321", id, 20))
+    "a common word, by walking": {
+      indexes: ["message_terms_posted_at_idx", "conversation_participants_user_id_idx", "chat_messages_seq_key"],
+      run: ({ ada }) => findMessages(ada, "word")
+    },
+    "a rare word": {
+      indexes: ["message_terms_terms_idx", "chat_messages_seq_key"],
+      run: ({ ada, id }) => findMessages(ada, "word 4321", id)
+    },
+    "the author and the place of a message": {
+      indexes: ["conversations_pkey", "message_terms_posted_at_idx"],
+      run: ({ grace, ada }) => findMessages(ada, `from:${grace.account.username} in:"filler 1000"`)
+    },
+    "what search has not indexed": {
+      indexes: ["conversations_pkey", "search_progress_pkey"],
+      run: ({ id }) => SearchIndex.use((index) => index.catchUp([id]))
     }
   }
 

@@ -5,7 +5,7 @@ import { maxContentBytes, toJson, type MessagePage } from "../../src/messaging/M
 import { Messages, type PageRequest, type View } from "../../src/messaging/Messages.ts"
 import { pageBytes } from "../../src/Paging.ts"
 import { TestServices } from "../../src/testing/index.ts"
-import { groupOf, headOf, people, post } from "./group.ts"
+import { findMessages, groupOf, headOf, people, post } from "./group.ts"
 
 const bytesOf = ({ content }: MessagePage["messages"][number]) =>
   typeof content === "string" ? Buffer.byteLength(content) : 0
@@ -84,7 +84,7 @@ layer(TestServices)("A page of messages", (it) => {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
       yield* Effect.forEach(Arrays.range(1, 20), () => post(ada, id, `needle ${"hay ".repeat(16_000)}`))
-      const found = yield* (yield* Messages).search(ada.id, "needle", undefined, 200)
+      const found = yield* findMessages(ada, "needle")
       assert.isAbove(found.length, 0)
       assert.isBelow(found.length, 12)
     })

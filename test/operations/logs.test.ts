@@ -67,8 +67,8 @@ describe("the log of a server", () => {
       const { url } = yield* TestDatabase
       const server = yield* startServer("node", url, { LOG_LEVEL: "warn,xfchat/database=debug,xfchat/http=debug" })
       const { ada, conversation } = yield* Effect.promise(() => twoPeople({ url: server.baseUrl }))
-      const { headers } = yield* Effect.promise(() => ada.get(`/api/messages/search?q=${canary}`))
       yield* Effect.promise(() => ada.send(conversation, `${canary} sings`))
+      const { headers } = yield* Effect.promise(() => ada.get(`/api/messages/search?q=${canary}`))
       yield* server.line(/COMMIT/)
       const requestId = headers.get("x-request-id")
       const ofRequest = linesOf(server).filter((line) => line["requestId"] === requestId)
@@ -76,8 +76,8 @@ describe("the log of a server", () => {
         "xfchat/database",
         "xfchat/http"
       ])
-      const search = ofRequest.find(({ message }) => message.includes("plainto_tsquery"))
-      assert.match(String(search?.message), /^SELECT .* plainto_tsquery\('simple', \$\d+\)/)
+      const search = ofRequest.find(({ message }) => message.includes("::tsquery"))
+      assert.match(String(search?.message), /^SELECT .* terms @@ \$\d+::tsquery/)
       const request = ofRequest.find((line) => line["module"] === "xfchat/http")
       assert.strictEqual(request?.message, "GET /api/messages/search")
       assert.strictEqual(request?.["status"], 200)
