@@ -138,7 +138,11 @@ describe("xfchat export and import", () => {
       yield* seedWorld(2)
       const file = join(yield* folder, "all.ndjson")
       assert.strictEqual((yield* xfchat(["export", "--output", file])).exit, 0)
-      const whole = yield* digests
+      // An import begins another incarnation of the database.
+      const imported = Effect.map(digests, (tables) =>
+        Object.entries(tables).filter(([name]) => name !== "database_incarnation")
+      )
+      const whole = yield* imported
       yield* sql`DELETE FROM message_reactions`
       yield* sql`DELETE FROM blocks`
       const refused = yield* xfchat(["import", "--input", file])
@@ -150,7 +154,7 @@ describe("xfchat export and import", () => {
       assert.strictEqual((yield* digests)["blocks"]!.rows, 0)
       const merged = yield* xfchat(["import", "--merge", "--input", file])
       assert.strictEqual(merged.exit, 0, merged.errorOutput)
-      assert.deepStrictEqual(yield* digests, whole)
+      assert.deepStrictEqual(yield* imported, whole)
       // With a block go the receipts that it froze.
       const missing = ["message_reactions", "blocks", "frozen_receipts"].map((table) => whole[table]!.rows)
       assert.include(merged.output, `Rows imported: ${missing.reduce((sum, rows) => sum + rows)}. There already:`)
