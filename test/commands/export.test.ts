@@ -140,7 +140,7 @@ describe("xfchat export and import", () => {
       assert.strictEqual((yield* xfchat(["export", "--output", file])).exit, 0)
       // An import begins another incarnation of the database.
       const imported = Effect.map(digests, (tables) =>
-        Object.entries(tables).filter(([name]) => name !== "database_incarnation")
+        Object.fromEntries(Object.entries(tables).filter(([name]) => name !== "database_incarnation"))
       )
       const whole = yield* imported
       yield* sql`DELETE FROM message_reactions`
