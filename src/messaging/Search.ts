@@ -50,7 +50,7 @@ const mostWalked = 8_192
 const enoughToJudge = 512
 
 /** Conversations of the first walk, the last active ones; each next one has four times as many. */
-const firstLanes = 16
+const firstLanes = 128
 
 /** Most conversations that the index of words is asked for by name. */
 const mostNamed = 32
