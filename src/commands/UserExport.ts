@@ -1,6 +1,6 @@
 import type { SqlClient } from "effect/sql"
 import type { UserId } from "../auth/Account.ts"
-import { isHidden } from "../messaging/MessageRow.ts"
+import { isHidden, isNotBlocked } from "../messaging/BlockRow.ts"
 
 /** Tables of which an export of one person has nothing, and why. */
 export const notOfUser: Readonly<Record<string, string>> = {
@@ -33,7 +33,9 @@ export const ofUser = (sql: SqlClient.SqlClient, id: UserId) => {
        OR status = 'rejected' AND from_user_id = ${id}`
   const reactions = sql`
     SELECT r.*, m.seq FROM (${messages}) m
-    JOIN message_reactions r ON r.conversation_id = m.conversation_id AND r.message_id = m.id`
+    JOIN message_reactions r ON r.conversation_id = m.conversation_id AND r.message_id = m.id
+    JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${id}
+    WHERE ${sql.literal(isNotBlocked("p.user_id", "r.user_id"))}`
   return {
     users: sql`SELECT to_jsonb(u) - 'password_hash' AS row FROM users u WHERE id = ${id}`,
     sessions: sql`SELECT to_jsonb(s) - 'token_hash' AS row FROM sessions s WHERE user_id = ${id} ORDER BY created_at`,

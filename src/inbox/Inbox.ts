@@ -7,7 +7,7 @@ import { Acquaintances } from "../friends/Friend.ts"
 import { acquaintancesOf } from "../friends/FriendRows.ts"
 import { logOf } from "../Log.ts"
 import { ConversationId, ConversationSummary } from "../messaging/Conversation.ts"
-import { summaryColumns, unreadJoin } from "../messaging/SummaryRow.ts"
+import { lastActivity, summaryColumns, unreadJoin } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
 import { Horizon, snapshots, writerOf } from "./Horizon.ts"
@@ -149,7 +149,7 @@ export class Inbox extends Context.Service<
         }),
         execute: ({ incarnation, recent, revision, since, user }) => sql`
           WITH ${snapshots(sql, since, incarnation)}, mine AS MATERIALIZED (
-            SELECT p.*, c.updated_at, w.writers, (SELECT max(w) FROM unnest(w.writers) w) AS written
+            SELECT p.*, ${sql.literal(lastActivity)} AS updated_at, w.writers, (SELECT max(w) FROM unnest(w.writers) w) AS written
             FROM now, conversation_participants p JOIN conversations c ON c.id = p.conversation_id,
               LATERAL (SELECT ${writers} AS writers) w
             WHERE p.user_id = ${user}

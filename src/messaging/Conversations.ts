@@ -20,7 +20,7 @@ import {
 } from "./Conversation.ts"
 import type { SystemContent } from "./Message.ts"
 import { Removal } from "./Removal.ts"
-import { summaryColumns, unreadJoin } from "./SummaryRow.ts"
+import { lastActivity, summaryColumns, unreadJoin } from "./SummaryRow.ts"
 import { SystemMessages } from "./SystemMessages.ts"
 
 /** A direct conversation, and whether it was not there before. */
@@ -89,6 +89,7 @@ export class Conversations extends Context.Service<
       const usage = yield* Usage
       const removal = yield* Removal
       const summary = sql.literal(summaryColumns)
+      const activity = sql.literal(lastActivity)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
 
@@ -287,7 +288,7 @@ export class Conversations extends Context.Service<
           SELECT ${summary}
           FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id ${sql.literal(unreadJoin)}
           WHERE p.user_id = ${caller} AND (${before}::timestamptz IS NULL
-            OR (date_trunc('milliseconds', c.updated_at), c.id) < (${before}::timestamptz, ${id}::uuid))
+            OR (${activity}, c.id) < (${before}::timestamptz, ${id}::uuid))
           ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
       })
 

@@ -113,7 +113,7 @@ export class Message extends Model.Class<Message>("Message")({
   isRead: Schema.Boolean
 }) {}
 
-/** What is left of a message for who has blocked its author: its place and its id. */
+/** The remains of a message for a person who has blocked its author: its place and its id. */
 export const hide = ({ conversationId, createdAt, id, seq, version }: Message): Message =>
   new Message({
     id,

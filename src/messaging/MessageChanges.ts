@@ -13,6 +13,7 @@ import { formatLogVersion, type LogVersion } from "./LogVersion.ts"
 import type { Message } from "./Message.ts"
 import { maxVersionBytes, maxVersions, MessageId, MessageVersion, StaleVersion } from "./Message.ts"
 import { mentionedNames } from "./Mentions.ts"
+import { isNotBlocked } from "./BlockRow.ts"
 import { reactedAt } from "./MessageRow.ts"
 import { Messages } from "./Messages.ts"
 import { canonicalEmoji, maxReactions, maxReactionsOfPerson, ReactionLimitReached, Reactor } from "./Reaction.ts"
@@ -296,11 +297,13 @@ export class MessageChanges extends Context.Service<
           afterId: Schema.NullOr(Schema.String)
         }),
         Result: Reactor,
-        execute: ({ after, afterId, conversationId, emoji, id, limit }) => sql`
+        execute: ({ after, afterId, caller, conversationId, emoji, id, limit }) => sql`
           SELECT u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl", r.reacted_at AS "reactedAt"
           FROM (
-            SELECT user_id, ${sql.literal(reactedAt)} AS reacted_at FROM message_reactions
+            SELECT r.user_id, ${sql.literal(reactedAt)} AS reacted_at
+            FROM message_reactions r, (SELECT ${caller}::uuid AS user_id) viewer
             WHERE conversation_id = ${conversationId} AND message_id = ${id} AND emoji = ${emoji}
+              AND ${sql.literal(isNotBlocked("viewer.user_id", "r.user_id"))}
           ) r JOIN users u ON u.id = r.user_id
           WHERE ${after}::timestamptz IS NULL OR (r.reacted_at, u.id) > (${after}::timestamptz, ${afterId}::uuid)
           ORDER BY r.reacted_at, u.id LIMIT ${limit}`

@@ -1,3 +1,4 @@
+import { isNotBlocked } from "./BlockRow.ts"
 import { maxReactions, maxReactorsNamed } from "./Reaction.ts"
 import { cursor, hasCursor } from "./ReceiptRow.ts"
 
@@ -36,14 +37,12 @@ export const messageColumns = (viewer?: string): string => `${ownColumns},
       SELECT emoji, count(*), min(created_at) AS first,
         (array_agg(user_id ORDER BY ${reactedAt}, user_id))[1:${maxReactorsNamed}] AS users
       FROM message_reactions WHERE conversation_id = m.conversation_id AND message_id = m.id
+        ${viewer === undefined ? "" : `AND ${isNotBlocked(viewer, "user_id")}`}
       GROUP BY emoji ORDER BY first, emoji LIMIT ${maxReactions}
     ) r
   ), '[]') AS reactions,
   ${haveReached("last_delivered_seq", viewer)} AS "isDelivered",
   ${haveReached("last_read_seq", viewer)} AS "isRead"`
-
-/** Whether the author of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`: by the primary key. */
-export const isHidden = `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = m.sender_id)`
 
 /** How a content is stored: text as it is, every other kind as JSON. */
 export const storedContent = (content: unknown): string =>

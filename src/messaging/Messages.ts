@@ -7,10 +7,11 @@ import { Incarnations } from "../database/Incarnations.ts"
 import { pageBytes } from "../Paging.ts"
 import { Forbidden, NotFound, ValidationFailed, type DatabaseUnavailable, type QuotaExceeded } from "../Problem.ts"
 import { Usage } from "../usage/Usage.ts"
+import { isHidden } from "./BlockRow.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import type { LogVersion } from "./LogVersion.ts"
 import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "./Message.ts"
-import { isHidden, messageColumns, parseContents, writtenBytes, type ContentRow, storedContent } from "./MessageRow.ts"
+import { messageColumns, parseContents, writtenBytes, type ContentRow, storedContent } from "./MessageRow.ts"
 import { Outbox, type Outcome, type Send } from "./Outbox.ts"
 
 /** What a participant may see of a conversation's log. */

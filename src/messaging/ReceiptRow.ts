@@ -1,3 +1,5 @@
+import { isNotBlocked } from "./BlockRow.ts"
+
 /**
  * How far participants have come, as one person sees it, in SQL. All receipts are derived by these rules, so that they say
  * the same everywhere:
@@ -9,8 +11,7 @@
  * `viewer` is an expression for the viewer's id, and `participant` the alias of a row of `conversation_participants`. The
  * arrays, by the primary key of blocks and by blocks_blocked_id_idx, are read once for each viewer.
  */
-export const hasCursor = (viewer: string, participant: string): string =>
-  `${participant}.user_id <> ALL (ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${viewer}))`
+export const hasCursor = (viewer: string, participant: string): string => isNotBlocked(viewer, `${participant}.user_id`)
 
 /** A cursor of a participant who {@link hasCursor has one}. By the primary key of frozen_receipts. */
 export const cursor = (viewer: string, participant: string, column: "last_delivered_seq" | "last_read_seq"): string => `

@@ -1,5 +1,6 @@
+import { isByBlocked, isHidden } from "./BlockRow.ts"
 import { mostInReceipts, mostPeopleListed, mostUnread, previewLength } from "./Conversation.ts"
-import { haveReached, isHidden } from "./MessageRow.ts"
+import { haveReached } from "./MessageRow.ts"
 
 const profile = (user: string) => `
   jsonb_build_object('id', ${user}.id, 'username', ${user}.username, 'displayName', ${user}.display_name,
@@ -41,14 +42,31 @@ export const unreadJoin = `
     SELECT count(*)::int AS "participantCount" FROM conversation_participants o WHERE o.conversation_id = c.id
   ) people`
 
+/** Whether the participant blocks anybody. By the primary key of blocks. */
+const blocksAnybody = `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id)`
+
+/** The newest message that is worth showing to the participant. */
+const newest = (columns: string) => `
+  SELECT ${columns} FROM chat_messages m
+  WHERE m.conversation_id = c.id AND m.seq > p.visible_after AND NOT ${isByBlocked} ORDER BY m.seq DESC LIMIT 1`
+
+/**
+ * When a conversation was last active for the participant: lists are ordered by it. A person who blocks somebody must not
+ * learn here that the other one did something. For them, a conversation is as active, and as long, as its newest message
+ * that is not of people whom they block.
+ */
+export const lastActivity = `date_trunc('milliseconds', CASE WHEN ${blocksAnybody}
+  THEN coalesce((${newest("m.created_at")}), c.created_at) ELSE c.updated_at END)`
+
 /**
  * The columns of `conversations AS c` as `ConversationSummary` decodes them, for the participant of
  * `conversation_participants AS p`; with {@link unreadJoin}. The last message by chat_messages_seq_key, people by the
  * primary keys of conversation_participants and users.
  */
 export const summaryColumns = `
-  c.id, c.is_direct_message AS "isDirectMessage", c.name, c.head,
-  date_trunc('milliseconds', c.updated_at) AS "lastActivityAt", p.role, p.last_read_seq AS "lastReadSeq",
+  c.id, c.is_direct_message AS "isDirectMessage", c.name,
+  CASE WHEN ${blocksAnybody} THEN coalesce((${newest("m.seq")}), p.visible_after) ELSE c.head END AS head,
+  ${lastActivity} AS "lastActivityAt", p.role, p.last_read_seq AS "lastReadSeq",
   (SELECT ${profile("u")}
     FROM conversation_participants o JOIN users u ON u.id = o.user_id
     WHERE c.is_direct_message AND o.conversation_id = c.id AND o.user_id <> p.user_id LIMIT 1) AS other,
@@ -61,20 +79,17 @@ export const summaryColumns = `
   (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'createdAt', m.created_at,
       'senderId', m.author_id, 'sender', CASE WHEN author.id IS NOT NULL THEN ${profile("author")} END,
       'subject', CASE WHEN subject.id IS NOT NULL THEN ${profile("subject")} END,
-      'messageType', CASE WHEN m.is_hidden THEN 'hidden' ELSE m.message_type END,
+      'messageType', m.message_type,
       'event', m.event,
-      'preview', left(CASE WHEN m.is_hidden OR m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN m.content
+      'preview', left(CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN m.content
         ELSE ${eventText} END, ${previewLength}),
-      'isDelivered', NOT m.is_hidden AND people."participantCount" <= ${mostInReceipts}
+      'isDelivered', people."participantCount" <= ${mostInReceipts}
         AND ${haveReached("last_delivered_seq", "p.user_id")},
-      'isRead', NOT m.is_hidden AND people."participantCount" <= ${mostInReceipts}
+      'isRead', people."participantCount" <= ${mostInReceipts}
         AND ${haveReached("last_read_seq", "p.user_id")})
     FROM (
-      SELECT *, CASE WHEN NOT is_hidden THEN coalesce(sender_id, (event->>'by')::uuid, (event->>'user')::uuid) END AS author_id
-      FROM (
-        SELECT m.*, ${isHidden} AS is_hidden, CASE WHEN m.message_type = 'system' THEN m.content::jsonb END AS event
-        FROM chat_messages m WHERE m.conversation_id = c.id AND m.seq > p.visible_after ORDER BY m.seq DESC LIMIT 1
-      ) m
+      SELECT *, coalesce(sender_id, (event->>'by')::uuid, (event->>'user')::uuid) AS author_id
+      FROM (${newest("m.*, CASE WHEN m.message_type = 'system' THEN m.content::jsonb END AS event")}) m
     ) m
     LEFT JOIN users author ON author.id = m.author_id AND author.deleted_at IS NULL AND NOT ${isBlocked("author.id")}
     LEFT JOIN users subject ON subject.id = (m.event->>'user')::uuid AND subject.deleted_at IS NULL

@@ -296,7 +296,12 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("A subscriber's copy",
                 senderId: idOf(by),
                 content: text,
                 isDeleted: text === null,
-                reactions: [...Map.groupBy(reactions, ({ emoji }) => emoji)].map(([emoji, reactions]) => ({
+                reactions: [
+                  ...Map.groupBy(
+                    reactions.filter((reaction) => blocked.get(person)?.has(reaction.by) !== true),
+                    ({ emoji }) => emoji
+                  )
+                ].map(([emoji, reactions]) => ({
                   emoji,
                   count: reactions.length,
                   userIds: reactions.map(({ by }) => idOf(by))
