@@ -13,21 +13,23 @@ const mostAnswerBytes = 16 * 1_048_576
 
 const largestPage = 200
 
-/** Most bytes, as UTF-8, of each text that the schemas of answers leave open: what its writer keeps to. */
+/**
+ * Most characters of each text that the schemas of answers leave open, or bytes of a content: what its writer keeps to. Each is at
+ * most six bytes of JSON: one of four bytes is never escaped.
+ */
 const texts: Readonly<Record<string, number>> = {
   username: 44,
-  email: 4 * 254,
-  displayName: 4 * 64,
+  email: 254,
+  displayName: 64,
   // JSON escapes at most each of its characters by one more.
   avatarUrl: 2_048 / 3,
-  deviceName: 4 * 64,
+  deviceName: 64,
   address: 45,
   token: 43,
-  name: 4 * 255,
-  // A UTF-16 unit is at most six bytes of JSON.
+  name: 255,
   description: 4_096,
-  message: 4 * 500,
-  preview: 4 * previewLength,
+  message: 500,
+  preview: previewLength,
   content: maxContentBytes,
   messageType: 10,
   cursor: 52,
