@@ -156,10 +156,11 @@ export class Search extends Context.Service<
         execute: (usernames) => sql`SELECT id FROM users WHERE lower(username) = ANY (${usernames}::text[])`
       })
 
-      const isVisible = sql.literal(`EXISTS (
-        SELECT FROM chat_messages m
+      // A scalar, which PostgreSQL looks up row by row. Of an EXISTS it might make a hash table, of all messages there are.
+      const isVisible = sql.literal(`coalesce((
+        SELECT true FROM chat_messages m
         WHERE m.conversation_id = t.conversation_id AND m.seq = t.seq AND m.seq > p.visible_after
-          AND m.message_type = 'text' AND m.deleted_at IS NULL AND NOT ${isHidden})`)
+          AND m.message_type = 'text' AND m.deleted_at IS NULL AND NOT ${isHidden}), false)`)
 
       const Walked = Schema.Struct({
         conversationId: ConversationId,
