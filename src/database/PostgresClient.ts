@@ -122,14 +122,13 @@ export const makePostgresClient = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PgClient.PgClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
   const { acquireTimeout, connection: config, idleTimeout, lifetime, maxConnections, patience, targets } = options
   const sockets = makeSockets(targets)
-  const pool = yield* PgPool.make({
+  const connectingBy = ({ host, open }: ReturnType<typeof makeSockets>) => ({
     ...config,
     // A certificate is for the host that is connected to, not for the first.
-    ...(typeof config.ssl === "object" && targets.length > 1 ? { ssl: namedBy(config.ssl, sockets.host) } : {}),
-    stream: sockets.open,
-    maxConnections,
-    idleTimeout
+    ...(typeof config.ssl === "object" && targets.length > 1 ? { ssl: namedBy(config.ssl, host) } : {}),
+    stream: open
   })
+  const pool = yield* PgPool.make({ ...connectingBy(sockets), maxConnections, idleTimeout })
 
   // What could not be connected was not sent: it goes to the next server.
   const elsewhere = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -233,7 +232,8 @@ export const makePostgresClient = Effect.fnUntraced(function* (
 
   return Object.assign(sql, {
     [PgClient.TypeId]: PgClient.TypeId,
-    config,
+    // Who makes a connection of its own reaches the same servers.
+    config: connectingBy(makeSockets(targets)),
     json: (value: unknown) => Statement.fragment([json(value, undefined, undefined)]),
     listen: (channel: string) => Effect.flatMap(reserve, (connection) => connection.listen(channel)),
     notify: (channel: string, payload: string) => Effect.asVoid(sql`SELECT pg_notify(${channel}, ${payload})`)
