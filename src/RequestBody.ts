@@ -51,14 +51,16 @@ export const parseBody = (text: string) =>
     catch: () => new MalformedRequest({ detail: "The body is not JSON." })
   })
 
+/** Whether a request says that it has a body (RFC 9112, 6.3), which may still be empty where its length is not given. */
+const declaresBody = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
+
 /**
- * Whether a request says that it has a body (RFC 9112, 6.3), which may still be empty where its length is not told. A request
- * that a program hands to the fetch handler has no such headers.
+ * Whether a request may have a body without saying so. A request that a program hands to the fetch handler has no headers
+ * that declare one, and Deno gives every request with a method that may have a body a stream, which may be empty.
  */
-const hasBody = ({ headers, source }: HttpServerRequest.HttpServerRequest) =>
-  (source instanceof Request && source.body !== null) ||
-  headers["transfer-encoding"] !== undefined ||
-  Number(headers["content-length"] ?? 0) > 0
+const mayHaveBody = ({ source }: HttpServerRequest.HttpServerRequest) =>
+  source instanceof Request && source.body !== null
 
 /** Fails with 415 unless a body is JSON, and is sent as it is. The answer names the encoding to use (RFC 9110, 12.5.3). */
 const requireJson = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
@@ -101,13 +103,15 @@ const setText = (request: HttpServerRequest.HttpServerRequest, text: string) =>
  */
 export const readBody = Effect.fnUntraced(function* (bounds: PayloadBounds) {
   const request = yield* HttpServerRequest.HttpServerRequest
-  if (!hasBody(request) && bounds.isOptional) {
-    // The type of what is not there does not matter: `curl --data ''` says that it is a form.
+  const isDeclared = declaresBody(request)
+  if (isDeclared) yield* requireJson(request)
+  const text = isDeclared || mayHaveBody(request) || !bounds.isOptional ? yield* readText(request, bounds) : ""
+  if (!isDeclared && text === "" && bounds.isOptional) {
+    // The type of an empty body does not matter: `curl --data ''` says that it is a form.
     const headers = Headers.remove(request.headers, "content-type")
     return void Object.defineProperty(setText(request, "{}"), "headers", { value: headers })
   }
-  if (hasBody(request)) yield* requireJson(request)
-  const text = yield* readText(request, bounds)
+  if (!isDeclared && text !== "") yield* requireJson(request)
   if (text.length >= excessFrom) {
     const excess = bounds.excessOf(yield* parseBody(text))
     if (excess.length > 0) return yield* invalid(excess)

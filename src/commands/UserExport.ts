@@ -12,7 +12,9 @@ export const notOfUser: Readonly<Record<string, string>> = {
   visibility_epochs: "a counter",
   frozen_receipts: "copies of cursors, for those whom the person blocks",
   message_terms: "made of the messages",
-  search_progress: "a counter"
+  search_progress: "a counter",
+  conversation_revisions: "a counter",
+  departures: "how far a deleted account has left its conversations"
 }
 
 /**

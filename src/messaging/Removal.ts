@@ -98,10 +98,14 @@ export class Removal extends Context.Service<
       const begin = yield* inSlices("The removal of conversations", slice)
 
       const remove = Effect.fn("Removal.remove")(function* (ids: ReadonlyArray<ConversationId>) {
-        // By the primary keys.
+        // By the primary keys. A reader of the log that is behind finds the next visibility epoch with the messages that still
+        // lie there, and so learns that it may see none of them.
         yield* sql`
           WITH marked AS (
             UPDATE conversations SET deleted_at = statement_timestamp() WHERE id = ANY(${ids}::uuid[]) RETURNING id
+          ), hidden AS (
+            INSERT INTO visibility_epochs AS v (conversation_id, epoch) SELECT id, 1 FROM marked ORDER BY id
+            ON CONFLICT (conversation_id) DO UPDATE SET epoch = v.epoch + 1
           )
           DELETE FROM conversation_participants p USING marked WHERE p.conversation_id = marked.id`
         yield* sql.afterCommit(begin)

@@ -51,6 +51,10 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
       yield* sql`
         INSERT INTO blocks (blocker_id, blocked_id) SELECT u.id, ${grace.id} FROM users u WHERE username LIKE 'filler%'`
       yield* sql`
+        INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
+        SELECT p.conversation_id, b.blocked_id, b.blocker_id, 0, 0 FROM blocks b
+        JOIN conversation_participants p ON p.user_id = b.blocker_id`
+      yield* sql`
         INSERT INTO contacts (user_id, contact_user_id) SELECT u.id, ${grace.id} FROM users u WHERE username LIKE 'filler%'`
       yield* sql`INSERT INTO people_revisions (user_id) SELECT id FROM users`
       yield* sql`

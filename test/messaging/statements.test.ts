@@ -134,7 +134,7 @@ const endpoints: Record<
     ({ asAda, eve, id }) => asAda.conversations.putParticipant({ params: { id, userId: eve.id }, payload: {} })
   ],
   "conversations.removeParticipant": [
-    8,
+    7,
     ({ asAda, grace, id }) => asAda.conversations.removeParticipant({ params: { id, userId: grace.id } })
   ],
   "conversations.receipt": [2, ({ asAda, id }) => asAda.conversations.receipt({ params: { id }, payload: {} })],

@@ -104,7 +104,8 @@ describe("/metrics", () => {
       yield* users.somebodyWaits
       // The one that waits, and the one that asks.
       assert.strictEqual((yield* values).get("xfchat_http_requests_in_flight"), 2)
-      socket.destroy()
+      // A client that only closes its sending side may still read the answer: a reset says that it is gone.
+      socket.resetAndDestroy()
       const after = yield* Effect.repeat(values, {
         until: (values) => values.get("xfchat_http_requests_in_flight") === 1,
         schedule: Schedule.spaced("20 millis")

@@ -13,15 +13,18 @@ const schemas = Effect.gen(function* () {
   return { fresh, older: yield* catalog }
 }).pipe(Effect.provide(EmptyDatabase))
 
+/** Migrations that change only rows. */
+const changesRowsAlone = new Set([20261127010000n, 20261127010100n])
+
 describe("the schema", () => {
   it.live("is the same after each migration, whether it was reached from below or from above", () =>
     Effect.gen(function* () {
       const migrations = yield* load(yield* Migrator.MigrationsFolder)
-      for (const { down, up } of migrations) {
+      for (const { down, id, up } of migrations) {
         const before = yield* catalog
         yield* run(up)
         const after = yield* catalog
-        assert.notDeepEqual(after, before)
+        if (!changesRowsAlone.has(id)) assert.notDeepEqual(after, before)
         yield* run(down)
         assert.deepStrictEqual(yield* catalog, before)
         yield* run(up)
