@@ -63,6 +63,9 @@ export const deliveryDelay = Metric.histogram("xfchat_delivery_delay_seconds", {
   description: "From a message's time in the database to its frame for the streams of this process",
   boundaries: seconds
 })
+export const ringBytes = Metric.gauge("xfchat_ring_bytes", {
+  description: "Memory for changes that subscribers may still read, encoded forms included"
+})
 export const ringMisses = Metric.counter("xfchat_ring_misses_total", {
   description: "Reads of the database for subscribers who had fallen behind what is kept in memory",
   incremental: true

@@ -47,6 +47,8 @@ export interface PageRequest {
 export interface Change {
   readonly position: Position
   readonly message: Message
+  /** What people wrote of it. */
+  readonly bytes: number
   /** As in {@link View}: the positions above that of a view's change have its epoch, or a later one. */
   readonly epoch: number
   /** As in {@link View}. */
@@ -101,13 +103,14 @@ export class Messages extends Context.Service<
       request: PageRequest
     ) => Effect.Effect<MessagePage, DatabaseUnavailable>
     /**
-     * The log after a position, ascending, at most `limit` places: new messages where they were posted, and changed ones
-     * where they last changed. A message that is both new and changed has both places. As all see it whom no block concerns.
+     * The log after a position, ascending, at most `limit` places, and no further once they have `bytes` of what people
+     * wrote (`pageBytes` unless it is said): new messages where they were posted, and changed ones where they last changed. A message that is both new and changed has both places. As all see it whom no block concerns.
      */
     readonly since: (
       conversationId: ConversationId,
       position: Position,
-      limit: number
+      limit: number,
+      bytes?: number
     ) => Effect.Effect<ReadonlyArray<Change>, DatabaseUnavailable>
     /** Some messages of a conversation as they are now, as one participant sees them. Whether they may is the caller's to know. */
     readonly seenBy: (
@@ -337,27 +340,42 @@ export class Messages extends Context.Service<
 
       // Two index ranges: chat_messages_seq_key, and chat_messages_changed_idx, which holds changed messages only.
       const findSince = SqlSchema.findAll({
-        Request: Schema.Struct({ conversationId: ConversationId, position: Position, limit: Schema.Int }),
-        Result: Schema.Struct({ ...Message.fields, position: Position, epoch: Schema.Int, incarnation: Incarnation }),
-        execute: ({ conversationId, limit, position }) =>
+        Request: Schema.Struct({
+          conversationId: ConversationId,
+          position: Position,
+          limit: Schema.Int,
+          bytes: Schema.Int
+        }),
+        Result: Schema.Struct({
+          ...Message.fields,
+          position: Position,
+          bytes: Schema.Int,
+          epoch: Schema.Int,
+          incarnation: Incarnation
+        }),
+        execute: ({ bytes, conversationId, limit, position }) =>
           Effect.map(
             sql<ContentRow>`
-              SELECT ${columns}, m.position, ${epochOf("m.conversation_id")} AS epoch, ${incarnation} FROM (
-                (SELECT *, seq AS position FROM chat_messages
-                  WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
-                UNION ALL
-                (SELECT *, version AS position FROM chat_messages
-                  WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
-                  ORDER BY version LIMIT ${limit})
-              ) m ORDER BY m.position LIMIT ${limit}`,
+              SELECT ${columns}, m.position, m.own_bytes AS bytes, ${epochOf("m.conversation_id")} AS epoch, ${incarnation}
+              FROM (
+                SELECT *, sum(own_bytes) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS bytes FROM (
+                  (SELECT *, seq AS position, ${sql.literal(writtenBytes)} AS own_bytes FROM chat_messages
+                    WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
+                  UNION ALL
+                  (SELECT *, version AS position, ${sql.literal(writtenBytes)} AS own_bytes FROM chat_messages
+                    WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
+                    ORDER BY version LIMIT ${limit})
+                ) l ORDER BY position LIMIT ${limit}
+              ) m WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.position`,
             parseContents
           )
       })
 
       const since = Effect.fn("Messages.since")(
-        (conversationId: ConversationId, position: Position, limit: number) =>
-          Effect.map(findSince({ conversationId, position, limit }), (rows) =>
-            rows.map(({ epoch, incarnation, position, ...message }): Change => ({
+        (conversationId: ConversationId, position: Position, limit: number, bytes = pageBytes) =>
+          Effect.map(findSince({ conversationId, position, limit, bytes }), (rows) =>
+            rows.map(({ bytes, epoch, incarnation, position, ...message }): Change => ({
+              bytes,
               epoch,
               incarnation,
               position,

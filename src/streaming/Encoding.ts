@@ -57,18 +57,18 @@ export const braidEncoding: Encoding = {
       body: encoder.encode(onOneLine(body))
     }).bytes,
   item: ({ patches, version }) => {
-    let frame: Braid.Frame | undefined
+    // Encoded at once, so that the strings are not kept: few items are made for nobody.
+    const frame = Braid.encodeUpdate({
+      _tag: "Patches",
+      version: [version],
+      parents: [],
+      contentType: "application/json",
+      patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(onOneLine(body)) }))
+    })
     // Most receivers come from the same version: that of the last change.
     let latest: { readonly previous: string; readonly bytes: Uint8Array } | undefined
     return (previous) => {
       if (latest?.previous === previous) return latest.bytes
-      frame ??= Braid.encodeUpdate({
-        _tag: "Patches",
-        version: [version],
-        parents: [previous],
-        contentType: "application/json",
-        patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(onOneLine(body)) }))
-      })
       latest = { previous, bytes: Braid.withParents(frame, [previous]) }
       return latest.bytes
     }

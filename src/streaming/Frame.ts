@@ -1,8 +1,21 @@
 import type { Position } from "../messaging/Conversation.ts"
 import { formatLogVersion, type LogVersion } from "../messaging/LogVersion.ts"
 import { hide, toJson, type Message } from "../messaging/Message.ts"
+import { storedContent } from "../messaging/MessageRow.ts"
 import type { Change } from "../messaging/Messages.ts"
 import type { EncodedItem, Encoding } from "./Encoding.ts"
+
+/** Bytes of a message in memory without what people wrote and did: its ids and dates, and the frame itself. */
+const frameBytes = 1_024
+
+/** How often an encoded form is kept: as it is, with the parents of the last receiver, and as a chunk of HTTP/1.1. */
+const encodedCopies = 3
+
+/** Bytes of a message in memory, at most: V8 has one or two for each character of a text. */
+const bytesOf = ({ content, mentions, reactions }: Message): number =>
+  frameBytes +
+  2 * storedContent(content).length +
+  64 * reactions.reduce((sum, { userIds }) => sum + userIds.length + 1, mentions.length)
 
 /**
  * A place of a conversation's log, encoded once for each encoding that somebody listens in, however many they are.
@@ -10,13 +23,21 @@ import type { EncodedItem, Encoding } from "./Encoding.ts"
 export class Frame {
   readonly version: LogVersion
   readonly message: Message
+  /** Told how many more bytes the frame holds: an encoded form is made when it is first asked for. */
+  onGrowth: ((more: number) => void) | undefined
+  private held: number
   private hiddenFrame: Frame | undefined
-  private body: string | undefined
   private readonly encoded = new Map<Encoding, EncodedItem>()
 
   constructor({ incarnation, message, position }: Pick<Change, "incarnation" | "message" | "position">) {
     this.version = { incarnation, position }
     this.message = message
+    this.held = bytesOf(message)
+  }
+
+  /** About how many bytes of memory it holds, with its encoded forms. */
+  get bytes(): number {
+    return this.held
   }
 
   get position(): Position {
@@ -31,7 +52,12 @@ export class Frame {
 
   /** The same place for who has blocked the author. */
   get hidden(): Frame {
-    return (this.hiddenFrame ??= new Frame({ message: hide(this.message), ...this.version }))
+    if (this.hiddenFrame === undefined) {
+      this.hiddenFrame = new Frame({ message: hide(this.message), ...this.version })
+      this.hiddenFrame.onGrowth = (more) => this.grow(more)
+      this.grow(this.hiddenFrame.bytes)
+    }
+    return this.hiddenFrame
   }
 
   /**
@@ -39,10 +65,11 @@ export class Frame {
    * replaced, selected by its id.
    */
   encode(encoding: Encoding, previous: Position): Uint8Array {
+    const parents = formatLogVersion({ incarnation: this.version.incarnation, position: previous })
     let encoded = this.encoded.get(encoding)
     if (encoded === undefined) {
       const { id, seq } = this.message
-      const body = (this.body ??= toJson(this.message))
+      const body = toJson(this.message)
       const contentRange = this.position === seq ? "json .messages[-0:-0]" : `json .messages[?(@.id=="${id}")]`
       encoded = encoding.item({
         name: "message",
@@ -51,7 +78,13 @@ export class Frame {
         patches: [{ contentRange, body }]
       })
       this.encoded.set(encoding, encoded)
+      this.grow(encodedCopies * encoded(parents).length)
     }
-    return encoded(formatLogVersion({ incarnation: this.version.incarnation, position: previous }))
+    return encoded(parents)
+  }
+
+  private grow(more: number): void {
+    this.held += more
+    this.onGrowth?.(more)
   }
 }

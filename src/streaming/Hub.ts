@@ -7,6 +7,7 @@ import type { LogVersion } from "../messaging/LogVersion.ts"
 import { Messages, type Head } from "../messaging/Messages.ts"
 import * as Metrics from "../Metrics.ts"
 import { ChangeBus } from "./ChangeBus.ts"
+import { RingBudget, RingBytes } from "./Ring.ts"
 import { makeTopic, type Topic } from "./Topic.ts"
 
 const log = logOf("xfchat/streaming")
@@ -43,6 +44,8 @@ export class Hub extends Context.Service<
       const bus = yield* ChangeBus
       const incarnations = yield* Incarnations
       const followed = new Map<ConversationId, Topic>()
+      const budget = new RingBudget(yield* RingBytes)
+      yield* Metrics.observe(Metrics.ringBytes, () => budget.bytes)
       yield* Metrics.observe(Metrics.followedConversations, () => followed.size)
       const counts = {
         delivery: yield* Metrics.recorder(Metrics.deliveryDelay),
@@ -53,12 +56,16 @@ export class Hub extends Context.Service<
         lookup: (id: ConversationId) =>
           Effect.acquireRelease(
             Effect.sync(() => {
-              const topic = makeTopic(id, messages, counts)
+              const topic = makeTopic(id, messages, budget, counts)
               followed.set(id, topic)
               return topic
             }),
-            // Somebody may have begun to follow it anew by now.
-            (topic) => Effect.sync(() => followed.get(id) === topic && followed.delete(id))
+            // Another topic may have taken its place by now.
+            (topic) =>
+              Effect.sync(() => {
+                topic.end()
+                if (followed.get(id) === topic) followed.delete(id)
+              })
           ),
         idleTimeToLive: idleTime
       })

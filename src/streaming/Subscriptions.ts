@@ -246,10 +246,7 @@ export class Subscriptions extends Context.Service<
         const { topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
         const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(view.head)
-        yield* Effect.acquireRelease(
-          Effect.sync(() => topic.listeners.add(stream)),
-          () => Effect.sync(() => topic.listeners.delete(stream))
-        )
+        yield* topic.listen(stream)
         const reader = new LogReader(messages, topic, session, conversationId, view, from)
         return {
           version: { incarnation: view.incarnation, position: view.head },

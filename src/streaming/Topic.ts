@@ -1,19 +1,19 @@
-import { Effect, Semaphore } from "effect"
+import { Effect, Semaphore, type Scope } from "effect"
 import type { Incarnation } from "../database/Incarnation.ts"
 import type { ConversationId, Position } from "../messaging/Conversation.ts"
 import type { LogVersion } from "../messaging/LogVersion.ts"
 import type { Change, Messages } from "../messaging/Messages.ts"
+import { pageBytes } from "../Paging.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { Frame } from "./Frame.ts"
+import { Ring, ringSize, type RingBudget } from "./Ring.ts"
 
-/** Frames kept for the listeners: who has fallen further behind reads the database. */
-const ringSize = 256
-
-/** Places of the log read from the database at once. */
+/** Most places of the log read from the database at once, within {@link pageBytes}. */
 const readSize = 256
 
-/** Places handed over at once: what a listener who has stopped reading holds. */
+/** Most places, and most bytes of several, handed over at once: all that a stream holds whose client has stopped reading. */
 const batchSize = 64
+const batchBytes = 131_072
 
 /** Somebody to be woken each time the log has gone on. */
 export interface Listener {
@@ -32,7 +32,7 @@ export interface Topic {
    * what it knows may be lost.
    */
   readonly meet: (incarnation: Incarnation) => void
-  /** What is known is of the past: the listeners are woken, and have to end. */
+  /** What is known is of the past, or nobody follows the topic any longer: memory is dropped, and listeners have to end. */
   readonly end: () => void
   readonly isOver: () => boolean
   /** How far the log is known, and in which incarnation, once both are. */
@@ -43,11 +43,12 @@ export interface Topic {
   readonly epoch: () => number
   /** The log after a position, ascending, some or all, empty at its end. `undefined` where memory does not reach. */
   readonly recall: (position: Position) => ReadonlyArray<Frame> | undefined
-  /** The same also for who is further behind: from the database. */
+  /** The same for any position: from the database where memory does not reach. */
   readonly after: (position: Position) => Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable>
   /** Whether the log goes past a position. */
   readonly isPast: (position: Position) => boolean
-  readonly listeners: Set<Listener>
+  /** Wakes a listener each time until the scope closes. */
+  readonly listen: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** What is counted of all topics. */
@@ -58,14 +59,17 @@ export interface TopicCounts {
   readonly miss: (count: number) => void
 }
 
-export const makeTopic = (id: ConversationId, messages: Messages["Service"], counts: TopicCounts): Topic => {
+export const makeTopic = (
+  id: ConversationId,
+  messages: Messages["Service"],
+  budget: RingBudget,
+  counts: TopicCounts
+): Topic => {
   const reading = Semaphore.makeUnsafe(1)
   const listeners = new Set<Listener>()
   let head: Position | undefined
-  // Holds all that happened after `floor`, up to `head`. A place that a later change of the same message has taken over
-  // is not there: positions can have gaps.
-  let ring: ReadonlyArray<Frame> = []
-  let floor: Position | undefined
+  // Reaches up to `head`.
+  const ring = new Ring(budget)
   let epoch = 0
   let incarnation: Incarnation | undefined
   let isOver = false
@@ -77,7 +81,7 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
   const end = () => {
     if (isOver) return
     isOver = true
-    ring = []
+    ring.clear()
     wake()
   }
 
@@ -108,11 +112,11 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
 
   const readTo = Effect.fnUntraced(function* (target: Position) {
     if (head === undefined) {
-      floor = target
+      ring.begin(target)
       return move(target)
     }
     while (!isOver && head < target) {
-      const changes = yield* messages.since(id, head, readSize)
+      const changes = yield* messages.since(id, head, readSize, pageBytes)
       const now = Date.now()
       for (const { message, position } of changes) {
         if (position === message.seq) counts.delivery(Math.max(0, now - message.createdAt.epochMilliseconds) / 1_000)
@@ -120,45 +124,55 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
       const frames = framesOf(changes)
       const last = frames.at(-1)
       if (last === undefined) return
-      const kept = [...ring, ...frames]
-      floor = kept.at(-ringSize - 1)?.position ?? floor
-      ring = kept.slice(-ringSize)
+      ring.append(frames)
       move(last.position)
     }
   }, reading.withPermits(1))
 
-  const readMissed = (position: Position, limit: number) =>
+  const readMissed = (position: Position, limit: number, bytes: number) =>
     Effect.suspend(() => {
       counts.miss(1)
-      return messages.since(id, position, limit)
+      return messages.since(id, position, limit, bytes)
     })
 
   // Those who come back, often all together, find what they missed read once for all.
   const readBack = Effect.fnUntraced(function* (position: Position) {
-    if (isOver || floor === undefined || floor <= position) return
-    const start = floor
-    const missed = yield* readMissed(position, start - position)
-    const frames = framesOf(missed.filter((change) => change.position <= start))
+    const start = ring.floor
+    if (isOver || start === undefined || start <= position || ring.isTooLargeFrom(position)) return
+    const missed = yield* readMissed(position, start - position, pageBytes)
+    const between = missed.filter((change) => change.position <= start)
+    const frames = framesOf(between)
     if (isOver) return
-    ring = [...frames, ...ring]
-    floor = position
+    const isWhole = between.length < missed.length || missed.reduce((sum, { bytes }) => sum + bytes, 0) < pageBytes
+    // The other rings may have crowded out more of this one meanwhile.
+    if (isWhole && ring.floor === start) ring.prepend(position, frames)
+    else ring.refuse()
   }, reading.withPermits(1))
 
-  const recall = (position: Position): ReadonlyArray<Frame> | undefined => {
-    if (floor === undefined || floor > position) return undefined
-    const start = ring.findLastIndex((frame) => frame.position <= position) + 1
-    return ring.slice(start, start + batchSize)
-  }
+  const recall = (position: Position) => ring.after(position, batchSize, batchBytes)
 
   const after = (position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> =>
     Effect.suspend(() => {
       if (isOver) return Effect.succeed([])
       const recalled = recall(position)
       if (recalled !== undefined) return Effect.succeed(recalled)
-      return head !== undefined && head - position <= ringSize
+      return head !== undefined && head - position <= ringSize && !ring.isTooLargeFrom(position)
         ? Effect.andThen(readBack(position), after(position))
-        : Effect.map(readMissed(position, batchSize), framesOf)
+        : Effect.map(readMissed(position, batchSize, batchBytes), framesOf)
     })
+
+  const listen = (listener: Listener) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        listeners.add(listener)
+        ring.setHeard(true)
+      }),
+      () =>
+        Effect.sync(() => {
+          listeners.delete(listener)
+          if (listeners.size === 0) ring.setHeard(false)
+        })
+    )
 
   return {
     readTo,
@@ -171,6 +185,6 @@ export const makeTopic = (id: ConversationId, messages: Messages["Service"], cou
     recall,
     after,
     isPast: (position) => head !== undefined && head > position,
-    listeners
+    listen
   }
 }

@@ -52,6 +52,7 @@ layer(TestServices)("An edit", (it) => {
       assert.deepStrictEqual(change, {
         position: edited.version,
         message: edited,
+        bytes: 6,
         epoch: 0,
         incarnation: firstIncarnation
       })

@@ -31,7 +31,7 @@ layer(TestServices)("The hub", (it) => {
       for (const place of [2, 3]) {
         yield* post(sound.id, place, "text")
         const isPast = yield* Deferred.make<void>()
-        sound.topic.listeners.add({ wake: () => Deferred.doneUnsafe(isPast, Effect.void) })
+        yield* sound.topic.listen({ wake: () => Deferred.doneUnsafe(isPast, Effect.void) })
         yield* TestClock.adjust("5 seconds")
         yield* Deferred.await(isPast)
       }

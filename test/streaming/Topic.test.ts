@@ -6,6 +6,7 @@ import { Conversations } from "../../src/messaging/Conversations.ts"
 import { MessageId } from "../../src/messaging/Message.ts"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Messages } from "../../src/messaging/Messages.ts"
+import { RingBudget } from "../../src/streaming/Ring.ts"
 import { makeTopic, type Topic } from "../../src/streaming/Topic.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
 
@@ -25,6 +26,7 @@ const followed = Effect.gen(function* () {
   const topic = makeTopic(
     conversationId,
     { ...messages, since: (...range) => Effect.suspend(() => (reads++, messages.since(...range))) },
+    new RingBudget(67_108_864),
     { delivery: () => {}, miss: () => misses++ }
   )
   return { topic, send, edit, reads: () => reads, misses: () => misses }
