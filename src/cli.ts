@@ -5,6 +5,7 @@ import { CliOutput, Command, Flag } from "effect/cli"
 // Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import packageJson from "../package.json" with { type: "json" }
+import { conversation } from "./commands/Conversation.ts"
 import { doctor } from "./commands/Doctor.ts"
 import { exportCommand } from "./commands/Export.ts"
 import { importCommand } from "./commands/Import.ts"
@@ -36,7 +37,18 @@ const config = Command.make("config", {}, () => showConfiguration).pipe(
 
 const xfchat = Command.make("xfchat").pipe(
   Command.withDescription("A chat backend on PostgreSQL"),
-  Command.withSubcommands([serve, dev, config, doctor, migrate, exportCommand, importCommand, user, usage])
+  Command.withSubcommands([
+    serve,
+    dev,
+    config,
+    doctor,
+    migrate,
+    exportCommand,
+    importCommand,
+    user,
+    conversation,
+    usage
+  ])
 )
 
 /** Wrong usage is a line for each reason, and where to read on: the whole help would hide them. */

@@ -76,7 +76,7 @@ describe("the documents", () => {
       for (const [, code = ""] of text.matchAll(/(?:`|^|&& |\| )xfchat ([a-z]\w*(?: [a-z][\w-]*)?)/gm)) {
         const [command = "", subcommand = ""] = code.split(" ")
         assert.isTrue(commands.has(command), `xfchat ${code} in ${document}`)
-        if (["migrate", "user"].includes(command) && subcommand !== "") {
+        if (["migrate", "user", "conversation"].includes(command) && subcommand !== "") {
           assert.isTrue(commands.has(subcommand), `xfchat ${code} in ${document}`)
         }
       }
