@@ -2,7 +2,7 @@ import { Clock, Context, Effect, Exit, Latch, Layer, Random, Schema, Stream } fr
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../auth/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { inTransaction } from "../database/Transaction.ts"
+import { alone, inTransaction } from "../database/Transaction.ts"
 import { logOf } from "../Log.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus } from "../streaming/ChangeBus.ts"
@@ -105,10 +105,12 @@ export class SearchIndex extends Context.Service<
           WHERE c.id = ANY (${ids}::uuid[]) AND (${isBehind})`
       })
 
-      const begin = (ids: ReadonlyArray<ConversationId>) => sql`
-        INSERT INTO search_progress (conversation_id, indexed_from, indexed_to)
-        SELECT id, head, head FROM conversations WHERE id = ANY (${ids}::uuid[]) ORDER BY id
-        ON CONFLICT DO NOTHING`
+      // By the primary key. A conversation that somebody has locked is left for later: the foreign key would wait for it.
+      const begin = (ids: ReadonlyArray<ConversationId>) =>
+        sql`
+          INSERT INTO search_progress (conversation_id, indexed_from, indexed_to)
+          SELECT id, head, head FROM conversations WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR KEY SHARE SKIP LOCKED
+          ON CONFLICT DO NOTHING`.pipe(alone(sql))
 
       // By the primary keys. What another process is indexing right now is left to it, or waited for.
       const lockBehind = (onLocked: "" | "SKIP LOCKED") =>

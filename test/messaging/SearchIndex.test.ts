@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { MessageChanges } from "../../src/messaging/MessageChanges.ts"
 import { Search } from "../../src/messaging/Search.ts"
@@ -30,6 +30,27 @@ const world = Effect.gen(function* () {
 })
 
 layer(TestServices)("The index of search", (it) => {
+  it.effect("waits for no conversation that another transaction has locked, and holds up no other statement", () =>
+    Effect.gen(function* () {
+      const { id, index, found, sql, write } = yield* world
+      yield* write(2, 3, "locked")
+      yield* sql`DELETE FROM search_progress WHERE conversation_id = ${id}`
+      const [isHeld, mayRelease] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const transaction = yield* sql`SELECT FROM conversations WHERE id = ${id} FOR UPDATE`.pipe(
+        Effect.andThen(Deferred.succeed(isHeld, undefined)),
+        Effect.andThen(Deferred.await(mayRelease)),
+        sql.withTransaction,
+        Effect.forkChild
+      )
+      yield* Deferred.await(isHeld)
+      yield* index.catchUp([id])
+      assert.strictEqual(yield* found("unheard"), 0)
+      yield* Deferred.succeed(mayRelease, undefined)
+      yield* Fiber.join(transaction)
+      assert.strictEqual(yield* found("locked"), 2)
+    })
+  )
+
   it.effect("has what was there before it, the newest first; a search does not wait for all of it, and says so", () =>
     Effect.gen(function* () {
       const { grace, index, indexed, sql, write, found, id } = yield* world
