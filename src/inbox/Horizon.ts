@@ -18,12 +18,13 @@ import { currentIncarnation } from "../database/Incarnation.ts"
  *
  *     threshold = the lowest of `next` and those of `running` that have ended since.
  *
- * Reading all rows from the threshold on misses none. It repeats a row only if a transaction with a lower number was running
- * at the earlier read and has ended since, so at most once for each such transaction. A transaction that stays open, also one
- * in another database of the server, is still running at the later read: it lowers no threshold, and repeats nothing.
+ * Reading all rows from the threshold on misses none. A transaction that stays open, also one in another database of the
+ * server, is still running at the later read: it lowers no threshold, and repeats nothing.
  *
- * A fingerprint of the rows from the lowest of `running` up to `next`, taken at the earlier read, avoids most of the repeats
- * that are left: if these rows have the same fingerprint now, none of them is new, and the threshold is `next`.
+ * From the threshold up to `next` there are also rows that the earlier read has seen, of transactions that had committed by
+ * then. It noted their numbers, `seen`. A transaction commits with all its rows and subtransactions at once: so a row that is
+ * visible now was not visible then exactly if its number is at least the threshold and is none of `seen`. Nothing is repeated,
+ * unless there were more of these numbers than a version holds.
  *
  * `xmin` has 32 bits, which begin again every 4 billion transactions; snapshots have 64. A visible row is older than the
  * snapshot that sees it, so its full number is the greatest one below the snapshot's end that has these 32 bits. A copy that
@@ -35,6 +36,9 @@ const Transaction = Schema.Int.check(Schema.isGreaterThan(0))
 
 /** Most running transactions that a horizon names: with more, `next` is the first that it does not name. */
 export const mostRunning = 32
+
+/** Most numbers in `seen`: the greatest ones, since lower ones are more rarely above the threshold. */
+export const mostSeen = 64
 
 /** Which transactions a read has seen: all below `next` but `running`, which ascend. */
 export const Horizon = Schema.Struct({
@@ -49,8 +53,8 @@ export const writerOf = (sql: SqlClient.SqlClient, row: string): Statement.Fragm
 
 /**
  * Two common table expressions of one row each: `now`, the statement's own snapshot as a {@link Horizon}, and `since`, what
- * has been seen at an earlier one, with the `threshold` for which the fingerprint does not speak. The threshold is NULL where
- * everything is to be read, so also where the earlier read was in another incarnation of the database.
+ * has been seen at an earlier one: the `threshold`. It is NULL where everything is to be read, so also where the earlier read
+ * was in another incarnation of the database.
  */
 export const snapshots = (
   sql: SqlClient.SqlClient,
@@ -65,11 +69,11 @@ export const snapshots = (
       FROM pg_current_snapshot() AS s
     ) s
   ), since AS MATERIALIZED (
-    SELECT s.next, s.lowest, CASE WHEN s.next IS NOT NULL THEN (
+    SELECT CASE WHEN s.next IS NOT NULL THEN (
         SELECT least(s.next, min(x)) FROM unnest(${since?.running ?? []}::bigint[]) AS x
         WHERE pg_visible_in_snapshot(x::text::xid8, now.snapshot)) END AS threshold
     FROM now LEFT JOIN (
-      SELECT ${since?.next ?? null}::bigint AS next, ${since?.running[0] ?? since?.next ?? null}::bigint AS lowest
+      SELECT ${since?.next ?? null}::bigint AS next
     ) s ON s.next BETWEEN now.latest - 4294967294 AND now.latest + 1
       AND ${incarnation ?? null}::text = ${sql.literal(currentIncarnation)}
   )`

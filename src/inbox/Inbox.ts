@@ -10,7 +10,7 @@ import { ConversationId, ConversationSummary } from "../messaging/Conversation.t
 import { lastActivity, summaryColumns, unreadJoin } from "../messaging/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../Problem.ts"
 import { ChangeBus, type Change } from "../streaming/ChangeBus.ts"
-import { Horizon, snapshots, writerOf } from "./Horizon.ts"
+import { Horizon, mostSeen, snapshots, writerOf } from "./Horizon.ts"
 import type { InboxVersion } from "./InboxVersion.ts"
 
 const log = logOf("xfchat/inbox")
@@ -36,8 +36,8 @@ export interface InboxState {
   readonly revision: number
   /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
   readonly acquaintances: Acquaintances | null
-  /** A fingerprint of the conversations that the next read could repeat; see {@link Horizon}. */
-  readonly recent: number
+  /** The transactions that the next read could take for new ones; see {@link Horizon}. */
+  readonly seen: ReadonlyArray<number>
 }
 
 /** Somebody who is told when there may be something new for them. */
@@ -78,7 +78,7 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
 }
 
 /** What a copy has: the part of its version that decides what is read for it. */
-export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "recent">
+export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "seen">
 
 /**
  * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
@@ -121,11 +121,8 @@ export class Inbox extends Context.Service<
             AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = p.user_id OFFSET 0)
           OFFSET 0)`
 
-      /** A hash, as JSON's numbers hold it, of which transactions from `low` up to `high` wrote whose items. */
-      const fingerprint = (low: string, high: string) =>
-        sql.literal(`coalesce((
-          SELECT hashtextextended(string_agg(conversation_id || ' ' || writers::text, ',' ORDER BY conversation_id), 0)
-            & 9007199254740991 FROM mine WHERE mine.written >= ${low} AND mine.written < ${high}), 0)`)
+      const isUnseen = (writer: string) =>
+        sql.literal(`(${writer} >= threshold.transaction AND ${writer} <> ALL (threshold.seen))`)
 
       // By conversation_participants_user_id_idx and the primary keys of conversations, their revisions and people_revisions.
       const find = SqlSchema.findOne({
@@ -133,7 +130,7 @@ export class Inbox extends Context.Service<
           user: UserId,
           since: Schema.UndefinedOr(Horizon),
           incarnation: Schema.UndefinedOr(Incarnation),
-          recent: Schema.Int,
+          seen: Schema.Array(Schema.Int),
           revision: Schema.Int
         }),
         Result: Schema.Struct({
@@ -145,17 +142,16 @@ export class Inbox extends Context.Service<
           conversations: Schema.Array(ConversationSummary.json),
           revision: Schema.Int,
           acquaintances: Schema.NullOr(Acquaintances),
-          recent: Schema.Int
+          seen: Schema.Array(Schema.Int)
         }),
-        execute: ({ incarnation, recent, revision, since, user }) => sql`
+        execute: ({ incarnation, revision, seen, since, user }) => sql`
           WITH ${snapshots(sql, since, incarnation)}, mine AS MATERIALIZED (
-            SELECT p.*, ${sql.literal(lastActivity)} AS updated_at, w.writers, (SELECT max(w) FROM unnest(w.writers) w) AS written
+            SELECT p.*, ${sql.literal(lastActivity)} AS updated_at, w.writers
             FROM now, conversation_participants p JOIN conversations c ON c.id = p.conversation_id,
               LATERAL (SELECT ${writers} AS writers) w
             WHERE p.user_id = ${user}
           ), threshold AS MATERIALIZED (
-            SELECT CASE WHEN ${fingerprint("since.lowest", "since.next")} = ${recent}::bigint
-              THEN since.next ELSE since.threshold END AS transaction FROM since
+            SELECT threshold AS transaction, ${seen.map(BigInt)}::bigint[] AS seen FROM since
           )
           SELECT threshold.transaction IS NULL AS "isWhole", ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
@@ -163,13 +159,15 @@ export class Inbox extends Context.Service<
               SELECT s.* FROM mine p CROSS JOIN LATERAL (
                 SELECT ${columns} FROM conversations c ${sql.literal(unreadJoin)} WHERE c.id = p.conversation_id OFFSET 0
               ) s
-              WHERE coalesce(p.written >= threshold.transaction, true)
-                AND (coalesce(greatest(p.writers[1], p.writers[2]) >= threshold.transaction, true) OR ${isRevised})
+              WHERE threshold.transaction IS NULL OR ${isUnseen("p.writers[1]")} OR ${isUnseen("p.writers[2]")}
+                OR (${isUnseen("p.writers[3]")} AND ${isRevised})
             ) s) AS conversations,
             coalesce(known.revision, 0) AS revision,
             CASE WHEN threshold.transaction IS NULL OR coalesce(known.revision, 0) <> ${revision}::bigint
               THEN ${acquaintancesOf(sql, user)} END AS acquaintances,
-            ${fingerprint("coalesce(now.running[1], now.next)", "now.next")} AS recent
+            ARRAY(
+              SELECT DISTINCT writer FROM mine, unnest(mine.writers) AS writer
+              WHERE writer > now.running[1] AND writer < now.next ORDER BY writer DESC LIMIT ${mostSeen}) AS seen
           FROM now, threshold LEFT JOIN people_revisions known ON known.user_id = ${user}`
       })
 
@@ -178,7 +176,7 @@ export class Inbox extends Context.Service<
           user,
           since: since?.horizon,
           incarnation: since?.incarnation,
-          recent: since?.recent ?? 0,
+          seen: since?.seen ?? [],
           revision: since?.revision ?? 0
         })
         return { ...found, horizon: { next, running } }

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { qualify, splitQualified, type Incarnation } from "../database/Incarnation.ts"
-import { Horizon, mostRunning } from "./Horizon.ts"
+import { Horizon, mostRunning, mostSeen } from "./Horizon.ts"
 
 /** What the version of an inbox says about the copy that has it. */
 export interface InboxVersion {
@@ -12,8 +12,8 @@ export interface InboxVersion {
   readonly count: number
   /** How often the user's acquaintances had changed. */
   readonly revision: number
-  /** A fingerprint of the conversations that a read from this horizon could repeat. */
-  readonly recent: number
+  /** Transactions in the copy that a read from this horizon could take for new ones. */
+  readonly seen: ReadonlyArray<number>
 }
 
 /** The version of what was read. */
@@ -21,18 +21,20 @@ export const versionOf = ({
   horizon,
   ids,
   incarnation,
-  recent,
-  revision
+  revision,
+  seen
 }: Omit<InboxVersion, "count"> & { readonly ids: ReadonlyArray<unknown> }): InboxVersion => ({
   incarnation,
   horizon,
   count: ids.length,
   revision,
-  recent
+  seen
 })
 
+const ages = (most: number) => `(\\d{1,15}(?:-\\d{1,15}){0,${most - 1}})`
+// The fourth number was a hash in versions of older servers.
 const pattern = new RegExp(
-  `^(\\d{1,15})\\.(\\d{1,9})\\.(\\d{1,15})\\.(\\d{1,16})(?:\\.(\\d{1,15}(?:-\\d{1,15}){0,${mostRunning - 1}}))?$`
+  `^(\\d{1,15})\\.(\\d{1,9})\\.(\\d{1,15})\\.\\d{1,16}(?:\\.${ages(mostRunning)}(?:\\.${ages(mostSeen)})?)?$`
 )
 const isHorizon = Schema.is(Horizon)
 
@@ -41,15 +43,18 @@ export const parseInboxVersion = (id: string): InboxVersion | undefined => {
   const { incarnation, version } = splitQualified(id)
   const parts = pattern.exec(version)
   if (parts === null) return undefined
-  const [next = 0, count = 0, revision = 0, recent = 0] = parts.slice(1, 5).map(Number)
-  const running = (parts[5]?.split("-") ?? []).map((age) => next - Number(age))
+  const [next = 0, count = 0, revision = 0] = parts.slice(1, 4).map(Number)
+  const [running = [], seen = []] = [parts[4], parts[5]].map((list) =>
+    (list?.split("-") ?? []).map((age) => next - Number(age))
+  )
   const horizon = { next, running }
-  return isHorizon(horizon) ? { incarnation, horizon, count, revision, recent } : undefined
+  return isHorizon(horizon) ? { incarnation, horizon, count, revision, seen } : undefined
 }
 
-/** Running transactions, of which there are most often few or none, come last, by how far they are below `next`. */
-export const formatInboxVersion = ({ count, horizon, incarnation, recent, revision }: InboxVersion): string => {
-  const ages = horizon.running.map((transaction) => horizon.next - transaction)
-  const version = qualify(incarnation, `${horizon.next}.${count}.${revision}.${recent}`)
-  return ages.length === 0 ? version : `${version}.${ages.join("-")}`
+/** Transactions, of which there are most often few or none, come last, by how far they are below `next`. */
+export const formatInboxVersion = ({ count, horizon, incarnation, revision, seen }: InboxVersion): string => {
+  const lists = [horizon.running, seen].flatMap((numbers) =>
+    numbers.length === 0 ? [] : [numbers.map((number) => horizon.next - number).join("-")]
+  )
+  return qualify(incarnation, [horizon.next, count, revision, 0, ...lists].join("."))
 }

@@ -93,7 +93,7 @@ layer(TestServices)("Inbox", (it) => {
         incarnation: firstIncarnation,
         horizon: { next: 2 ** 40, running: [] },
         revision: 0,
-        recent: 0
+        seen: []
       })
       assert.isTrue(isWhole)
       assert.strictEqual(conversations.length, 1)
