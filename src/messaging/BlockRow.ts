@@ -6,14 +6,17 @@
 export const isNotBlocked = (viewer: string, user: string): string =>
   `${user} <> ALL (ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${viewer}))`
 
+/** Whether a person is blocked by the participant of `conversation_participants AS p`. By the primary key of blocks. */
+export const isBlocked = (user: string): string =>
+  `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = ${user})`
+
 /**
  * Whether the sender of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`. System
  * messages have no sender, and stay: a conversation is another one after them, and they tell clients to read it again. By the
  * primary key of blocks.
  */
-export const isHidden = `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = m.sender_id)`
+export const isHidden = isBlocked("m.sender_id")
 
 /** The same, or whether `m` tells what a blocked person did to the conversation: in a list, neither is worth a new place. */
-export const isByBlocked = `EXISTS (
-  SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = CASE WHEN m.message_type = 'system'
-    THEN coalesce(m.content::jsonb ->> 'by', m.content::jsonb ->> 'user')::uuid ELSE m.sender_id END)`
+export const isByBlocked = isBlocked(`CASE WHEN m.message_type = 'system'
+  THEN coalesce(m.content::jsonb ->> 'by', m.content::jsonb ->> 'user')::uuid ELSE m.sender_id END`)

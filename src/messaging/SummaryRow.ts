@@ -1,13 +1,10 @@
-import { isByBlocked, isHidden } from "./BlockRow.ts"
+import { isBlocked, isByBlocked, isHidden } from "./BlockRow.ts"
 import { mostInReceipts, mostPeopleListed, mostUnread, previewLength } from "./Conversation.ts"
 import { haveReached } from "./MessageRow.ts"
 
 const profile = (user: string) => `
   jsonb_build_object('id', ${user}.id, 'username', ${user}.username, 'displayName', ${user}.display_name,
     'avatarUrl', ${user}.avatar_url)`
-
-const isBlocked = (user: string) =>
-  `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = ${user})`
 
 /** How a system message names a person. */
 const nameOf = (user: string) => `coalesce(${user}.display_name, ${user}.username, 'Somebody')`

@@ -11,6 +11,12 @@ export interface UsageRow {
   readonly periodEnd: string
 }
 
+/** The first and the last day of a period, as the table has them. */
+export const daysOf = ({ end, start }: Period) => ({
+  periodStart: DateTime.formatIsoDateUtc(start),
+  periodEnd: DateTime.formatIsoDateUtc(DateTime.subtract(end, { days: 1 }))
+})
+
 /** What was counted and is not written yet, by month and user. */
 export class Gathered {
   private readonly months = new Map<number, { readonly period: Period; readonly tallies: Map<UserId, Tally> }>()
@@ -35,12 +41,11 @@ export class Gathered {
   get rows(): ReadonlyArray<UsageRow> {
     const rows: Array<UsageRow> = []
     for (const { period, tallies } of this.months.values()) {
-      const periodStart = DateTime.formatIsoDateUtc(period.start)
-      const periodEnd = DateTime.formatIsoDateUtc(DateTime.subtract(period.end, { days: 1 }))
+      const days = daysOf(period)
       for (const [user, tally] of tallies) {
         for (const metric of metrics) {
           const amount = tally[metric]
-          if (amount > 0) rows.push({ user, metricType: metricTypes[metric], amount, periodStart, periodEnd })
+          if (amount > 0) rows.push({ user, metricType: metricTypes[metric], amount, ...days })
         }
       }
     }

@@ -5,7 +5,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { logOf } from "../Log.ts"
 import { DatabaseUnavailable } from "../Problem.ts"
-import { Gathered } from "./Gathered.ts"
+import { daysOf, Gathered } from "./Gathered.ts"
 import { addTo, emptyTally, metrics, metricTypes, type Metric, type Period, type Tally } from "./Metric.ts"
 
 const log = logOf("xfchat/usage")
@@ -79,13 +79,11 @@ export const makeLedger = Effect.gen(function* () {
 
   // By the primary key. Those who count up the same row wait for each other, in whatever process.
   const spend = (period: Period, user: UserId, metric: Metric, limit: number) => {
-    const gathered = new Gathered()
-    gathered.add(period, user, { [metric]: 1 })
-    const [row] = gathered.rows
+    const { periodEnd, periodStart } = daysOf(period)
     return Effect.map(
       sql`
         INSERT INTO usage_tracking AS t (user_id, metric_type, count, period_start, period_end)
-        SELECT ${user}, ${metricTypes[metric]}, 1, ${row?.periodStart}::date, ${row?.periodEnd}::date WHERE ${limit}::int > 0
+        SELECT ${user}, ${metricTypes[metric]}, 1, ${periodStart}::date, ${periodEnd}::date WHERE ${limit}::int > 0
         ON CONFLICT (user_id, metric_type, period_start) DO UPDATE SET count = coalesce(t.count, 0) + 1, updated_at = now()
         WHERE coalesce(t.count, 0) < ${limit}::int RETURNING user_id`,
       (rows) => rows.length > 0

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { UpdateParser } from "../../src/braid/UpdateParser.ts"
-import { ask, poll, readPieces, type Encoding, type Source } from "./subscriber.ts"
+import { ask, poll, readPieces, readServerSentEvents, type Encoding, type Source } from "./subscriber.ts"
 
 // A picture is a state that is replaced part by part, as an inbox and presence are: each encoding tells the whole of it, or
 // what changed.
@@ -46,17 +46,7 @@ async function* readBraid<Page>(
 }
 
 async function* readEvents<Page>(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told<Page>> {
-  let lines: Array<string> = []
-  for await (const line of readPieces(body, "\n")) {
-    if (line.startsWith(":")) continue
-    if (line !== "") {
-      lines.push(line)
-      continue
-    }
-    const event = lines.join("\n")
-    lines = []
-    const [, name = "", version = "", data = ""] =
-      /^event: (snapshot|change)\nid: (\S+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
+  for await (const { data, name, version } of readServerSentEvents(body, "change")) {
     yield { version, [name]: JSON.parse(data) }
   }
 }

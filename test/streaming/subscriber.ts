@@ -94,7 +94,9 @@ export async function* readPieces(body: AsyncIterable<Uint8Array>, end: string):
   assert.strictEqual(rest, "", "the stream was cut inside of an update")
 }
 
-async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
+/** Server-sent events of two types: a snapshot, and a change by the name that it has there. */
+export async function* readServerSentEvents(body: AsyncIterable<Uint8Array>, change: string) {
+  const pattern = new RegExp(`^event: (snapshot|${change})\\nid: (\\S+)\\ndata: (.*)$`)
   let lines: Array<string> = []
   for await (const line of readPieces(body, "\n")) {
     if (line.startsWith(":")) continue
@@ -104,8 +106,13 @@ async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told
     }
     const event = lines.join("\n")
     lines = []
-    const [, name, version = "", data = ""] =
-      /^event: (snapshot|message)\nid: (\S+)\ndata: (.*)$/.exec(event) ?? assert.fail(`no event: ${event}`)
+    const [, name = "", version = "", data = ""] = pattern.exec(event) ?? assert.fail(`no event: ${event}`)
+    yield { name, version, data }
+  }
+}
+
+async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
+  for await (const { data, name, version } of readServerSentEvents(body, "message")) {
     yield name === "snapshot"
       ? { version, page: JSON.parse(data) as Page }
       : { version, message: JSON.parse(data) as Message }
