@@ -5,7 +5,7 @@ import { mostErrors, type InvalidMember } from "./Problem.ts"
 
 type Definition = JsonSchema.JsonSchema
 
-/** What the body of an endpoint may be at most, by its schema. */
+/** The bounds of an endpoint's body, by its schema. */
 export interface PayloadBounds {
   /** The longest JSON that the schema takes, however it is escaped, with some white space. */
   readonly maxBytes: number
@@ -106,7 +106,7 @@ class PayloadSchema {
   private excessOfText(schema: Definition, { length }: string, path: ReadonlyArray<string>) {
     const bounds = this.ofType(schema, "string").map((text) => PayloadSchema.least(text, "maxLength") ?? Infinity)
     const most = Math.max(...bounds)
-    // A code point has at most two units. What is nearer to the bound is the decoder's to count.
+    // A code point has at most two units. A text nearer to the bound is left to the decoder.
     return bounds.length > 0 && length > 2 * most ? [{ path, message: `must have at most ${most} characters` }] : []
   }
 

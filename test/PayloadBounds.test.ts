@@ -66,7 +66,7 @@ describe("The largest legal bodies", () => {
   })
 })
 
-describe("What is larger than a schema takes", () => {
+describe("A payload larger than its schema takes", () => {
   it("is named without a look at its items", () => {
     const errors = find("conversations.create").excessOf({ participantIds: Array.from({ length: 120_000 }, () => "x") })
     assert.deepStrictEqual(errors, [{ path: ["payload", "participantIds"], message: "must have at most 999 items" }])

@@ -18,7 +18,7 @@ const neutralName = "Deleted account"
 /** What a password is compared with. */
 const Secret = Schema.Struct({ id: UserId, passwordHash: Schema.String })
 
-/** What a login leads to: nobody, where there is no id. */
+/** The account that a login names: none where there is no id. */
 const Found = Schema.Struct({
   id: Schema.NullOr(UserId),
   passwordHash: Schema.NullOr(Schema.String),

@@ -16,7 +16,7 @@ const bcryptHash = /^\$2[abxy]\$(0[4-9]|1[0-4])\$/
 const bcryptDecoy = (cost: number) =>
   `$2b$${String(cost).padStart(2, "0")}$CwArU1wRTSN9MSPe.o13f.OCZJsKHmyz1xT4aDHmhrfXBcPCspn/.`
 
-/** What one comparison is made of: both algorithms, whatever is stored. */
+/** The work of one comparison: both algorithms, whatever is stored. */
 export interface Comparison {
   /** An argon2 hash; `undefined` for one that no password has. */
   readonly argon2: string | undefined

@@ -1,6 +1,6 @@
 import { Option } from "effect"
 
-/** What a connection string says: by libpq's keywords, as text. */
+/** The settings in a connection string: by libpq's keywords, as text. */
 export type Parameters = ReadonlyMap<string, string>
 
 /** Why a text is no connection string, without any part of it: that may be a password. */

@@ -14,7 +14,7 @@ export interface Target {
   readonly connect: NetConnectOpts
 }
 
-/** What a connection string says. */
+/** A connection string, decoded. */
 export interface DatabaseUrl {
   /** For people: without the password. */
   readonly address: string

@@ -24,7 +24,7 @@ export const endIncarnation = Effect.flatMap(
 
 /**
  * Notices when the database has lost commits: it was restored to an earlier moment, or a replica took over that did not
- * have them. What it notices begins another {@link Incarnation}, once for all processes.
+ * have them. A loss begins another {@link Incarnation}, once for all processes.
  */
 export class Incarnations extends Context.Service<
   Incarnations,
@@ -36,7 +36,7 @@ export class Incarnations extends Context.Service<
     readonly check: Effect.Effect<Incarnation, DatabaseUnavailable>
     /** Begins another incarnation than `lost`, whose commits are known to be gone; nothing if one has begun. */
     readonly replace: (lost: Incarnation) => Effect.Effect<Incarnation, DatabaseUnavailable>
-    /** What the last look found. */
+    /** The incarnation that the last look found. */
     readonly latest: () => Incarnation
   }
 >()("xfchat/database/Incarnations") {

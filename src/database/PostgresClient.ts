@@ -130,7 +130,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   })
   const pool = yield* PgPool.make({ ...connectingBy(sockets), maxConnections, idleTimeout })
 
-  // What could not be connected was not sent: it goes to the next server.
+  // A statement without a connection was not sent: it goes to the next server.
   const elsewhere = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     targets.length === 1 ? use : Effect.retry(use, { times: targets.length, while: isNotConnected })
   const get = elsewhere(pool.get)
@@ -232,7 +232,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
 
   return Object.assign(sql, {
     [PgClient.TypeId]: PgClient.TypeId,
-    // Who makes a connection of its own reaches the same servers.
+    // A caller that makes a connection of its own reaches the same servers.
     config: connectingBy(makeSockets(targets)),
     json: (value: unknown) => Statement.fragment([json(value, undefined, undefined)]),
     listen: (channel: string) => Effect.flatMap(reserve, (connection) => connection.listen(channel)),

@@ -19,7 +19,7 @@ const Ids = Schema.String.check(Schema.isMaxLength(37 * mostIds)).pipe(
   )
 )
 
-/** Whom to find: by a query, or by ids. */
+/** The people to find: by a query, or by ids. */
 const OneOf = Schema.Struct({
   query: Schema.optionalKey(Text.check(Schema.isBetweenCodePoints(1, 254))),
   ids: Schema.optionalKey(Ids)

@@ -77,7 +77,7 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
   }
 }
 
-/** What a copy has: the part of its version that decides what is read for it. */
+/** The part of a copy's version that decides what is read for it. */
 export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "seen">
 
 /**

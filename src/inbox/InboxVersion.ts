@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { qualify, splitQualified, type Incarnation } from "../database/Incarnation.ts"
 import { Horizon, mostRunning, mostSeen } from "./Horizon.ts"
 
-/** What the version of an inbox says about the copy that has it. */
+/** The version of a copy of an inbox. */
 export interface InboxVersion {
   /** Of the database: a horizon of another one is of other transactions. */
   readonly incarnation: Incarnation

@@ -1,5 +1,5 @@
 /**
- * What blocks hide, in SQL. `viewer` and `user` are expressions for ids.
+ * The SQL of what blocks hide. `viewer` and `user` are expressions for ids.
  */
 
 /** Whether a person is not blocked by the viewer, whose blocks are read once. By the primary key of blocks. */

@@ -36,7 +36,7 @@ const ConversationState = Schema.Struct({
 })
 export type ConversationState = typeof ConversationState.Type
 
-/** What an operator does to the conversations of others. */
+/** The operator's view of conversations, and the one change they make to them. */
 export class ConversationControl extends Context.Service<
   ConversationControl,
   {

@@ -23,7 +23,7 @@ export const LogVersionText = Schema.String.check(
 )
 
 /**
- * What a version stands for: its latest event, since each comes after all before it. `undefined` when one of its events
+ * The position that a version stands for: its latest event, since each comes after all before it. `undefined` when one of its events
  * is none of ours, or they are of several incarnations. The root, no event at all, is position 0.
  */
 export const parseLogVersion = (version: Version): LogVersion | undefined => {

@@ -25,7 +25,7 @@ export class Memberships extends Context.Service<
      * listeners are told when it has committed. Of many conversations, the rest follows in transactions of its own.
      *
      * They leave each group as they could have themselves: it is said in its log, and what they owned passes on. A direct
-     * conversation stays as it is for the other one. What nobody is left in is gone.
+     * conversation stays as it is for the other one. A conversation without anybody left is removed.
      */
     readonly leaveAll: (userId: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
     /** Passes on the groups that a person owns, who stays in them and leads them no longer. */
@@ -132,7 +132,7 @@ export class Memberships extends Context.Service<
         return found.length === mostAtOnce ? found.at(-1) : undefined
       })
 
-      // By the primary key. What another process is at is left to it.
+      // By the primary key. A row that another process works on is left to it.
       const findDeparture = SqlSchema.findAll({
         Request: Schema.Void,
         Result: Schema.Struct({ userId: UserId, after: ConversationId }),

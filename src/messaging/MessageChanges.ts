@@ -44,7 +44,7 @@ export class MessageChanges extends Context.Service<
   MessageChanges,
   {
     /**
-     * Replaces the text of a message of the caller's, and whom it mentions. What it said before is kept, within
+     * Replaces the text of a message of the caller's, and whom it mentions. Its earlier content is kept, within
      * `maxVersions` and `maxVersionBytes`. `expected`, where given, is the version that the caller knows; a text that is
      * there already is there, whatever was known. One of the first incarnation may be the bare `version` of a message, and
      * is good in each.
@@ -77,7 +77,7 @@ export class MessageChanges extends Context.Service<
       limit: number,
       after: Place | undefined
     ) => Effect.Effect<Page<Reactor>, NotFound | DatabaseUnavailable>
-    /** What a message said before it was edited, from the first on, or after the version where a page has ended. */
+    /** The contents of a message before its edits, from the first on, or after the version where a page has ended. */
     readonly history: (
       caller: UserId,
       target: Target,

@@ -47,7 +47,7 @@ export interface PageRequest {
 export interface Change {
   readonly position: Position
   readonly message: Message
-  /** What people wrote of it. */
+  /** The bytes that people wrote of it. */
   readonly bytes: number
   /** As in {@link View}: the positions above that of a view's change have its epoch, or a later one. */
   readonly epoch: number

@@ -101,7 +101,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       error: NotFound
     }).annotate(
       OpenApi.Description,
-      "What a message said before it was edited, the first content first. Kept are the first and the latest ones, at most " +
+      "The contents of a message before its edits, the first one first. The first and the latest ones are kept, at most " +
         `${maxVersions} and ${maxVersionBytes / 1_024} KiB of them.`
     ),
     HttpApiEndpoint.put("react", "/conversations/:id/messages/:messageId/reactions/:emoji", {

@@ -33,10 +33,10 @@ export const canonicalEmoji = (text: string): string =>
 
 const isReaction = (text: string) => shortCode.test(text) || emoji.test(text)
 
-/** What a person takes back, as they spell it. A reaction that an older server stored need not be an {@link Emoji}. */
+/** A reaction to take back, as a person spells it. A reaction that an older server stored need not be an {@link Emoji}. */
 export const GivenEmoji = Text.check(Schema.isMaxLength(64))
 
-/** What a person reacts with, one emoji or a short code such as `:tada:`: in any spelling, and then in the canonical one. */
+/** A reaction: one emoji, or a short code such as `:tada:`. Any spelling is decoded into the canonical one. */
 export const Emoji = GivenEmoji.pipe(
   Schema.decodeTo(
     Schema.String.check(

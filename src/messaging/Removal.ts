@@ -26,7 +26,7 @@ export class Removal extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
-      // By conversations_deleted_at_idx. What another process is at is left to it.
+      // By conversations_deleted_at_idx. A row that another process works on is left to it.
       const lockNext = SqlSchema.findAll({
         Request: Schema.Void,
         Result: Schema.Struct({ id: ConversationId, head: Position }),

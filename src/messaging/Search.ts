@@ -12,7 +12,7 @@ import { conversationLexeme, SearchIndex, senderLexeme } from "./SearchIndex.ts"
 import type { FoundMessage, SearchPosition } from "./SearchPage.ts"
 import { isNamed, marksOf, parseQuery, toTsquery, type SearchQuery } from "./SearchQuery.ts"
 
-/** What to look for, where, and from where on. */
+/** The words to look for, where, and from which position on. */
 export interface SearchRequest {
   /** As somebody types it: see `parseQuery`. */
   readonly query: string
@@ -405,7 +405,7 @@ export class Search extends Context.Service<
           for (const { bytes: ownBytes, ordinal, ...message } of messages) {
             const at = positions[ordinal - 1]
             const content = typeof message.content === "string" ? message.content : ""
-            // What was edited since it was found, or what the index cannot tell apart.
+            // A message edited since it was found, or one that the index cannot tell apart, has no marks.
             const marks = marksOf(content, query.phrases)
             bytes += ownBytes
             if (at !== undefined && marks !== undefined) {

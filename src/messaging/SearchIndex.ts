@@ -81,7 +81,7 @@ export class SearchIndex extends Context.Service<
   {
     /** Indexes what is missing in some conversations, the newest first, as far as somebody can wait for it; the rest soon. */
     readonly catchUp: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<void, DatabaseUnavailable>
-    /** Indexes all that is missing in any conversation, and gives the number of texts. What the background does now and then. */
+    /** Indexes all that is missing in any conversation, and gives the number of texts. The background does so now and then. */
     readonly sweep: Effect.Effect<number, DatabaseUnavailable>
   }
 >()("xfchat/messaging/SearchIndex") {
@@ -112,7 +112,7 @@ export class SearchIndex extends Context.Service<
           SELECT id, head, head FROM conversations WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR KEY SHARE SKIP LOCKED
           ON CONFLICT DO NOTHING`.pipe(alone(sql))
 
-      // By the primary keys. What another process is indexing right now is left to it, or waited for.
+      // By the primary keys. A conversation that another process indexes right now is left to it, or waited for.
       const lockBehind = (onLocked: "" | "SKIP LOCKED") =>
         SqlSchema.findAll({
           Request: Schema.Array(ConversationId),

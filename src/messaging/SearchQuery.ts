@@ -13,7 +13,7 @@ interface Wanted {
 /** Terms that follow each other: a word, or a phrase. */
 export type Phrase = ReadonlyArray<Wanted>
 
-/** What somebody looks for. */
+/** A query, parsed. */
 export interface SearchQuery {
   /** All of them, in any order. */
   readonly phrases: ReadonlyArray<Phrase>

@@ -75,7 +75,7 @@ export const fold = (text: string): string => {
   return folded
 }
 
-/** What composes with what stands before it: marks, the vowels and tails of decomposed Hangul, half-width voiced marks. */
+/** Characters that compose with the one before them: marks, the vowels and tails of decomposed Hangul, half-width voiced marks. */
 const following = "\\p{M}\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f"
 
 /** Characters that are folded together, as far as they are not plain ASCII, which folds unit by unit. */

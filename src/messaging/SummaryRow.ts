@@ -9,7 +9,7 @@ const profile = (user: string) => `
 /** How a system message names a person. */
 const nameOf = (user: string) => `coalesce(${user}.display_name, ${user}.username, 'Somebody')`
 
-/** What a system message says, as a line of a list. `author` did it, and `subject` is whom it was done to. */
+/** A system message as a line of a list. `author` did it, and `subject` is the person to whom it was done. */
 const eventText = `
   CASE m.event->>'event'
     WHEN 'created' THEN ${nameOf("author")} || ' created the group'

@@ -12,7 +12,7 @@ export const explainConfigError = ({ cause }: Config.ConfigError): string => {
   return takes === undefined ? `${name}: ${issue?.message}.` : `${name} must be ${takes}.`
 }
 
-/** What the system says of a file, and what to do. */
+/** A failure of the file system, and what to do about it. */
 const fileProblems: Partial<Record<PlatformError.SystemErrorTag, string>> = {
   AlreadyExists: "is there already, and is not overwritten: choose another name, or remove it first",
   NotFound: "is not there: check the path, and that its folder exists",

@@ -46,7 +46,7 @@ export const Change = Data.taggedEnum<Change>()
 /** The process that made the changes. */
 const sender = Schema.String
 
-/** What one process tells the others at once. A process that does not know a version ignores it. */
+/** The changes that one process tells the others at once. A process that does not know a version ignores it. */
 const Payload = Schema.fromJsonString(
   Schema.Union([
     Schema.Struct({

@@ -53,7 +53,7 @@ class Deliverer<A extends object> {
   private probing: NodeJS.Timeout | undefined
   private untilProbe = firstProbe
   private reading: Fiber.Fiber<unknown, unknown> | undefined
-  /** What was taken of the feed and found the socket full. */
+  /** Updates that were taken from the feed and found the socket full. */
   private pending: ReadonlyArray<A | Heartbeat> = nothing
   private isOver = false
 

@@ -31,7 +31,7 @@ export class Hub extends Context.Service<
      */
     readonly follow: (id: ConversationId) => Effect.Effect<Topic, never, Scope.Scope>
     /**
-     * Compares how far a log goes with how far it went before that was read. What is over ends: a shorter log has lost
+     * Compares how far a log goes with how far it went before that was read. A topic whose log is shorter ends: it has lost
      * commits, and begins another incarnation of the database.
      */
     readonly compare: (topic: Topic, before: LogVersion | undefined, now: Omit<Head, "id">) => Effect.Effect<void>

@@ -32,7 +32,7 @@ export interface Topic {
    * what it knows may be lost.
    */
   readonly meet: (incarnation: Incarnation) => void
-  /** What is known is of the past, or nobody follows the topic any longer: memory is dropped, and listeners have to end. */
+  /** Drops the memory and makes the listeners end: the log is no longer the one that was read, or nobody follows it. */
   readonly end: () => void
   readonly isOver: () => boolean
   /** How far the log is known, and in which incarnation, once both are. */

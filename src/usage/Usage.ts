@@ -126,7 +126,7 @@ export class Usage extends Context.Service<
           retryAfter: Math.ceil((DateTime.toEpochMillis(period.end) - clock.currentTimeMillisUnsafe()) / 1_000)
         })
 
-      // What is being sent, and is not counted yet.
+      // Messages that are being sent, and are not counted yet.
       const underWay = new Map<UserId, Tally>()
       const addUnderWay = (user: UserId, messages: number, bytes: number) => {
         const tally = underWay.get(user) ?? emptyTally()

@@ -9,7 +9,7 @@ import { Position } from "../../src/messaging/Conversation.ts"
 import { formatLogVersion, parseLogVersion } from "../../src/messaging/LogVersion.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 
-/** What a process that has just begun finds. */
+/** The incarnation that a process finds when it has just begun. */
 const begin = Effect.map(Layer.build(Layer.fresh(Incarnations.layer)), Context.get(Incarnations))
 
 /** A database that no process has looked at. */

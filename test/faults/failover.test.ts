@@ -7,7 +7,7 @@ import { startServer } from "../serverProcess.ts"
 import { encodings, told, type Encoding, type Source, type Told } from "../streaming/subscriber.ts"
 import { ownPostgres } from "./postgres.ts"
 
-/** What is told from a version on until `count` updates are there. */
+/** The updates from a version on until `count` updates are there. */
 const first = async (source: Source, encoding: Encoding, from: string, count: number): Promise<ReadonlyArray<Told>> => {
   const leaving = new AbortController()
   const updates: Array<Told> = []

@@ -110,7 +110,7 @@ layer(TestServer.layer, { excludeTestServices: true })("While somebody's transac
     }).pipe(Effect.scoped)
   )
 
-  /** What three sessions do, each with a group of its own, and when the copy is brought up to date. */
+  /** The steps of three sessions, each with a group of its own, and when the copy is brought up to date. */
   const Step = Schema.Union([
     Schema.TaggedStruct("Begin", { by: Schema.Literals([0, 1, 2]) }),
     Schema.TaggedStruct("Savepoint", { by: Schema.Literals([0, 1, 2]) }),

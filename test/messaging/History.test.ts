@@ -35,7 +35,7 @@ const world = Effect.gen(function* () {
   return { ada, grace, target, send, edit: (content: string) => changes.edit(ada.id, target, content) }
 })
 
-/** What is to be kept of all that a message has said before, the latest edit made. */
+/** The contents to be kept of all that a message has said before, the latest edit made. */
 const kept = (contents: ReadonlyArray<string>) => {
   const [first = assert.fail(), ...later] = contents
   let bytes = Buffer.byteLength(first)

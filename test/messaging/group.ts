@@ -38,7 +38,7 @@ export const post = Effect.fnUntraced(function* (
   return (yield* messages.send(id, conversationId, newId(), text(content))).message
 })
 
-/** What somebody finds, on one page. */
+/** The messages that somebody finds, on one page. */
 export const findMessages = Effect.fnUntraced(function* (
   { id }: Pick<TestUser, "id">,
   query: string,
