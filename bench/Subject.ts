@@ -5,7 +5,7 @@ import type { SqlClient } from "effect/sql"
 import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as EmbeddedPostgres from "../src/database/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../src/postgres-embedded/EmbeddedPostgres.ts"
 import { startServer } from "../test/serverProcess.ts"
 import { makeUsers, newSecret } from "./Population.ts"
 

@@ -12,9 +12,9 @@ import { importCommand } from "./commands/Import.ts"
 import { migrate } from "./commands/Migrate.ts"
 import { usage } from "./commands/Usage.ts"
 import { user } from "./commands/User.ts"
-import { development } from "./operations/Development.ts"
-import { runMain, ServerProcess } from "./operations/ServerProcess.ts"
-import { showConfiguration } from "./operations/ShowConfiguration.ts"
+import { development } from "./process/Development.ts"
+import { runMain, ServerProcess } from "./process/ServerProcess.ts"
+import { showConfiguration } from "./process/ShowConfiguration.ts"
 
 const serve = Command.make("serve", {}, () => Layer.launch(ServerProcess)).pipe(
   Command.withDescription("Serve the API. Needs DATABASE_URL.")

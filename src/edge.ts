@@ -3,15 +3,15 @@ import { HttpRouter, HttpServer } from "effect/http"
 // Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import process from "node:process"
-import * as Configuration from "./Configuration.ts"
+import * as Configuration from "./platform/Configuration.ts"
 import * as Database from "./database/Database.ts"
-import { refuseOn } from "./operations/DevAuthBypass.ts"
-import { failureLine } from "./operations/FailureLine.ts"
-import { toFetchHandler, type FetchHandler } from "./operations/FetchHandler.ts"
-import { ObservabilityLive } from "./operations/Observability.ts"
-import { withoutServices } from "./RequestContext.ts"
+import { refuseOn } from "./process/DevAuthBypass.ts"
+import { failureLine } from "./process/FailureLine.ts"
+import { toFetchHandler, type FetchHandler } from "./process/FetchHandler.ts"
+import { ObservabilityLive } from "./process/Observability.ts"
+import { withoutServices } from "./http/RequestContext.ts"
 import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
-import { Draining } from "./streaming/Draining.ts"
+import { Draining } from "./live/Draining.ts"
 
 /**
  * XFChat as a fetch handler, for `deno serve` and any host that takes one. The whole program stands before the handler

@@ -1,6 +1,6 @@
 import { Layer } from "effect"
 // Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
-import { runMain, ServerProcess } from "./operations/ServerProcess.ts"
+import { runMain, ServerProcess } from "./process/ServerProcess.ts"
 
 runMain(Layer.launch(ServerProcess))

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { Api } from "../src/Api.ts"
+import { Api } from "../src/contract/Api.ts"
 import { TestDatabase } from "../src/testing/index.ts"
 import {
   atOnce,
@@ -16,8 +16,8 @@ import {
   type SignedIn
 } from "./conformance/client.ts"
 import { subscribe } from "./conformance/stream.ts"
-import { emptied, having } from "./operations/database.ts"
-import { freePort, proxy } from "./operations/tcp.ts"
+import { emptied, having } from "./process/database.ts"
+import { freePort, proxy } from "./process/tcp.ts"
 import { runtimes, startProcess, startServer } from "./serverProcess.ts"
 
 /** The server, the database under it, and a way to take that away. */

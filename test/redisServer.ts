@@ -1,7 +1,7 @@
 import { Effect, Option, Redacted } from "effect"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
-import { freePort } from "./operations/tcp.ts"
+import { freePort } from "./process/tcp.ts"
 import { startProcess } from "./serverProcess.ts"
 
 const isExecutable = (path: string) => {

@@ -1,4 +1,4 @@
-import { routeClasses } from "../src/limits/RouteClass.ts"
+import { routeClasses } from "../src/contract/RouteClass.ts"
 
 /** An environment in which nobody asks too much, however fast a test or a benchmark is. */
 export const unlimited = Object.fromEntries(

@@ -1,11 +1,11 @@
 import { Context, Effect, Layer, Option, Redacted, Schema, Semaphore } from "effect"
 import { NetAddress } from "effect/net"
 import { randomUUID } from "node:crypto"
-import { logOf } from "../Log.ts"
-import type { DatabaseUnavailable, ServerBusy } from "../Problem.ts"
-import { Unauthorized, Username, type Account } from "./Account.ts"
+import { logOf } from "../platform/Log.ts"
+import type { DatabaseUnavailable, ServerBusy } from "../contract/Problem.ts"
+import { Unauthorized, Username, type Account } from "../contract/Account.ts"
 import { Accounts } from "./Accounts.ts"
-import type { CurrentSession, SessionToken } from "./Session.ts"
+import type { CurrentSession, SessionToken } from "../contract/Session.ts"
 import { Sessions } from "./Sessions.ts"
 
 const log = logOf("xfchat/auth")

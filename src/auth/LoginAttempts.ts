@@ -3,8 +3,8 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { createHash } from "node:crypto"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { sourceOf } from "../limits/Source.ts"
-import { logOf } from "../Log.ts"
-import { RateLimited, type DatabaseUnavailable } from "../Problem.ts"
+import { logOf } from "../platform/Log.ts"
+import { RateLimited, type DatabaseUnavailable } from "../contract/Problem.ts"
 
 const log = logOf("xfchat/auth")
 

@@ -1,7 +1,7 @@
 import * as argon2 from "@node-rs/argon2"
 import * as bcrypt from "@node-rs/bcrypt"
 import { Context, Effect, Layer, Redacted, Semaphore } from "effect"
-import { ServerBusy } from "../Problem.ts"
+import { ServerBusy } from "../contract/Problem.ts"
 
 /** argon2id as OWASP's Password Storage Cheat Sheet sets it: 19 MiB, 2 passes, 1 lane. */
 const cost = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const

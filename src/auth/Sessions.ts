@@ -3,13 +3,13 @@ import { Base64Url } from "effect/encoding"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { hash, randomBytes } from "node:crypto"
 import { isIP } from "node:net"
-import * as Configuration from "../Configuration.ts"
+import * as Configuration from "../platform/Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { gather } from "../database/Gather.ts"
-import { logOf } from "../Log.ts"
-import { NotFound, type DatabaseUnavailable } from "../Problem.ts"
-import { Unauthorized, UserId } from "./Account.ts"
-import { Session, SessionId, type CurrentSession, type SessionToken } from "./Session.ts"
+import { logOf } from "../platform/Log.ts"
+import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
+import { Unauthorized, UserId } from "../contract/Account.ts"
+import { Session, SessionId, type CurrentSession, type SessionToken } from "../contract/Session.ts"
 
 const log = logOf("xfchat/auth")
 

@@ -1,10 +1,10 @@
 import { Console, DateTime, Effect, Layer } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { ConversationId } from "../messaging/Conversation.ts"
-import { ConversationControl } from "../messaging/ConversationControl.ts"
-import { Ownership } from "../messaging/Ownership.ts"
-import { SystemMessages } from "../messaging/SystemMessages.ts"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
+import { ConversationId } from "../contract/Conversation.ts"
+import { ConversationControl } from "../conversations/ConversationControl.ts"
+import { Ownership } from "../conversations/Ownership.ts"
+import { SystemMessages } from "../messages/SystemMessages.ts"
+import { ChangeBus } from "../changes/ChangeBus.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
 const Services = ConversationControl.layer.pipe(

@@ -1,13 +1,13 @@
 import { Console, Data, DateTime, Effect, FileSystem, Option, Stdio, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { UserId } from "../auth/Account.ts"
-import { NoSuchAccount } from "../auth/AccountControl.ts"
+import type { UserId } from "../contract/Account.ts"
+import { NoSuchAccount } from "../accounts/AccountControl.ts"
 import { inTransactionOnce } from "../database/Transaction.ts"
 import * as Archive from "./Archive.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 import { makeProgress } from "./Progress.ts"
-import { ofUser } from "./UserExport.ts"
+import { ofUser } from "../accounts/UserExport.ts"
 
 /** A table's rows, in order, each as the text of a JSON object. */
 interface Rows {

@@ -1,7 +1,7 @@
 import { Cause, Effect, Predicate, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { logOf } from "../Log.ts"
-import { DatabaseUnavailable } from "../Problem.ts"
+import { logOf } from "../platform/Log.ts"
+import { DatabaseUnavailable } from "../contract/Problem.ts"
 
 const log = logOf("xfchat/database")
 

@@ -1,10 +1,10 @@
 import { Context, Effect, Layer, Schema, Semaphore } from "effect"
 import { SqlClient, SqlError, SqlSchema } from "effect/sql"
 import { randomBytes } from "node:crypto"
-import { logOf } from "../Log.ts"
-import type { DatabaseUnavailable } from "../Problem.ts"
+import { logOf } from "../platform/Log.ts"
+import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { catchDatabaseErrors, sqlState } from "./DatabaseErrors.ts"
-import { firstIncarnation, Incarnation } from "./Incarnation.ts"
+import { firstIncarnation, Incarnation } from "../contract/Incarnation.ts"
 
 const log = logOf("xfchat/database")
 

@@ -1,6 +1,6 @@
 import { Clock, Context, Data, Effect, Predicate } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { logOf } from "../Log.ts"
+import { logOf } from "../platform/Log.ts"
 import { load, type Migration, type MigrationFilesInvalid, title } from "./MigrationFile.ts"
 
 const log = logOf("xfchat/database")

@@ -1,6 +1,6 @@
 import { Duration, Effect, Queue, type Scope } from "effect"
-import { logOf } from "../Log.ts"
-import type { DatabaseUnavailable } from "../Problem.ts"
+import { logOf } from "../platform/Log.ts"
+import type { DatabaseUnavailable } from "../contract/Problem.ts"
 
 const log = logOf("xfchat/database")
 

@@ -1,15 +1,15 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { UserId } from "../auth/Account.ts"
+import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { Visibility } from "../messaging/Visibility.ts"
-import { pageOf, type Page, type Place } from "../Paging.ts"
-import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../Problem.ts"
-import { Block } from "./Friend.ts"
+import { Visibility } from "../messages/Visibility.ts"
+import { pageOf, type Page, type Place } from "../contract/Paging.ts"
+import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../contract/Problem.ts"
+import { Block } from "../contract/Friend.ts"
 import { blocksOf } from "./FriendRows.ts"
-import * as Pair from "./Pair.ts"
-import { Pairs } from "./Pairs.ts"
+import * as Pair from "../people/Pair.ts"
+import { Pairs } from "../people/Pairs.ts"
 
 /** Whom a person wants nothing to do with. Only they see it: who is blocked is answered as ever, and reaches nobody. */
 export class Blocks extends Context.Service<

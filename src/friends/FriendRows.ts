@@ -1,5 +1,5 @@
 import type { SqlClient, Statement } from "effect/sql"
-import { mostOutgoing, mostShown, type Direction } from "./Friend.ts"
+import { mostOutgoing, mostShown, type Direction } from "../contract/Friend.ts"
 
 const profile = `u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl"`
 

@@ -1,11 +1,17 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { UserId } from "../auth/Account.ts"
+import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { Conversations } from "../messaging/Conversations.ts"
-import { pageOf, type Page, type Place } from "../Paging.ts"
-import { NotFound, ValidationFailed, type DatabaseUnavailable, type Forbidden, type QuotaExceeded } from "../Problem.ts"
+import { Conversations } from "../conversations/Conversations.ts"
+import { pageOf, type Page, type Place } from "../contract/Paging.ts"
+import {
+  NotFound,
+  ValidationFailed,
+  type DatabaseUnavailable,
+  type Forbidden,
+  type QuotaExceeded
+} from "../contract/Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import {
   Direction,
@@ -15,11 +21,11 @@ import {
   type Answer,
   type NewRequest,
   type RequestLimitReached
-} from "./Friend.ts"
+} from "../contract/Friend.ts"
 import { friendsOf, requestsOf } from "./FriendRows.ts"
-import * as Pair from "./Pair.ts"
-import { Pairs } from "./Pairs.ts"
-import { People } from "./People.ts"
+import * as Pair from "../people/Pair.ts"
+import { Pairs } from "../people/Pairs.ts"
+import { People } from "../people/People.ts"
 
 /** Who is whose friend, and who asks to be. Each change of what is between two people is one transaction; see `Pair.ts`. */
 export class Friends extends Context.Service<

@@ -1,11 +1,11 @@
 import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { Api } from "../Api.ts"
-import { CurrentSession } from "../auth/Session.ts"
-import { defaultLimit } from "../Paging.ts"
+import { Api } from "../contract/Api.ts"
+import { CurrentSession } from "../contract/Session.ts"
+import { defaultLimit } from "../contract/Paging.ts"
 import { Blocks } from "./Blocks.ts"
-import { FriendRequest } from "./Friend.ts"
+import { FriendRequest } from "../contract/Friend.ts"
 import { Friends } from "./Friends.ts"
 
 const encodeRequest = Schema.encodeSync(FriendRequest.json)

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
-import { currentIncarnation } from "../database/Incarnation.ts"
+import { currentIncarnation } from "../contract/Incarnation.ts"
 
 /*
  * How a copy of database rows is brought up to date, without a log of events and without a clock.

@@ -1,8 +1,8 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
-import type { CurrentSession } from "../auth/Session.ts"
-import type { DatabaseUnavailable, RateLimited } from "../Problem.ts"
-import { Feed } from "../streaming/Feed.ts"
-import { LiveStreams } from "../streaming/LiveStreams.ts"
+import type { CurrentSession } from "../contract/Session.ts"
+import type { DatabaseUnavailable, RateLimited } from "../contract/Problem.ts"
+import { Feed } from "../live/Feed.ts"
+import { LiveStreams } from "../live/LiveStreams.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
 import { formatInboxVersion, parseInboxVersion, versionOf, type InboxVersion } from "./InboxVersion.ts"
 

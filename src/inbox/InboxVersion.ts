@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { qualify, splitQualified, type Incarnation } from "../database/Incarnation.ts"
+import { qualify, splitQualified, type Incarnation } from "../contract/Incarnation.ts"
 import { Horizon, mostRunning, mostSeen } from "./Horizon.ts"
 
 /** The version of a copy of an inbox. */

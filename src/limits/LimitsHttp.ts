@@ -1,12 +1,12 @@
 import { Context, Duration, Effect, Layer, Option } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import type { UserId } from "../auth/Account.ts"
-import { RateLimited } from "../Problem.ts"
+import type { UserId } from "../contract/Account.ts"
+import { RateLimited } from "../contract/Problem.ts"
 import { Usage } from "../usage/Usage.ts"
-import { Limits } from "./LimitsApi.ts"
+import { Limits } from "../contract/LimitsApi.ts"
 import { RateLimits, window, type Allowance } from "./RateLimits.ts"
-import { Limited, type RouteClass } from "./RouteClass.ts"
+import { Limited, type RouteClass } from "../contract/RouteClass.ts"
 import { sourceOf } from "./Source.ts"
 
 interface Route {

@@ -1,9 +1,9 @@
 import { Context, Duration, Effect, Layer, Option, Record } from "effect"
 import { RateLimiter } from "effect/persistence"
-import * as Configuration from "../Configuration.ts"
-import { logOf } from "../Log.ts"
+import * as Configuration from "../platform/Configuration.ts"
+import { logOf } from "../platform/Log.ts"
 import { layerBucketStore } from "./BucketStore.ts"
-import type { RouteClass } from "./RouteClass.ts"
+import type { RouteClass } from "../contract/RouteClass.ts"
 import { layerSharedBucketStore } from "./SharedBucketStore.ts"
 
 const log = logOf("xfchat/limits")

@@ -1,7 +1,7 @@
 import { type Cause, Deferred, Duration, Effect, Exit, Latch, Layer, Random, type Redacted } from "effect"
 import { RateLimiter, Redis } from "effect/persistence"
-import { logOf } from "../Log.ts"
-import { connectToRedis, parseRedisUrl, reasonOf } from "../redis/RedisConnection.ts"
+import { logOf } from "../platform/Log.ts"
+import { connectToRedis, parseRedisUrl, reasonOf } from "../platform/RedisConnection.ts"
 import { layerBucketStore } from "./BucketStore.ts"
 
 const log = logOf("xfchat/limits")

@@ -2,8 +2,8 @@ import { Context, DateTime, Effect, Layer, Metric, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import * as Migrator from "../database/Migrator.ts"
-import * as Metrics from "../Metrics.ts"
-import { DatabaseUnavailable } from "../Problem.ts"
+import * as Metrics from "../platform/Metrics.ts"
+import { DatabaseUnavailable } from "../contract/Problem.ts"
 
 const Server = Schema.Struct({
   version: Schema.String,

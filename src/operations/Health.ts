@@ -2,9 +2,9 @@ import { Context, Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import * as Migrator from "../database/Migrator.ts"
-import { ChangeBus } from "../streaming/ChangeBus.ts"
-import { Draining } from "../streaming/Draining.ts"
-import { NotReady, Readiness, type Checks } from "./Readiness.ts"
+import { ChangeBus } from "../changes/ChangeBus.ts"
+import { Draining } from "../live/Draining.ts"
+import { NotReady, Readiness, type Checks } from "../contract/Readiness.ts"
 
 /** Who asks wants an answer soon. */
 const answerTime = Duration.seconds(2)

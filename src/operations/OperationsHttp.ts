@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { PrometheusMetrics } from "effect/observability"
-import { Api } from "../Api.ts"
+import { Api } from "../contract/Api.ts"
 import { Health } from "./Health.ts"
 import { ProcessMetricsLive } from "./ProcessMetrics.ts"
 

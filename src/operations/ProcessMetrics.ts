@@ -1,7 +1,7 @@
 import { Effect, Layer, Metric } from "effect"
 import process from "node:process"
 import { clearInterval, setInterval } from "node:timers"
-import * as Metrics from "../Metrics.ts"
+import * as Metrics from "../platform/Metrics.ts"
 
 /** How often the event loop is asked how late it is, in milliseconds. */
 const interval = 100

@@ -1,7 +1,7 @@
-import type { UserId } from "../auth/Account.ts"
-import type { ConversationId } from "../messaging/Conversation.ts"
+import type { UserId } from "../contract/Account.ts"
+import type { ConversationId } from "../contract/Conversation.ts"
 import { Leases } from "./Leases.ts"
-import type { Circle, PresencePage } from "./PresencePage.ts"
+import type { Circle, PresencePage } from "../contract/PresencePage.ts"
 
 /** Somebody who looks on, from one device or more. */
 interface Viewer extends Circle {

@@ -1,10 +1,10 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { UserId } from "../auth/Account.ts"
+import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { ConversationId } from "../messaging/Conversation.ts"
-import type { DatabaseUnavailable } from "../Problem.ts"
-import type { Circle } from "./PresencePage.ts"
+import { ConversationId } from "../contract/Conversation.ts"
+import type { DatabaseUnavailable } from "../contract/Problem.ts"
+import type { Circle } from "../contract/PresencePage.ts"
 
 /** Conversations of more people show neither presence nor typing: each change is told to so many at most. */
 export const mostPeople = 100

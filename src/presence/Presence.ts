@@ -11,18 +11,18 @@ import {
   Stream,
   type Scope
 } from "effect"
-import type { UserId } from "../auth/Account.ts"
-import * as Configuration from "../Configuration.ts"
-import { elapsedMillis } from "../Elapsed.ts"
-import { logOf } from "../Log.ts"
-import type { ConversationId } from "../messaging/Conversation.ts"
-import { Messages } from "../messaging/Messages.ts"
-import type { DatabaseUnavailable, NotFound } from "../Problem.ts"
-import { Change, ChangeBus } from "../streaming/ChangeBus.ts"
-import { LiveStreams } from "../streaming/LiveStreams.ts"
+import type { UserId } from "../contract/Account.ts"
+import * as Configuration from "../platform/Configuration.ts"
+import { elapsedMillis } from "../platform/Elapsed.ts"
+import { logOf } from "../platform/Log.ts"
+import type { ConversationId } from "../contract/Conversation.ts"
+import { Messages } from "../messages/Messages.ts"
+import type { DatabaseUnavailable, NotFound } from "../contract/Problem.ts"
+import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { LiveStreams } from "../live/LiveStreams.ts"
 import { Board } from "./Board.ts"
 import { Circles } from "./Circles.ts"
-import type { PresencePage } from "./PresencePage.ts"
+import type { PresencePage } from "../contract/PresencePage.ts"
 
 const log = logOf("xfchat/presence")
 

@@ -1,12 +1,12 @@
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
-import { Api } from "../Api.ts"
-import { CurrentSession } from "../auth/Session.ts"
+import { Api } from "../contract/Api.ts"
+import { CurrentSession } from "../contract/Session.ts"
 import { formatVersion } from "../braid/Version.ts"
-import { braidEncoding, type Encoding } from "../streaming/Encoding.ts"
-import { answerFeed, readAsk, readBraid } from "../streaming/StreamHttp.ts"
+import { braidEncoding, type Encoding } from "../live/Encoding.ts"
+import { answerFeed, readAsk, readBraid } from "../live/StreamHttp.ts"
 import { Presence } from "./Presence.ts"
-import { PresencePage } from "./PresencePage.ts"
+import { PresencePage } from "../contract/PresencePage.ts"
 import { PresenceSubscriptions, type PresenceUpdate } from "./PresenceSubscriptions.ts"
 
 const encodePage = Schema.encodeSync(Schema.fromJsonString(PresencePage))

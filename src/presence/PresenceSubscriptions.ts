@@ -1,11 +1,11 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import { createHash, randomUUID } from "node:crypto"
-import type { CurrentSession } from "../auth/Session.ts"
-import type { DatabaseUnavailable, RateLimited } from "../Problem.ts"
-import { Feed } from "../streaming/Feed.ts"
-import { LiveStreams } from "../streaming/LiveStreams.ts"
+import type { CurrentSession } from "../contract/Session.ts"
+import type { DatabaseUnavailable, RateLimited } from "../contract/Problem.ts"
+import { Feed } from "../live/Feed.ts"
+import { LiveStreams } from "../live/LiveStreams.ts"
 import { Presence } from "./Presence.ts"
-import type { PresencePage } from "./PresencePage.ts"
+import type { PresencePage } from "../contract/PresencePage.ts"
 
 /** What a subscriber to presence receives: the whole picture, or with `isChange` the part of it that changed. */
 export interface PresenceUpdate {

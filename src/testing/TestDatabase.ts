@@ -3,7 +3,7 @@ import { Config, Context, Effect, Layer, Option, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { createHash, randomUUID } from "node:crypto"
 import * as Database from "../database/Database.ts"
-import * as EmbeddedPostgres from "../database/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../postgres-embedded/EmbeddedPostgres.ts"
 import { load } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
 

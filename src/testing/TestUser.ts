@@ -1,9 +1,9 @@
 import { Effect, Layer, Redacted } from "effect"
 import { FetchHttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient, HttpApiMiddleware } from "effect/http-api"
-import { Api } from "../Api.ts"
+import { Api } from "../contract/Api.ts"
 import { Accounts } from "../auth/Accounts.ts"
-import { Authorization } from "../auth/AuthApi.ts"
+import { Authorization } from "../contract/AuthApi.ts"
 import { Sessions } from "../auth/Sessions.ts"
 import { TestServer } from "./TestServer.ts"
 

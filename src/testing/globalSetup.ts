@@ -1,5 +1,5 @@
 import { Config, Effect, Exit, Option, Redacted, Scope } from "effect"
-import * as EmbeddedPostgres from "../database/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../postgres-embedded/EmbeddedPostgres.ts"
 
 /**
  * Vitest's `globalSetup`: one PostgreSQL for the whole run. The one that TEST_DATABASE_URL names, else a throwaway one,

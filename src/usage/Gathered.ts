@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
-import type { UserId } from "../auth/Account.ts"
-import { addTo, emptyTally, metrics, metricTypes, type Period, type Tally } from "./Metric.ts"
+import type { UserId } from "../contract/Account.ts"
+import { addTo, emptyTally, metrics, metricTypes, type Period, type Tally } from "../contract/Metric.ts"
 
 /** A row of `usage_tracking`, to be added to what is there. Its period ends with the last day of the month. */
 export interface UsageRow {

@@ -1,12 +1,12 @@
 import { DateTime, Effect, Schema, Semaphore } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { UserId } from "../auth/Account.ts"
+import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { logOf } from "../Log.ts"
-import { DatabaseUnavailable } from "../Problem.ts"
+import { logOf } from "../platform/Log.ts"
+import { DatabaseUnavailable } from "../contract/Problem.ts"
 import { daysOf, Gathered } from "./Gathered.ts"
-import { addTo, emptyTally, metrics, metricTypes, type Metric, type Period, type Tally } from "./Metric.ts"
+import { addTo, emptyTally, metrics, metricTypes, type Metric, type Period, type Tally } from "../contract/Metric.ts"
 
 const log = logOf("xfchat/usage")
 

@@ -1,11 +1,20 @@
 import { Cache, Clock, Context, DateTime, Duration, Effect, Layer, Option, Record, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { UserId } from "../auth/Account.ts"
-import * as Configuration from "../Configuration.ts"
-import { logOf } from "../Log.ts"
-import { QuotaExceeded, type DatabaseUnavailable } from "../Problem.ts"
+import type { UserId } from "../contract/Account.ts"
+import * as Configuration from "../platform/Configuration.ts"
+import { logOf } from "../platform/Log.ts"
+import { QuotaExceeded, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { makeLedger } from "./Ledger.ts"
-import { addTo, countsOf, emptyTally, periodOf, type Counts, type Period, type Quota, type Tally } from "./Metric.ts"
+import {
+  addTo,
+  countsOf,
+  emptyTally,
+  periodOf,
+  type Counts,
+  type Period,
+  type Quota,
+  type Tally
+} from "../contract/Metric.ts"
 
 const log = logOf("xfchat/usage")
 

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Api } from "../Api.ts"
-import { CurrentSession } from "../auth/Session.ts"
+import { Api } from "../contract/Api.ts"
+import { CurrentSession } from "../contract/Session.ts"
 import { RateLimits } from "../limits/RateLimits.ts"
 import { Usage } from "./Usage.ts"
 

@@ -7,7 +7,7 @@ import { Accounts } from "../../src/auth/Accounts.ts"
 import { LoginAttempts } from "../../src/auth/LoginAttempts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
-import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
+import { ChangeBus } from "../../src/changes/ChangeBus.ts"
 import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts"
 
 const services = Accounts.layer.pipe(

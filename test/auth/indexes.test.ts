@@ -1,13 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
-import { AccountDeletion } from "../../src/auth/AccountDeletion.ts"
+import { AccountDeletion } from "../../src/accounts/AccountDeletion.ts"
 import { Accounts } from "../../src/auth/Accounts.ts"
-import { Profiles } from "../../src/auth/Profiles.ts"
-import type { CurrentSession } from "../../src/auth/Session.ts"
+import { Profiles } from "../../src/accounts/Profiles.ts"
+import type { CurrentSession } from "../../src/contract/Session.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { signedIn, testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, post } from "../messaging/group.ts"
+import { groupOf, post } from "../conversations/group.ts"
 import { plansOf } from "../plans.ts"
 
 interface Filled {

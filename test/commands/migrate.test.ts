@@ -5,7 +5,7 @@ import { readdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { emptied, having } from "../operations/database.ts"
+import { emptied, having } from "../process/database.ts"
 import { xfchat } from "./command.ts"
 
 const files = Effect.promise(() => readdir(new URL("../../migrations", import.meta.url)))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { having } from "../operations/database.ts"
+import { having } from "../process/database.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { xfchat } from "./command.ts"
 

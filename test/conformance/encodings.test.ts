@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { ask, Copy, encodings, get, poll, Refused, told, type Encoding, type Source } from "../streaming/subscriber.ts"
+import { ask, Copy, encodings, get, poll, Refused, told, type Encoding, type Source } from "../messages/subscriber.ts"
 import { atOnce, Person, twoPeople } from "./client.ts"
 import { conformance } from "./server.ts"
 

@@ -10,8 +10,8 @@ import * as Database from "../../src/database/Database.ts"
 import { parseDatabaseUrl } from "../../src/database/DatabaseUrl.ts"
 import { ServicesLive } from "../../src/Server.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { disconnected, emptied } from "../operations/database.ts"
-import { freePort, listenWith, passwordRequest, refusal } from "../operations/tcp.ts"
+import { disconnected, emptied } from "../process/database.ts"
+import { freePort, listenWith, passwordRequest, refusal } from "../process/tcp.ts"
 
 /** The database that a configuration names, instead of the environment's. */
 const databaseOf = (configuration: Record<string, string>) =>

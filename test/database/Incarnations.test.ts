@@ -3,10 +3,10 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { firstIncarnation, Incarnation, qualify, splitQualified } from "../../src/database/Incarnation.ts"
+import { firstIncarnation, Incarnation, qualify, splitQualified } from "../../src/contract/Incarnation.ts"
 import { endIncarnation, Incarnations } from "../../src/database/Incarnations.ts"
-import { Position } from "../../src/messaging/Conversation.ts"
-import { formatLogVersion, parseLogVersion } from "../../src/messaging/LogVersion.ts"
+import { Position } from "../../src/contract/Conversation.ts"
+import { formatLogVersion, parseLogVersion } from "../../src/contract/LogVersion.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 
 /** The incarnation that a process finds when it has just begun. */

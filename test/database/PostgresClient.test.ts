@@ -4,8 +4,8 @@ import { SqlClient, SqlError } from "effect/sql"
 import * as Database from "../../src/database/Database.ts"
 import { catchDatabaseErrors } from "../../src/database/DatabaseErrors.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { connection, having } from "../operations/database.ts"
-import { proxy } from "../operations/tcp.ts"
+import { connection, having } from "../process/database.ts"
+import { proxy } from "../process/tcp.ts"
 
 const clientWith = (options: Partial<Database.DatabaseOptions> = {}) =>
   Effect.gen(function* () {

@@ -4,8 +4,8 @@ import { SqlClient, SqlError } from "effect/sql"
 import * as Database from "../../src/database/Database.ts"
 import { inTransaction } from "../../src/database/Transaction.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { having } from "../operations/database.ts"
-import { proxy } from "../operations/tcp.ts"
+import { having } from "../process/database.ts"
+import { proxy } from "../process/tcp.ts"
 
 /** Two accounts with something in each, of which transactions take and give. */
 const accounts = having(

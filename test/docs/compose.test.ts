@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Yaml } from "effect/encoding"
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
-import * as Configuration from "../../src/Configuration.ts"
+import * as Configuration from "../../src/platform/Configuration.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(root + path, "utf8")

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs"
 import { glob, readFile } from "node:fs/promises"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Configuration from "../../src/Configuration.ts"
+import * as Configuration from "../../src/platform/Configuration.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(join(root, path), "utf8")

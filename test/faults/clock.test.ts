@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client, password, Person, twoPeople, type SignedIn } from "../conformance/client.ts"
 import { subscribe } from "../conformance/stream.ts"
-import { poll } from "../streaming/subscriber.ts"
+import { poll } from "../messages/subscriber.ts"
 import { startServer } from "../serverProcess.ts"
 
 /** A server whose clock can be set back by an hour. */

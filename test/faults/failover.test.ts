@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 
 import { twoPeople, type Message, type Page, type Person } from "../conformance/client.ts"
 import { startServer } from "../serverProcess.ts"
-import { encodings, told, type Encoding, type Source, type Told } from "../streaming/subscriber.ts"
+import { encodings, told, type Encoding, type Source, type Told } from "../messages/subscriber.ts"
 import { ownPostgres } from "./postgres.ts"
 
 /** The updates from a version on until `count` updates are there. */

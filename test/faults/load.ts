@@ -5,7 +5,7 @@ import { Reactivity } from "effect/reactivity"
 import { randomUUID } from "node:crypto"
 import { setTimeout } from "node:timers/promises"
 import { Person, twoPeople, type Message } from "../conformance/client.ts"
-import { Copy, encodings, Refused, told, type Encoding } from "../streaming/subscriber.ts"
+import { Copy, encodings, Refused, told, type Encoding } from "../messages/subscriber.ts"
 
 /** The connection was refused, or broke before there was an answer. */
 const notReached = /^fetch failed$/

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { chmod, mkdtemp, rename, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import * as EmbeddedPostgres from "../../src/database/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../../src/postgres-embedded/EmbeddedPostgres.ts"
 
 /** A process and those that it has started, as far as `/proc` shows them. */
 const family = (pid: number): ReadonlyArray<number> => {

@@ -3,7 +3,7 @@ import type { Redacted, Scope } from "effect"
 import { Effect } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Person, twoPeople } from "../conformance/client.ts"
-import { proxy } from "../operations/tcp.ts"
+import { proxy } from "../process/tcp.ts"
 import { Copy, told } from "../presence/subscriber.ts"
 import { startServer } from "../serverProcess.ts"
 

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { Direction } from "../../src/friends/Friend.ts"
+import type { Direction } from "../../src/contract/Friend.ts"
 import { Friends } from "../../src/friends/Friends.ts"
 import type { TestUser } from "../../src/testing/index.ts"
 

@@ -3,9 +3,9 @@ import { Effect, Exit } from "effect"
 import { SqlClient } from "effect/sql"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { Friends } from "../../src/friends/Friends.ts"
-import { Conversations } from "../../src/messaging/Conversations.ts"
+import { Conversations } from "../../src/conversations/Conversations.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { people } from "../messaging/group.ts"
+import { people } from "../conversations/group.ts"
 import { ask, befriend, friends, requests } from "./friendship.ts"
 
 layer(TestServices)("Of two at once", (it) => {

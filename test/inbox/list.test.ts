@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
-import { mostInReceipts, mostPeopleListed } from "../../src/messaging/Conversation.ts"
-import { SystemContent } from "../../src/messaging/Message.ts"
+import { mostInReceipts, mostPeopleListed } from "../../src/contract/Conversation.ts"
+import { SystemContent } from "../../src/contract/Message.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
-import { encodings } from "../streaming/subscriber.ts"
+import { encodings } from "../messages/subscriber.ts"
 import { inboxOf, subscribe } from "./subscriber.ts"
 
 interface Profile {

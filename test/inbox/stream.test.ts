@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { MessageId } from "../../src/messaging/Message.ts"
+import { MessageId } from "../../src/contract/Message.ts"
 import { UpdateParser } from "../../src/braid/UpdateParser.ts"
 
 const open = Effect.fnUntraced(function* (user: TestUser, headers: Record<string, string>, query = "") {

@@ -3,8 +3,8 @@ import { Effect } from "effect"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
 import { isDeepStrictEqual } from "node:util"
 import { call } from "../friends/caller.ts"
-import { teller, type Told } from "../streaming/picture.ts"
-import type { Encoding, Source } from "../streaming/subscriber.ts"
+import { teller, type Told } from "../messages/picture.ts"
+import type { Encoding, Source } from "../messages/subscriber.ts"
 
 /** An inbox as a client reads it, or the part of it that changed. */
 export interface Page {

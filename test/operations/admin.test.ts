@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client } from "../conformance/client.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
-import { having } from "./database.ts"
+import { having } from "../process/database.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 const token = "the-token-of-who-runs-it"

@@ -1,13 +1,13 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
 import { Health } from "../../src/operations/Health.ts"
-import { ChangeBus } from "../../src/streaming/ChangeBus.ts"
-import { Draining } from "../../src/streaming/Draining.ts"
+import { ChangeBus } from "../../src/changes/ChangeBus.ts"
+import { Draining } from "../../src/live/Draining.ts"
 import { clientOf, TestDatabase, TestServer } from "../../src/testing/index.ts"
 import { Client, type Problem } from "../conformance/client.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
-import { having } from "./database.ts"
-import { proxy } from "./tcp.ts"
+import { having } from "../process/database.ts"
+import { proxy } from "../process/tcp.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 

@@ -6,7 +6,7 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { atOnce, twoPeople } from "../conformance/client.ts"
 import { subscribe } from "../conformance/stream.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
-import { lockUsers } from "./database.ts"
+import { lockUsers } from "../process/database.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 

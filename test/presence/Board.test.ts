@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { UserId } from "../../src/auth/Account.ts"
-import { ConversationId } from "../../src/messaging/Conversation.ts"
+import { UserId } from "../../src/contract/Account.ts"
+import { ConversationId } from "../../src/contract/Conversation.ts"
 import { Board, type Look } from "../../src/presence/Board.ts"
-import type { Circle, PresencePage } from "../../src/presence/PresencePage.ts"
+import type { Circle, PresencePage } from "../../src/contract/PresencePage.ts"
 
 const idOf = (number: number) => `00000000-0000-4000-8000-00000000000${number}`
 const people = [0, 1, 2, 3].map((number) => UserId.make(idOf(number)))

@@ -1,13 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { Profiles } from "../../src/auth/Profiles.ts"
+import { Profiles } from "../../src/accounts/Profiles.ts"
 import { Blocks } from "../../src/friends/Blocks.ts"
-import { Conversations } from "../../src/messaging/Conversations.ts"
+import { Conversations } from "../../src/conversations/Conversations.ts"
 import { Circles, mostPeople } from "../../src/presence/Circles.ts"
-import type { Circle } from "../../src/presence/PresencePage.ts"
+import type { Circle } from "../../src/contract/PresencePage.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, nobody, people } from "../messaging/group.ts"
+import { groupOf, nobody, people } from "../conversations/group.ts"
 
 const empty: Circle = { people: new Set(), conversations: new Set() }
 

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import type { UserId } from "../../src/auth/Account.ts"
-import type { PresencePage } from "../../src/presence/PresencePage.ts"
-import { Change } from "../../src/streaming/ChangeBus.ts"
+import type { UserId } from "../../src/contract/Account.ts"
+import type { PresencePage } from "../../src/contract/PresencePage.ts"
+import { Change } from "../../src/changes/ChangeBus.ts"
 import { aPerson, conversation, makeWorld, startProcess } from "./process.ts"
 
 const statusOf = (page: PresencePage | undefined, user: UserId) => page?.people[user]?.status

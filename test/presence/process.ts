@@ -1,15 +1,15 @@
-import { firstIncarnation } from "../../src/database/Incarnation.ts"
+import { firstIncarnation } from "../../src/contract/Incarnation.ts"
 import { Context, Duration, Effect, Exit, Layer, PubSub, Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { UserId } from "../../src/auth/Account.ts"
-import { ConversationId, Position } from "../../src/messaging/Conversation.ts"
-import { Messages } from "../../src/messaging/Messages.ts"
+import { UserId } from "../../src/contract/Account.ts"
+import { ConversationId, Position } from "../../src/contract/Conversation.ts"
+import { Messages } from "../../src/messages/Messages.ts"
 import { Circles } from "../../src/presence/Circles.ts"
 import { Presence } from "../../src/presence/Presence.ts"
-import type { Circle } from "../../src/presence/PresencePage.ts"
-import { DatabaseUnavailable, NotFound } from "../../src/Problem.ts"
-import { ChangeBus, type Change } from "../../src/streaming/ChangeBus.ts"
-import { LiveStreams } from "../../src/streaming/LiveStreams.ts"
+import type { Circle } from "../../src/contract/PresencePage.ts"
+import { DatabaseUnavailable, NotFound } from "../../src/contract/Problem.ts"
+import { ChangeBus, type Change } from "../../src/changes/ChangeBus.ts"
+import { LiveStreams } from "../../src/live/LiveStreams.ts"
 
 export const aPerson = () => UserId.make(randomUUID())
 export const conversation = ConversationId.make(randomUUID())

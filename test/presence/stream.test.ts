@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
-import { MessageId } from "../../src/messaging/Message.ts"
+import { MessageId } from "../../src/contract/Message.ts"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { encodings, poll, Refused, type Encoding, type Source } from "../streaming/subscriber.ts"
-import type { Told } from "../streaming/picture.ts"
+import { encodings, poll, Refused, type Encoding, type Source } from "../messages/subscriber.ts"
+import type { Told } from "../messages/picture.ts"
 import { Copy, told, type Page } from "./subscriber.ts"
 
 /** Who has left is offline after 0.3 of a second, not 15. */

@@ -1,5 +1,5 @@
 import { assert } from "@effect/vitest"
-import { teller, type Told } from "../streaming/picture.ts"
+import { teller, type Told } from "../messages/picture.ts"
 
 /** Who is here and who types, as a client reads it. */
 export interface Page {

@@ -2,8 +2,8 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { ConversationId } from "../../src/messaging/Conversation.ts"
-import { MessageId } from "../../src/messaging/Message.ts"
+import { ConversationId } from "../../src/contract/Conversation.ts"
+import { MessageId } from "../../src/contract/Message.ts"
 import { clientOf, signedIn, TestDatabase, TestServer } from "../../src/testing/index.ts"
 
 for (const [name, server] of [

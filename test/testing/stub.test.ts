@@ -2,8 +2,8 @@ import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Redacted } from "effect"
 import { Accounts, Sessions, Unauthorized } from "xfchat"
 import { clientOf, TestServer, unusedServices } from "xfchat/testing"
-import { UserId } from "../../src/auth/Account.ts"
-import { SessionId } from "../../src/auth/Session.ts"
+import { UserId } from "../../src/contract/Account.ts"
+import { SessionId } from "../../src/contract/Session.ts"
 
 const ada = UserId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a001")
 

@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"
 import * as Database from "../../src/database/Database.ts"
-import { UserId } from "../../src/auth/Account.ts"
+import { UserId } from "../../src/contract/Account.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { makeLedger } from "../../src/usage/Ledger.ts"
-import { periodOf } from "../../src/usage/Metric.ts"
-import { newId } from "../messaging/group.ts"
-import { connection } from "../operations/database.ts"
-import { proxy } from "../operations/tcp.ts"
+import { periodOf } from "../../src/contract/Metric.ts"
+import { newId } from "../conversations/group.ts"
+import { connection } from "../process/database.ts"
+import { proxy } from "../process/tcp.ts"
 
 const [november, december] = ["2026-11-30T23:59:59Z", "2026-12-01T00:00:00Z"].map((time) => periodOf(Date.parse(time)))
 const [ada, grace] = [UserId.make(newId()), UserId.make(newId())]

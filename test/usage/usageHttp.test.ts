@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { ConfigProvider, DateTime, Effect, Layer } from "effect"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { routeClasses } from "../../src/limits/RouteClass.ts"
+import { routeClasses } from "../../src/contract/RouteClass.ts"
 import { Client } from "../conformance/client.ts"
-import { newId } from "../messaging/group.ts"
+import { newId } from "../conversations/group.ts"
 
 const serverWith = (environment: Record<string, string>) =>
   TestServer.layerSocket.pipe(

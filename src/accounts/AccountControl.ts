@@ -1,0 +1,106 @@
+import { Context, Data, Effect, Layer, Schema, Stream, type Redacted } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
+import { Memberships } from "../conversations/Memberships.ts"
+import type { DatabaseUnavailable, ServerBusy } from "../contract/Problem.ts"
+import { UserId } from "../contract/Account.ts"
+import { Passwords } from "../auth/Passwords.ts"
+
+/** Nobody has this username, or the account was deleted. */
+export class NoSuchAccount extends Data.TaggedError("NoSuchAccount")<{ readonly username: string }> {
+  override get message() {
+    return `There is no account "${this.username}": give the username, not the e-mail address; \`xfchat user list\` shows all.`
+  }
+}
+
+/** An account, as an operator sees it. */
+export const AccountState = Schema.Struct({
+  id: UserId,
+  username: Schema.String,
+  email: Schema.NullOr(Schema.String),
+  createdAt: Schema.DateTimeUtcFromDate,
+  disabledAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+})
+
+const decodeState = Schema.decodeUnknownEffect(AccountState)
+
+/** What an operator does to the accounts of others. */
+export class AccountControl extends Context.Service<
+  AccountControl,
+  {
+    /**
+     * Ends all sessions of an account, and opens none any more: its login answers as to a wrong password. The groups that it
+     * owns pass to others who can sign in, where there are any; it stays in them.
+     */
+    readonly disable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
+    /** Takes that back. */
+    readonly enable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
+    /** Gives an account another password, and ends all its sessions. */
+    readonly resetPassword: (
+      username: string,
+      password: Redacted.Redacted
+    ) => Effect.Effect<void, NoSuchAccount | ServerBusy | DatabaseUnavailable>
+    /** All accounts but those that were deleted, by username. */
+    readonly list: Stream.Stream<typeof AccountState.Type, SqlError.SqlError | Schema.SchemaError>
+  }
+>()("xfchat/auth/AccountControl") {
+  static readonly layer = Layer.effect(
+    AccountControl,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const passwords = yield* Passwords
+      const memberships = yield* Memberships
+
+      /** The row of an account that was changed: there is one, or there is no such account. */
+      const one = <A>(username: string, [row]: ReadonlyArray<A>) =>
+        row === undefined ? Effect.fail(new NoSuchAccount({ username })) : Effect.succeed(row)
+
+      // By sessions_user_id_idx. A statement of its own: it sees the sessions that were opened while the change of the
+      // account waited for them; later ones wait for it (see Sessions.open).
+      const endSessions = (id: UserId) => sql`DELETE FROM sessions WHERE user_id = ${id}`
+
+      // By users_username_key, as the next two.
+      const disable = Effect.fn("AccountControl.disable")(function* (username: string) {
+        const disabled = yield* Effect.gen(function* () {
+          const rows = yield* sql<{ id: UserId }>`
+            UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
+            WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
+          const { id } = yield* one(username, rows)
+          yield* endSessions(id)
+          return id
+        }).pipe(inTransaction(sql))
+        yield* memberships.passOnGroups(disabled)
+      }, catchDatabaseErrors)
+
+      const enable = Effect.fn("AccountControl.enable")(function* (username: string) {
+        const rows = yield* sql`
+          UPDATE users SET disabled_at = NULL, updated_at = now()
+          WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
+        yield* one(username, rows)
+      }, catchDatabaseErrors)
+
+      const resetPassword = Effect.fn("AccountControl.resetPassword")(function* (
+        username: string,
+        password: Redacted.Redacted
+      ) {
+        const hash = yield* passwords.hash(password)
+        yield* Effect.gen(function* () {
+          const rows = yield* sql<{ id: UserId }>`
+            UPDATE users SET password_hash = ${hash}, updated_at = now()
+            WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
+          yield* endSessions((yield* one(username, rows)).id)
+        }).pipe(inTransaction(sql))
+      }, catchDatabaseErrors)
+
+      // By users_username_key.
+      const list = sql`
+        SELECT id, username, email, created_at AS "createdAt", disabled_at AS "disabledAt"
+        FROM users WHERE deleted_at IS NULL ORDER BY lower(username)`.stream.pipe(
+        Stream.mapEffect((row) => decodeState(row))
+      )
+
+      return AccountControl.of({ disable, enable, resetPassword, list })
+    })
+  )
+}

@@ -1,0 +1,63 @@
+import { Context, Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
+import { Pairs } from "../people/Pairs.ts"
+import { Memberships } from "../conversations/Memberships.ts"
+import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
+import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import type { Account, AccountChange, EmailTaken, Unauthorized, UserId, UsernameTaken } from "../contract/Account.ts"
+import { Accounts } from "../auth/Accounts.ts"
+
+/** Whether others see something else. */
+const isSeen = (before: Account, after: Account) =>
+  before.username !== after.username || before.displayName !== after.displayName || before.avatarUrl !== after.avatarUrl
+
+/** What people show of themselves, and what they decide. */
+export class Profiles extends Context.Service<
+  Profiles,
+  {
+    /**
+     * Changes an account as its owner wishes; a new e-mail address needs the current password. Those who have the person
+     * in their picture of others, or talk to them directly, are shown them anew.
+     */
+    readonly update: (
+      id: UserId,
+      change: AccountChange,
+      address?: string
+    ) => Effect.Effect<
+      Account,
+      UsernameTaken | EmailTaken | Forbidden | Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable
+    >
+  }
+>()("xfchat/auth/Profiles") {
+  static readonly layer = Layer.effect(
+    Profiles,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const bus = yield* ChangeBus
+      const accounts = yield* Accounts
+      const pairs = yield* Pairs
+      const memberships = yield* Memberships
+
+      const update = Effect.fn("Profiles.update")(function* (id: UserId, change: AccountChange, address?: string) {
+        const { currentPassword = Redacted.make(""), email } = change
+        const proof = email === undefined ? undefined : yield* accounts.confirm(id, currentPassword, address)
+        return yield* Effect.gen(function* () {
+          yield* pairs.lockAll([id])
+          const before = yield* accounts.get(id)
+          const after = yield* accounts.change(id, change, proof)
+          if (isSeen(before, after)) {
+            const others = yield* pairs.knowing(id)
+            yield* pairs.changed(others, others)
+            yield* memberships.showAnew(id)
+          }
+          yield* sql.afterCommit(bus.publish([Change.Person({ userId: id })]))
+          return after
+        }).pipe(inTransaction(sql))
+      }, catchDatabaseErrors)
+
+      return Profiles.of({ update })
+    })
+  )
+}

@@ -1,0 +1,336 @@
+import { Cause, Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
+import { UserId } from "../contract/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inTransaction } from "../database/Transaction.ts"
+import { Reaches } from "../people/Reach.ts"
+import { pageOf, type Place } from "../contract/Paging.ts"
+import {
+  Forbidden,
+  NotFound,
+  ValidationFailed,
+  type DatabaseUnavailable,
+  type QuotaExceeded
+} from "../contract/Problem.ts"
+import { Usage } from "../usage/Usage.ts"
+import {
+  Conversation,
+  ConversationId,
+  ConversationSummary,
+  History,
+  Position,
+  Role,
+  type ConversationList,
+  type GroupChange,
+  type NewGroup
+} from "../contract/Conversation.ts"
+import type { SystemContent } from "../contract/Message.ts"
+import { Removal } from "./Removal.ts"
+import { lastActivity, summaryColumns, unreadJoin } from "./SummaryRow.ts"
+import { SystemMessages } from "../messages/SystemMessages.ts"
+
+/** A direct conversation, and whether it was not there before. */
+export interface Opened {
+  readonly id: ConversationId
+  readonly created: boolean
+}
+
+export class Conversations extends Context.Service<
+  Conversations,
+  {
+    /**
+     * The one direct conversation of two people, made if there is none, also when both ask at once. One that is there is
+     * answered always; who opens it is let by the other.
+     */
+    readonly direct: (
+      caller: UserId,
+      other: UserId
+    ) => Effect.Effect<
+      { readonly conversation: Conversation; readonly created: boolean },
+      NotFound | Forbidden | ValidationFailed | QuotaExceeded | DatabaseUnavailable
+    >
+    /**
+     * Opens the direct conversation of two people, if there is none, whatever they let others do. To be called inside of a
+     * transaction.
+     */
+    readonly open: (
+      caller: UserId,
+      other: UserId
+    ) => Effect.Effect<Opened, NotFound | SqlError.SqlError | Schema.SchemaError>
+    /** Makes a group, owned by the caller, of people who let themselves be added. */
+    readonly create: (
+      caller: UserId,
+      group: NewGroup
+    ) => Effect.Effect<Conversation, Forbidden | ValidationFailed | QuotaExceeded | DatabaseUnavailable>
+    /** A conversation that the caller takes part in. */
+    readonly get: (caller: UserId, id: ConversationId) => Effect.Effect<Conversation, NotFound | DatabaseUnavailable>
+    /**
+     * Changes what a group is called, how it is described, or what who joins later sees. By its owner and admins. Each
+     * change is said in the log; what is so already is not said again.
+     */
+    readonly update: (
+      caller: UserId,
+      id: ConversationId,
+      change: GroupChange
+    ) => Effect.Effect<Conversation, NotFound | Forbidden | DatabaseUnavailable>
+    /** Deletes a group with all its messages. By its owner. */
+    readonly remove: (
+      caller: UserId,
+      id: ConversationId
+    ) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
+    /** The caller's conversations, the last active first. */
+    readonly list: (
+      caller: UserId,
+      limit: number,
+      after: Place | undefined
+    ) => Effect.Effect<ConversationList, DatabaseUnavailable>
+  }
+>()("xfchat/messaging/Conversations") {
+  static readonly layer = Layer.effect(
+    Conversations,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const systemMessages = yield* SystemMessages
+      const reaches = yield* Reaches
+      const usage = yield* Usage
+      const removal = yield* Removal
+      const summary = sql.literal(summaryColumns)
+      const activity = sql.literal(lastActivity)
+
+      const Pair = Schema.Struct({ caller: UserId, other: UserId })
+
+      // The unique index conversations_direct_pair_key settles races: who comes second waits for the first to commit, and
+      // inserts nothing. Nothing is made either when one of the two is not there, or is about to be deleted.
+      const insertDirect = SqlSchema.findAll({
+        Request: Pair,
+        Result: Schema.Struct({ id: ConversationId }),
+        execute: ({ caller, other }) => sql`
+          WITH people AS (
+            SELECT id FROM users WHERE id IN (${caller}, ${other}) AND deleted_at IS NULL FOR SHARE
+          ), made AS (
+            INSERT INTO conversations (is_direct_message, created_by, direct_low, direct_high)
+            SELECT true, ${caller}, least(${caller}::uuid, ${other}), greatest(${caller}::uuid, ${other})
+            WHERE (SELECT count(*) FROM people) = 2
+            ON CONFLICT (direct_low, direct_high) DO NOTHING
+            RETURNING id
+          ), joined AS (
+            INSERT INTO conversation_participants (conversation_id, user_id)
+            SELECT made.id, people.id FROM made, people
+          )
+          SELECT id FROM made`
+      })
+
+      const findDirect = SqlSchema.findAll({
+        Request: Pair,
+        Result: Schema.Struct({ id: ConversationId }),
+        execute: ({ caller, other }) => sql`
+          SELECT id FROM conversations
+          WHERE direct_low = least(${caller}::uuid, ${other}::uuid) AND direct_high = greatest(${caller}::uuid, ${other}::uuid)`
+      })
+
+      const nobody = new NotFound({ detail: "There is no such user." })
+
+      const make = Effect.fnUntraced(function* (pair: typeof Pair.Type) {
+        const [made] = yield* insertDirect(pair)
+        const [found] = made === undefined ? yield* findDirect(pair) : [made]
+        if (found === undefined) return yield* nobody
+        if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
+        return { id: found.id, created: made !== undefined }
+      })
+
+      const open = Effect.fn("Conversations.open")(function* (caller: UserId, other: UserId) {
+        const [existing] = yield* findDirect({ caller, other })
+        if (existing !== undefined) return { ...existing, created: false }
+        const opened = yield* make({ caller, other })
+        if (opened.created) yield* sql.afterCommit(usage.count(caller, { conversationsCreated: 1 }))
+        return opened
+      })
+
+      const direct = Effect.fn("Conversations.direct")(function* (caller: UserId, other: UserId) {
+        if (caller === other) {
+          return yield* new ValidationFailed({
+            errors: [{ path: ["params", "userId"], message: "must be somebody else's id" }]
+          })
+        }
+        const [existing] = yield* findDirect({ caller, other })
+        if (existing === undefined) {
+          const reach = (yield* reaches.of(caller, [other])).get(other)
+          if (reach === undefined) return yield* nobody
+          if (!reach.direct) {
+            return yield* new Forbidden({ detail: "This person lets not everybody open a conversation with them." })
+          }
+        }
+        const { created, id } =
+          existing === undefined
+            ? yield* make({ caller, other }).pipe(
+                Effect.tap(({ created }) => (created ? usage.spend(caller, "conversationsCreated") : Effect.void)),
+                inTransaction(sql)
+              )
+            : { ...existing, created: false }
+        return { conversation: yield* get(caller, id), created }
+      }, catchDatabaseErrors)
+
+      const insertGroup = SqlSchema.findOne({
+        Request: Schema.Struct({
+          caller: UserId,
+          name: Schema.NullOr(Schema.String),
+          description: Schema.NullOr(Schema.String),
+          history: History,
+          people: Schema.Array(UserId)
+        }),
+        Result: Schema.Struct({ id: ConversationId, joined: Schema.Int }),
+        execute: ({ caller, description, history, name, people }) => sql`
+          WITH made AS (
+            INSERT INTO conversations (is_direct_message, created_by, name, description, history)
+            VALUES (false, ${caller}, ${name}, ${description}, ${history}) RETURNING id
+          ), joined AS (
+            INSERT INTO conversation_participants (conversation_id, user_id, role)
+            SELECT made.id, u.id, CASE WHEN u.id = ${caller}::uuid THEN 'owner' ELSE 'member' END
+            FROM made, users u WHERE u.id = ANY(${people}::uuid[]) AND u.deleted_at IS NULL FOR SHARE OF u
+            RETURNING user_id
+          )
+          SELECT made.id, (SELECT count(*)::int FROM joined) AS joined FROM made`
+      })
+
+      const create = Effect.fn("Conversations.create")(function* (caller: UserId, group: NewGroup) {
+        const people = [...new Set([caller, ...group.participantIds])]
+        for (const [id, reach] of yield* reaches.of(caller, people)) {
+          if (id !== caller && !reach.group) {
+            return yield* new Forbidden({ detail: "Some of these people can be added by their friends only." })
+          }
+        }
+        const { head, id } = yield* Effect.gen(function* () {
+          const { id, joined } = yield* insertGroup({
+            caller,
+            people,
+            name: group.name ?? null,
+            description: group.description ?? null,
+            history: group.history ?? "whole"
+          })
+          if (joined < people.length) {
+            return yield* new ValidationFailed({
+              errors: [{ path: ["payload", "participantIds"], message: "must be the ids of users" }]
+            })
+          }
+          const head = yield* systemMessages.append(id, [{ event: "created", by: caller }])
+          yield* usage.spend(caller, "conversationsCreated")
+          return { id, head }
+        }).pipe(inTransaction(sql))
+        yield* systemMessages.announce(id, head)
+        const [conversation] = yield* find({ caller, id })
+        return conversation ?? (yield* new Cause.NoSuchElementError())
+      }, catchDatabaseErrors)
+
+      // By the primary keys.
+      const lockGroup = SqlSchema.findAll({
+        Request: Schema.Struct({ caller: UserId, id: ConversationId }),
+        Result: Schema.Struct({
+          isDirectMessage: Schema.Boolean,
+          name: Schema.NullOr(Schema.String),
+          description: Schema.NullOr(Schema.String),
+          history: History,
+          role: Role
+        }),
+        execute: ({ caller, id }) => sql`
+          SELECT c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, p.role FROM conversations c
+          JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
+          WHERE c.id = ${id} FOR NO KEY UPDATE`
+      })
+
+      /** A group and the caller's role in it, which stay locked for the rest of the transaction. */
+      const locked = Effect.fnUntraced(function* (caller: UserId, id: ConversationId) {
+        const [group] = yield* lockGroup({ caller, id })
+        if (group === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
+        if (group.isDirectMessage) {
+          return yield* new Forbidden({ detail: "A direct conversation has no name, and is not deleted." })
+        }
+        return group
+      })
+
+      const update = Effect.fn("Conversations.update")(function* (
+        caller: UserId,
+        id: ConversationId,
+        change: GroupChange
+      ) {
+        const head = yield* Effect.gen(function* () {
+          const group = yield* locked(caller, id)
+          if (group.role === "member") {
+            return yield* new Forbidden({ detail: "Only the owner and admins change a group." })
+          }
+          const { description, history, name } = { ...group, ...change }
+          const said: Array<SystemContent> = []
+          if (name !== group.name) said.push({ event: "renamed", by: caller, name })
+          if (description !== group.description) said.push({ event: "described", by: caller, description })
+          if (history !== group.history) said.push({ event: "historyChanged", by: caller, history })
+          if (said.length === 0) return undefined
+          yield* sql`
+            UPDATE conversations SET name = ${name}, description = ${description}, history = ${history} WHERE id = ${id}`
+          return yield* systemMessages.append(id, said)
+        }).pipe(inTransaction(sql))
+        if (head !== undefined) yield* systemMessages.announce(id, head)
+        return yield* get(caller, id)
+      }, catchDatabaseErrors)
+
+      const remove = Effect.fn("Conversations.remove")(function* (caller: UserId, id: ConversationId) {
+        yield* Effect.gen(function* () {
+          if ((yield* locked(caller, id)).role !== "owner") {
+            return yield* new Forbidden({ detail: "Only the owner deletes a group." })
+          }
+          yield* removal.remove([id])
+        }).pipe(inTransaction(sql))
+        yield* systemMessages.announce(id, Position.make(0))
+      }, catchDatabaseErrors)
+
+      // By conversation_participants_user_id_idx.
+      const findList = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          limit: Schema.Int,
+          before: Schema.NullOr(Schema.DateTimeUtcFromDate),
+          id: Schema.NullOr(Schema.String)
+        }),
+        Result: ConversationSummary,
+        execute: ({ before, caller, id, limit }) => sql`
+          SELECT ${summary}
+          FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id ${sql.literal(unreadJoin)}
+          WHERE p.user_id = ${caller} AND (${before}::timestamptz IS NULL
+            OR (${activity}, c.id) < (${before}::timestamptz, ${id}::uuid))
+          ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
+      })
+
+      const list = Effect.fn("Conversations.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
+        const found = yield* findList({
+          caller,
+          limit: limit + 1,
+          before: after?.before ?? null,
+          id: after?.id ?? null
+        })
+        const { items, next } = pageOf(found, limit, ({ id, lastActivityAt }) => ({ before: lastActivityAt, id }))
+        return { conversations: items, next }
+      }, catchDatabaseErrors)
+
+      // By the primary keys of conversations and conversation_participants.
+      const find = SqlSchema.findAll({
+        Request: Schema.Struct({ caller: UserId, id: ConversationId }),
+        Result: Conversation,
+        execute: ({ caller, id }) => sql`
+          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, c.head, c.created_at AS "createdAt",
+            (SELECT jsonb_agg(jsonb_build_object(
+                'id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url,
+                'role', p.role, 'joinedAt', p.joined_at) ORDER BY p.joined_at, p.user_id)
+              FROM conversation_participants p JOIN users u ON u.id = p.user_id
+              WHERE p.conversation_id = c.id) AS participants
+          FROM conversations c
+          WHERE c.id = ${id}
+            AND EXISTS (SELECT FROM conversation_participants WHERE conversation_id = c.id AND user_id = ${caller})`
+      })
+
+      const get = Effect.fn("Conversations.get")(function* (caller: UserId, id: ConversationId) {
+        const [conversation] = yield* find({ caller, id })
+        return conversation ?? (yield* new NotFound({ detail: "There is no such conversation." }))
+      }, catchDatabaseErrors)
+
+      return Conversations.of({ direct, open, create, get, update, remove, list })
+    })
+  )
+}

@@ -1,0 +1,62 @@
+import { Effect, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { Api } from "../contract/Api.ts"
+import { CurrentSession } from "../contract/Session.ts"
+import { defaultLimit, mostListed } from "../contract/Paging.ts"
+import { Conversation } from "../contract/Conversation.ts"
+import { Conversations } from "./Conversations.ts"
+import { Participants } from "./Participants.ts"
+import { Receipts } from "./Receipts.ts"
+
+const encodeConversation = Schema.encodeSync(Conversation.json)
+
+export const ConversationsHttp = HttpApiBuilder.group(
+  Api,
+  "conversations",
+  Effect.fn(function* (handlers) {
+    const conversations = yield* Conversations
+    const participants = yield* Participants
+    const receipts = yield* Receipts
+
+    return handlers.handleAll({
+      direct: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        const { conversation, created } = yield* conversations.direct(userId, params.userId)
+        return HttpServerResponse.jsonUnsafe(encodeConversation(conversation), { status: created ? 201 : 200 })
+      }),
+
+      create: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.create(userId, payload)),
+
+      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
+        const { userId } = yield* CurrentSession
+        const { conversations: found, next } = yield* conversations.list(userId, limit, cursor)
+        return { conversations: found, cursor: next }
+      }),
+
+      get: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.get(userId, params.id)),
+
+      update: ({ params, payload }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) => conversations.update(userId, params.id, payload)),
+
+      remove: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.remove(userId, params.id)),
+
+      participants: Effect.fnUntraced(function* ({ params, query: { cursor, limit = mostListed } }) {
+        const { userId } = yield* CurrentSession
+        const { items, next } = yield* participants.list(userId, params.id, limit, cursor)
+        return { participants: items, cursor: next }
+      }),
+
+      putParticipant: ({ params, payload }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) =>
+          participants.put(userId, params.id, params.userId, payload.role)
+        ),
+
+      removeParticipant: ({ params }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) => participants.remove(userId, params.id, params.userId)),
+
+      receipt: ({ params, payload }) =>
+        Effect.flatMap(CurrentSession, ({ userId }) => receipts.put(userId, params.id, payload))
+    })
+  })
+)

@@ -1,0 +1,40 @@
+import { Context, Effect, type Metric } from "effect"
+import { HttpRouter } from "effect/http"
+import * as Metrics from "../platform/Metrics.ts"
+
+type Route = HttpRouter.Route<unknown, unknown>
+
+/** What is not one of our routes, and is not named: there would be no end to it. */
+const elsewhere = { method: "*", path: "*" }
+
+/**
+ * Counts answers by route and status. Each series is made once and kept with its route, so that a request costs two
+ * look-ups and no new object.
+ */
+export const makeRequestMetrics = Effect.map(Effect.context<never>(), (registry) => {
+  const makeSeries = ({ method, path: route }: { readonly method: string; readonly path: string }) => ({
+    time: Metrics.requestTime({ method, route }),
+    byStatus: new Map<number, Metric.Counter<number>>(),
+    counterOf: (status: number) => Metrics.requests({ method, route, status: String(status) })
+  })
+  const unmatched = makeSeries(elsewhere)
+  const known = new WeakMap<Route, typeof unmatched>()
+
+  const seriesOf = (context: Context.Context<never>) => {
+    const matched = Context.getOrUndefined(context, HttpRouter.RouteContext)
+    if (matched === undefined) return unmatched
+    const route = matched.route
+    let series = known.get(route)
+    if (series === undefined) known.set(route, (series = makeSeries(route)))
+    return series
+  }
+
+  /** `context` is that in which the request ended, `started` when it came, by `performance.now()`. */
+  return (context: Context.Context<never>, status: number, started: number | undefined) => {
+    const { byStatus, counterOf, time } = seriesOf(context)
+    let counter = byStatus.get(status)
+    if (counter === undefined) byStatus.set(status, (counter = counterOf(status)))
+    counter.updateUnsafe(1, registry)
+    if (started !== undefined) time.updateUnsafe((performance.now() - started) / 1_000, registry)
+  }
+})

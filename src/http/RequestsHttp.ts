@@ -1,0 +1,155 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Cause, Context, Effect, Exit, References, type Types } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
+import { IncomingMessage } from "node:http"
+import * as Configuration from "../platform/Configuration.ts"
+import { CurrentPlace, InFlight, Place } from "./InFlight.ts"
+import { isLogged, logOf } from "../platform/Log.ts"
+import * as Metrics from "../platform/Metrics.ts"
+import { byTlsOnly, headersOfRoute } from "./AnswerHeaders.ts"
+import { makeCrossOrigin } from "./CrossOrigin.ts"
+import { makeRequestMetrics } from "./RequestMetrics.ts"
+import { HeadersTooLarge, ServerBusy, UriTooLong } from "../contract/Problem.ts"
+import { makeProblemOf } from "./ProblemsHttp.ts"
+import { isDeno } from "../platform/Runtime.ts"
+
+/** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
+const retryAfter = "1"
+
+/** The client went away before its answer: nginx's number for it. Nobody receives it. */
+const clientGone = 499
+
+/** Most characters of a path with its query; a search has at most 256, of up to 12 each. */
+const maxUriLength = 8_000
+
+/** Most bytes of all header fields. Node counts for itself, before it tells us of a request. */
+export const maxHeaderSize = 16_384
+
+/** Those of proxies and of clients who want to find their requests again. */
+const saneId = /^[\w.:/+=-]{8,128}$/
+
+const module = "xfchat/http"
+const log = logOf(module)
+
+/** Streams, and long polls, take as long as they take. */
+const isTimed = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) =>
+  response.body._tag !== "Stream" && !request.url.includes("wait=")
+
+/** Who asks whether a server is well is answered also when it is busy. */
+const isProbe = (url: string) => url === "/livez" || url === "/readyz" || url === "/metrics"
+
+const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
+  let size = 0
+  for (const name in headers) size += name.length + (headers[name]?.length ?? 0)
+  return size
+}
+
+/** Node's response to a request whose answer is a whole, and is not yet with the client. */
+const pendingAnswer = (
+  request: HttpServerRequest.HttpServerRequest,
+  exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown>
+) => {
+  if (Exit.isFailure(exit) || exit.value.body._tag === "Stream" || !(request.source instanceof IncomingMessage)) {
+    return undefined
+  }
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  return response.closed ? undefined : response
+}
+
+type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
+
+/**
+ * Around every route: how many requests there may be at once and how large their heads, a request id on the answer and on
+ * each log line, a problem for what no endpoint declares, the headers that every answer has and that its status asks for,
+ * who may read it from another origin, and the counting of it all.
+ */
+export const RequestsLive = HttpRouter.middleware(
+  Effect.gen(function* () {
+    const origins = yield* Configuration.corsOrigins
+    const crossOrigin = origins.length === 0 ? undefined : makeCrossOrigin(origins)
+    const problemOf = makeProblemOf()
+    const count = yield* makeRequestMetrics
+    const inFlight = new InFlight(yield* Configuration.serverMaxRequests)
+    yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight.count)
+    const isEachLogged = yield* isLogged(module, "Debug")
+    const logRequest = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
+      isEachLogged
+        ? log
+            .debug(`${method} ${url.split("?", 1)[0]}`)
+            .pipe(Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }))
+        : Effect.void
+
+    const refusalOf = (request: HttpServerRequest.HttpServerRequest, place: Place) => {
+      if (!place.take() && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
+      if (request.url.length > maxUriLength) {
+        return new UriTooLong({ detail: `A path with its query has at most ${maxUriLength} characters.` })
+      }
+      if (isDeno && sizeOf(request) > maxHeaderSize) {
+        return new HeadersTooLarge({ detail: `All header fields have at most ${maxHeaderSize} bytes.` })
+      }
+      return undefined
+    }
+
+    const answer = (app: App, request: HttpServerRequest.HttpServerRequest, place: Place): App => {
+      const refusal = refusalOf(request, place)
+      if (refusal !== undefined) return HttpServerRespondable.toResponse(refusal)
+      const preflight = crossOrigin?.preflight(request)
+      return preflight === undefined ? app : Effect.succeed(preflight)
+    }
+
+    /** `context` is that in which the request ended: the router has left in it which route it was. */
+    const complete = (
+      response: HttpServerResponse.HttpServerResponse,
+      request: HttpServerRequest.HttpServerRequest,
+      requestId: string,
+      context: Context.Context<never>
+    ) => {
+      const { headers, status } = response
+      const { path } = Context.getOrUndefined(context, HttpRouter.RouteContext)?.route ?? {}
+      const added: Record<string, string> = { "x-request-id": requestId }
+      const usual = headersOfRoute(path)
+      for (const name in usual) if (headers[name] === undefined) added[name] = usual[name] ?? ""
+      if (status === 401) added["www-authenticate"] = "Bearer"
+      if ((status === 429 || status === 503) && headers["retry-after"] === undefined) added["retry-after"] = retryAfter
+      if (request.protocol === "https") Object.assign(added, byTlsOnly)
+      if (crossOrigin !== undefined) Object.assign(added, crossOrigin.headers(request, headers["vary"]))
+      return HttpServerResponse.setHeaders(response, added)
+    }
+
+    return (app: App): App =>
+      Effect.withFiber((fiber) => {
+        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const given = request.headers["x-request-id"]
+        const requestId = given !== undefined && saneId.test(given) ? given : crypto.randomUUID()
+        const started = performance.now()
+        const place = new Place(inFlight)
+        return answer(app, request, place).pipe(
+          Effect.catchCause((cause): App =>
+            Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : problemOf(cause, request, requestId)
+          ),
+          Effect.onExit((exit) =>
+            Effect.suspend(() => {
+              const pending = pendingAnswer(request, exit)
+              if (pending === undefined) place.leave()
+              else pending.once("close", () => place.leave())
+              const status = Exit.isSuccess(exit) ? exit.value.status : clientGone
+              const time = Exit.isSuccess(exit) && isTimed(request, exit.value) ? started : undefined
+              count(fiber.context, status, time)
+              return logRequest(request, status, started)
+            })
+          ),
+          Effect.map((response) => complete(response, request, requestId, fiber.context)),
+          Effect.updateContext((context: Context.Context<never>) =>
+            context.pipe(
+              Context.add(CurrentPlace, place),
+              Context.add(References.CurrentLogAnnotations, {
+                ...Context.get(context, References.CurrentLogAnnotations),
+                requestId
+              })
+            )
+          )
+        )
+      })
+  }),
+  { global: true }
+)

@@ -1,0 +1,164 @@
+import {
+  Context,
+  DateTime,
+  Duration,
+  Effect,
+  Layer,
+  PubSub,
+  Random,
+  Schedule,
+  Schema,
+  Stream,
+  type Scope
+} from "effect"
+import { SqlClient } from "effect/sql"
+import type { UserId } from "../contract/Account.ts"
+import type { CurrentSession, SessionId } from "../contract/Session.ts"
+import * as Configuration from "../platform/Configuration.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { elapsedMillis } from "../platform/Elapsed.ts"
+import { logOf } from "../platform/Log.ts"
+import type { ConversationId } from "../contract/Conversation.ts"
+import * as Metrics from "../platform/Metrics.ts"
+import { RateLimited } from "../contract/Problem.ts"
+import { Usage } from "../usage/Usage.ts"
+import { Draining } from "./Draining.ts"
+import { LiveStream } from "./LiveStream.ts"
+
+const log = logOf("xfchat/streaming")
+
+/** How often the right to listen is asked for again: a stream whose session or participation ended ends this soon. */
+const reviewInterval = "500 millis"
+
+/** How exactly streams keep their times. */
+const tickInterval = "100 millis"
+
+/** Streams open at once. HTTP/1.1 browsers open six connections, so an honest session needs few. */
+const mostOfSession = 32
+const mostOfUser = 128
+
+const decodeEnded = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ place: Schema.Int })))
+
+/**
+ * The streams that are open in this process: how many each may have, and for how long. The database decides, again and
+ * again for all at once, so that a session that was revoked anywhere ends everywhere.
+ */
+export class LiveStreams extends Context.Service<
+  LiveStreams,
+  {
+    /** Opens a stream until its scope closes. It is over when the session, the participation or the server ends. */
+    readonly admit: (
+      session: CurrentSession["Service"],
+      conversationId: ConversationId | undefined
+    ) => Effect.Effect<LiveStream, RateLimited, Scope.Scope>
+    /** Whether somebody has a stream here. */
+    readonly isHere: (userId: UserId) => boolean
+    /** Everybody whose first stream opens from now on, or whose last one closes. */
+    readonly turnover: Stream.Stream<UserId>
+  }
+>()("xfchat/streaming/LiveStreams") {
+  static readonly layer = Layer.effect(
+    LiveStreams,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const draining = yield* Draining
+      const usage = yield* Usage
+      // Streams end then, so that a deployment drains and clients spread over its processes.
+      const maxAge = Duration.toMillis(yield* Configuration.streamMaxAge)
+      const streams = new Set<LiveStream>()
+      // How many each session, and each user, has.
+      const counts = new Map<SessionId | UserId, number>()
+      let isDraining = false
+      yield* Metrics.observe(Metrics.openStreams, () => streams.size)
+
+      const turnover = yield* PubSub.unbounded<UserId>()
+
+      const count = (id: SessionId | UserId, more: number): number => {
+        const sum = (counts.get(id) ?? 0) + more
+        if (sum === 0) counts.delete(id)
+        else counts.set(id, sum)
+        return sum
+      }
+
+      // By the primary keys of sessions and conversation_participants. Told are those that end: most often none. With an
+      // OFFSET, PostgreSQL looks each one up, however many there are: it would read the tables whole to have them in a hash.
+      const findEnded = (reviewed: ReadonlyArray<LiveStream>, now: DateTime.Utc) =>
+        Effect.flatMap(
+          sql`
+            SELECT i.place::int FROM unnest(
+              ${reviewed.map(({ session }) => session.id)}::uuid[],
+              ${reviewed.map(({ conversationId }) => conversationId ?? "")}::text[],
+              ${reviewed.map(({ session }) => session.userId)}::uuid[]
+            ) WITH ORDINALITY AS i (session_id, conversation_id, user_id, place)
+            WHERE NOT EXISTS (
+              SELECT FROM sessions WHERE id = i.session_id AND expires_at > ${DateTime.toDateUtc(now)} OFFSET 0)
+            OR i.conversation_id <> '' AND NOT EXISTS (
+              SELECT FROM conversation_participants
+              WHERE conversation_id = i.conversation_id::uuid AND user_id = i.user_id OFFSET 0)`,
+          decodeEnded
+        )
+
+      const review = Effect.gen(function* () {
+        if (streams.size === 0) return
+        const reviewed = [...streams]
+        for (const { place } of yield* findEnded(reviewed, yield* DateTime.now)) reviewed[place - 1]?.end()
+      }).pipe(
+        catchDatabaseErrors,
+        // While the database is away nothing new can reach a stream either.
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The review of streams is delayed")),
+        Effect.catchDefect((defect) => log.error("The streams cannot be reviewed", defect))
+      )
+      yield* review.pipe(Effect.repeat(Schedule.spaced(reviewInterval)), Effect.forkScoped)
+
+      const tick = Effect.map(elapsedMillis, (now) => streams.forEach((stream) => stream.passTime(now)))
+      yield* tick.pipe(Effect.repeat(Schedule.spaced(tickInterval)), Effect.forkScoped)
+
+      yield* draining.begun.pipe(
+        Effect.andThen(
+          Effect.sync(() => {
+            isDraining = true
+            streams.forEach((stream) => stream.end())
+          })
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
+
+      const admit = Effect.fnUntraced(function* (
+        session: CurrentSession["Service"],
+        conversationId: ConversationId | undefined
+      ) {
+        if ((counts.get(session.id) ?? 0) >= mostOfSession || (counts.get(session.userId) ?? 0) >= mostOfUser) {
+          return yield* new RateLimited({
+            detail: `A session has at most ${mostOfSession} streams, a user ${mostOfUser}.`
+          })
+        }
+        yield* usage.stream(session.userId)
+        const now = yield* elapsedMillis
+        // Streams that were opened together, by clients that reconnected together, do not end together.
+        const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))
+        return yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const stream = new LiveStream(session, conversationId, { now, endsAt })
+            if (isDraining) stream.end()
+            streams.add(stream)
+            count(session.id, 1)
+            if (count(session.userId, 1) === 1) PubSub.publishUnsafe(turnover, session.userId)
+            return stream
+          }),
+          (stream) =>
+            Effect.sync(() => {
+              streams.delete(stream)
+              count(session.id, -1)
+              if (count(session.userId, -1) === 0) PubSub.publishUnsafe(turnover, session.userId)
+            })
+        )
+      })
+
+      return LiveStreams.of({
+        admit,
+        isHere: (userId) => counts.has(userId),
+        turnover: Stream.fromPubSub(turnover)
+      })
+    })
+  )
+}

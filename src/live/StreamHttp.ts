@@ -1,0 +1,130 @@
+import { Duration, Effect, Pull, Stream } from "effect"
+import { HttpEffect, HttpServerResponse, type HttpServerRequest } from "effect/http"
+import { IncomingMessage } from "node:http"
+import { multiresponse } from "../braid/Multiresponse.ts"
+import { parseRequest, type BraidRequest } from "../braid/Request.ts"
+import type { Version } from "../braid/Version.ts"
+import { CurrentPlace } from "../http/InFlight.ts"
+import { pageBytes } from "../contract/Paging.ts"
+import { MalformedRequest } from "../contract/Problem.ts"
+import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
+import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
+import { deliver } from "./DeliveryHttp.ts"
+
+/** A subscription to a resource, ready to be answered with. */
+export interface Answer<A extends object> {
+  /** The version of the resource when it was opened: who has reached it is caught up. */
+  readonly currentVersion: string
+  readonly feed: Feed<A>
+  /** What a Braid-HTTP subscriber who asks for everything is given to begin with. */
+  readonly root: Uint8Array
+  /** The version that the receiver of an update has reached with it. */
+  readonly versionOf: (update: A) => string
+  readonly encode: (update: A, encoding: Encoding) => Uint8Array
+}
+
+/** Unasked, a stream says this often that it lives: common proxies give up a silent one after a minute. */
+const defaultHeartbeat = Duration.seconds(20)
+
+/** Reads the Braid headers of a request. */
+export const readBraid = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<BraidRequest, MalformedRequest> => {
+  const braid = parseRequest(request.headers)
+  return braid._tag === "Parsed"
+    ? Effect.succeed(braid.value)
+    : Effect.fail(new MalformedRequest({ detail: braid.reason }))
+}
+
+/** How a request asks to be kept informed. */
+export interface Ask {
+  readonly encoding: Encoding | "poll"
+  /** What the subscriber has: `Parents`, `Last-Event-ID` or `?after=`. `undefined` when it has nothing. */
+  readonly from: Version | undefined
+  readonly heartbeat: Duration.Duration
+  readonly braid: BraidRequest
+}
+
+/**
+ * Whether and how a request asks for a stream: `Subscribe` for Braid-HTTP, `Accept` for one of the two others, `?wait=` for
+ * a long poll. `undefined` when it wants what is there now.
+ */
+export const readAsk = (
+  { headers }: HttpServerRequest.HttpServerRequest,
+  braid: BraidRequest,
+  query: { readonly wait?: Duration.Duration | undefined; readonly after?: string | undefined }
+): Ask | undefined => {
+  const accepted = new Set((headers["accept"] ?? "").split(",").map((type) => type.split(";")[0]?.trim()))
+  const encoding = braid.subscribe
+    ? braidEncoding
+    : query.wait !== undefined
+      ? "poll"
+      : [eventEncoding, lineEncoding].find(({ mediaType }) => accepted.has(mediaType))
+  if (encoding === undefined) return undefined
+  const after = headers["last-event-id"] ?? query.after
+  return {
+    encoding,
+    from: braid.parents ?? (after === undefined ? undefined : [after]),
+    heartbeat: query.wait ?? (braid.heartbeats === undefined ? defaultHeartbeat : Duration.seconds(braid.heartbeats)),
+    braid
+  }
+}
+
+/** Never stored, never compressed, never held back on its way. */
+const streamHeaders = {
+  "cache-control": "no-cache, no-store, no-transform",
+  "x-accel-buffering": "no",
+  vary: "Accept, Subscribe, Authorization"
+}
+
+const decoder = new TextDecoder()
+
+/** The answer to a long poll: the updates as NDJSON has them, within `pageBytes` or one alone, and the version to come back with. */
+const answerPoll = <A extends object>(
+  told: ReadonlyArray<A | Heartbeat>,
+  { encode, versionOf }: Answer<A>,
+  from: string | undefined
+) => {
+  const lines: Array<string> = []
+  let bytes = 0
+  let version = from ?? "0"
+  for (const update of told) {
+    if (update === heartbeat) continue
+    const line = encode(update, lineEncoding)
+    bytes += line.length
+    // The next poll has the rest.
+    if (bytes > pageBytes && lines.length > 0) break
+    lines.push(decoder.decode(line))
+    version = versionOf(update)
+  }
+  return HttpServerResponse.text(`{"updates":[${lines.join()}],"version":${JSON.stringify(version)}}`, {
+    headers: streamHeaders,
+    contentType: "application/json"
+  })
+}
+
+/** Answers with a feed, as it was asked for. All encodings are the same updates, and all resume by the same versions. */
+export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: Ask, answer: Answer<A>) {
+  const { braid, encoding, from } = ask
+  const { currentVersion, feed, root } = answer
+  if (encoding === "poll") {
+    const place = yield* CurrentPlace
+    place.leave()
+    return answerPoll(yield* Pull.catchDone(feed.next(), () => Effect.succeed([])), answer, from?.at(-1))
+  }
+  const isBraid = encoding === braidEncoding
+  const start = isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]
+  const encode = (update: A | Heartbeat) =>
+    update === heartbeat ? encoding.heartbeat : answer.encode(update, encoding)
+  const head = isBraid
+    ? multiresponse({ currentVersion: [currentVersion], heartbeats: braid.heartbeats })
+    : { status: 200, headers: streamHeaders }
+  // On Node by a way of its own: the same bytes, for less.
+  yield* HttpEffect.appendPreResponseHandler((request, response) =>
+    request.source instanceof IncomingMessage && request.method === "GET" && response.body._tag === "Stream"
+      ? Effect.as(deliver(request, response, { start, feed, encode }), response)
+      : Effect.succeed(response)
+  )
+  const bytes = Stream.suspend(() => Stream.concat(Stream.fromArray(start), Stream.map(feed.updates, encode)))
+  return HttpServerResponse.stream(bytes, { ...head, contentType: encoding.contentType })
+})

@@ -1,0 +1,136 @@
+import { Context, Effect, Layer, RcMap, Schedule, Stream } from "effect"
+import type { Scope } from "effect"
+import { Incarnations } from "../database/Incarnations.ts"
+import { logOf } from "../platform/Log.ts"
+import type { ConversationId, Position } from "../contract/Conversation.ts"
+import type { LogVersion } from "../contract/LogVersion.ts"
+import { Messages, type Head } from "./Messages.ts"
+import * as Metrics from "../platform/Metrics.ts"
+import { ChangeBus } from "../changes/ChangeBus.ts"
+import { RingBudget, RingBytes } from "./Ring.ts"
+import { makeTopic, type Topic } from "./Topic.ts"
+
+const log = logOf("xfchat/streaming")
+
+/** How long a lost hint can delay a change, at most. */
+const sweepInterval = "5 seconds"
+
+/** How long a conversation is followed on after its last listener has left: a listener that reconnects finds its frames. */
+const idleTime = "10 seconds"
+
+/**
+ * Follows the logs that somebody in this process listens to. Each change is read from the database once and encoded
+ * once; a listener is a position in the log, not a queue, so a slow one costs nothing and loses nothing.
+ */
+export class Hub extends Context.Service<
+  Hub,
+  {
+    /**
+     * Follows a conversation for as long as the scope is open. No change that commits from now on is missed: read the
+     * head afterwards, and take the topic there. One that is over has to be followed again.
+     */
+    readonly follow: (id: ConversationId) => Effect.Effect<Topic, never, Scope.Scope>
+    /**
+     * Compares how far a log goes with how far it went before that was read. A topic whose log is shorter ends: it has lost
+     * commits, and begins another incarnation of the database.
+     */
+    readonly compare: (topic: Topic, before: LogVersion | undefined, now: Omit<Head, "id">) => Effect.Effect<void>
+  }
+>()("xfchat/streaming/Hub") {
+  static readonly layer = Layer.effect(
+    Hub,
+    Effect.gen(function* () {
+      const messages = yield* Messages
+      const bus = yield* ChangeBus
+      const incarnations = yield* Incarnations
+      const followed = new Map<ConversationId, Topic>()
+      const budget = new RingBudget(yield* RingBytes)
+      yield* Metrics.observe(Metrics.ringBytes, () => budget.bytes)
+      yield* Metrics.observe(Metrics.followedConversations, () => followed.size)
+      const counts = {
+        delivery: yield* Metrics.recorder(Metrics.deliveryDelay),
+        miss: yield* Metrics.recorder(Metrics.ringMisses)
+      }
+
+      const topics = yield* RcMap.make({
+        lookup: (id: ConversationId) =>
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              const topic = makeTopic(id, messages, budget, counts)
+              followed.set(id, topic)
+              return topic
+            }),
+            // Another topic may have taken its place by now.
+            (topic) =>
+              Effect.sync(() => {
+                topic.end()
+                if (followed.get(id) === topic) followed.delete(id)
+              })
+          ),
+        idleTimeToLive: idleTime
+      })
+
+      // A read that fails loses nothing: the next hint or sweep reads on from the same place. Nor does a log that cannot be
+      // read hold up the others.
+      const readTo = (id: ConversationId, head: Position) =>
+        Effect.suspend(() => followed.get(id)?.readTo(head) ?? Effect.void).pipe(
+          Effect.catchTag("DatabaseUnavailable", () => log.warning("Changes are delayed")),
+          Effect.catchDefect((defect) => log.error("A conversation cannot be read", id, defect))
+        )
+
+      yield* bus.changes.pipe(
+        Stream.runForEach((change) => {
+          if (change._tag === "Log" && followed.has(change.conversationId)) {
+            return Effect.forkChild(readTo(change.conversationId, change.head))
+          }
+          if (change._tag === "Visibility") followed.get(change.conversationId)?.enter(change.epoch)
+          return Effect.void
+        }),
+        Effect.forkScoped({ startImmediately: true })
+      )
+
+      const compare = Effect.fnUntraced(
+        function* (topic: Topic, before: LogVersion | undefined, { epoch, head, incarnation }: Omit<Head, "id">) {
+          if (before?.incarnation === incarnation && head < before.position) {
+            topic.end()
+            yield* incarnations.replace(incarnation)
+          }
+          topic.meet(incarnation)
+          topic.enter(epoch)
+        },
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The look for lost commits is delayed"))
+      )
+
+      const sweep = Effect.gen(function* () {
+        yield* incarnations.check
+        const before = new Map([...followed].map(([id, topic]) => [id, { topic, version: topic.version() }]))
+        yield* Effect.forEach(
+          yield* messages.heads([...before.keys()]),
+          (now) => {
+            const known = before.get(now.id)
+            return known === undefined
+              ? Effect.void
+              : Effect.andThen(compare(known.topic, known.version, now), readTo(now.id, now.head))
+          },
+          { concurrency: 8, discard: true }
+        )
+      }).pipe(Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed")))
+      yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
+      yield* bus.missed.pipe(
+        Stream.runForEach(() => sweep),
+        Effect.forkScoped({ startImmediately: true })
+      )
+
+      const follow = Effect.fnUntraced(function* (id: ConversationId) {
+        // One that is over stays for those who follow it, until they have seen that. Only the first to find it so lets it go.
+        if (followed.get(id)?.isOver() === true) {
+          followed.delete(id)
+          yield* RcMap.invalidate(topics, id)
+        }
+        return yield* RcMap.get(topics, id)
+      })
+
+      return Hub.of({ follow, compare })
+    })
+  )
+}

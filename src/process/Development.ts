@@ -1,0 +1,81 @@
+import { ConfigProvider, Console, Effect, Layer, Option, Redacted } from "effect"
+import { HttpServer } from "effect/http"
+import { NetAddress } from "effect/net"
+import { randomUUID } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import { Accounts } from "../auth/Accounts.ts"
+import { Sessions } from "../auth/Sessions.ts"
+import * as Configuration from "../platform/Configuration.ts"
+import * as EmbeddedPostgres from "../postgres-embedded/EmbeddedPostgres.ts"
+import { Conversations } from "../conversations/Conversations.ts"
+import { ServerProcess } from "./ServerProcess.ts"
+
+const dataFolder = fileURLToPath(new URL("../../.data/postgres", import.meta.url))
+
+/** Two people to try XFChat with. Nobody knows their passwords: each start opens new sessions for them. */
+const demoPerson = Effect.fnUntraced(function* (username: string) {
+  const accounts = yield* Accounts
+  const sessions = yield* Sessions
+  const known = yield* accounts.findByUsername(username)
+  const account = Option.isSome(known)
+    ? known.value
+    : yield* accounts.create({ username, email: `${username}@example.com`, password: Redacted.make(randomUUID()) })
+  const { token } = yield* sessions.open(account.id, { name: "npm run dev", address: undefined })
+  return { id: account.id, token: Redacted.value(token) }
+})
+
+/** Two commands that work as they stand: subscribe as one demo person, send as the other. */
+const conversationCommands = Effect.fnUntraced(function* (api: string) {
+  const conversations = yield* Conversations
+  const ada = yield* demoPerson("demo_ada")
+  const grace = yield* demoPerson("demo_grace")
+  const { conversation } = yield* conversations.direct(ada.id, grace.id)
+  const messages = `${api}/conversations/${conversation.id}/messages`
+  return `
+# subscribe, as Ada: leave this running
+curl -N ${messages} -H 'authorization: Bearer ${ada.token}' -H 'subscribe: true'
+
+# send, as Grace, from a third terminal
+curl -X PUT ${messages}/${randomUUID()} -H 'authorization: Bearer ${grace.token}' -H 'content-type: application/json' -d '{"content":"Hello, Ada"}'
+`
+})
+
+/** Prints where the server is, and commands to try it with: those of demo people only where such people are wanted. */
+const layerTour = (withDemoPeople: boolean) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      const port = NetAddress.isUnixPathAddress(address) ? 3000 : address.port
+      const api = `http://localhost:${port}/api`
+      const name = `you_${randomUUID().slice(0, 8)}`
+      const signup = JSON.stringify({ username: name, email: `${name}@example.com`, password: "correct horse" })
+      yield* Console.log(`
+XFChat is at http://localhost:${port} and its documentation at http://localhost:${port}/docs. Try it from another terminal:
+
+# sign up
+curl ${api}/auth/signup -H 'content-type: application/json' -d '${signup}'
+${withDemoPeople ? yield* conversationCommands(api) : ""}`)
+    })
+  )
+
+/**
+ * The server for development, for this machine alone unless SERVER_HOST says otherwise: on the database of `DATABASE_URL`,
+ * or on an embedded PostgreSQL that keeps its data. The embedded one has demo people; another has them only if asked.
+ */
+export const development = Effect.fn("development")(function* ({ demo }: { readonly demo: boolean }) {
+  const given = yield* Configuration.databaseUrl
+  const url = Option.isSome(given)
+    ? given.value
+    : (yield* EmbeddedPostgres.start({ folder: dataFolder, port: 5432 })).url
+  const environment = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ DATABASE_URL: Redacted.value(url) }), {
+    asPrimary: true
+  })
+  return yield* layerTour(demo || Option.isNone(given)).pipe(
+    Layer.provideMerge(ServerProcess),
+    Layer.provide(environment),
+    Layer.provide(
+      ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ LOG_FORMAT: "pretty", SERVER_HOST: "127.0.0.1" }))
+    ),
+    Layer.launch
+  )
+}, Effect.scoped)

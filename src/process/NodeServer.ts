@@ -1,0 +1,108 @@
+import { Duration, Effect } from "effect"
+import { HttpServerRespondable } from "effect/http"
+import { createServer, type Server, type ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import { HeadersTooLarge, MalformedRequest, RequestTimeout } from "../contract/Problem.ts"
+import { maxHeaderSize } from "../http/RequestsHttp.ts"
+import { isDeno } from "../platform/Runtime.ts"
+
+/** How often Node looks for requests that are late. */
+const checkInterval = 2_000
+
+/** An answer to what Node does not take for a request, as it stands on the wire. */
+const refusal = (error: Parameters<typeof HttpServerRespondable.toResponse>[0], reason: string): string => {
+  const { body, headers, status } = Effect.runSync(HttpServerRespondable.toResponse(error))
+  const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+  return [
+    `HTTP/1.1 ${status} ${reason}`,
+    `content-type: ${headers["content-type"]}`,
+    `content-length: ${Buffer.byteLength(text)}`,
+    `x-request-id: ${crypto.randomUUID()}`,
+    "connection: close",
+    "",
+    text
+  ].join("\r\n")
+}
+
+const refusalOf = (error: Error): string | undefined => {
+  switch ("code" in error ? error.code : undefined) {
+    case "ECONNRESET":
+      return undefined
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return refusal(new RequestTimeout({ detail: "The request took too long to arrive." }), "Request Timeout")
+    case "HPE_HEADER_OVERFLOW":
+      return refusal(
+        new HeadersTooLarge({ detail: `All header fields and the path have at most ${maxHeaderSize} bytes.` }),
+        "Request Header Fields Too Large"
+      )
+    default:
+      return refusal(new MalformedRequest({ detail: "This is no HTTP/1.1 request." }), "Bad Request")
+  }
+}
+
+/** Has each response hear that its connection is gone: Deno tells only the one whose turn it is, not those behind it. */
+const closePipelined = (server: Server) => {
+  const open = new WeakMap<Duplex, Set<ServerResponse>>()
+  server.on("request", ({ socket }, response) => {
+    let responses = open.get(socket)
+    if (responses === undefined) {
+      const all = new Set<ServerResponse>()
+      open.set(socket, (responses = all))
+      socket.once("close", () => all.forEach((other) => other.emit("close")))
+    }
+    const ofSocket = responses.add(response)
+    response.once("close", () => ofSocket.delete(response))
+  })
+}
+
+/**
+ * The server of Node and of Deno's `node:http`, which takes only so much of a client's time and of its headers. A client may
+ * close its sending side after its request (TCP half-close): it is answered all the same.
+ *
+ * `answerTimeout` ends a connection whose client takes nothing of an answer for so long. An answer that is not yet there, or a
+ * stream that is silent, is none of these.
+ *
+ * A server that is told to stop lets go of the connections that are idle, but keeps one whose last answer ends after that until
+ * its client lets go: seconds during which the process could not end.
+ */
+export const createNodeServer = (options: {
+  readonly headersTimeout: Duration.Duration
+  readonly requestTimeout: Duration.Duration
+  readonly keepAliveTimeout: Duration.Duration
+  readonly answerTimeout: Duration.Duration
+}): Server => {
+  const answering = new WeakMap<Duplex, ServerResponse>()
+  const server = createServer({
+    maxHeaderSize,
+    headersTimeout: Duration.toMillis(options.headersTimeout),
+    requestTimeout: Duration.toMillis(options.requestTimeout),
+    keepAliveTimeout: Duration.toMillis(options.keepAliveTimeout),
+    connectionsCheckingInterval: checkInterval,
+    // The system finds peers that vanished while nothing was to be written.
+    keepAlive: true,
+    keepAliveInitialDelay: Duration.toMillis(options.answerTimeout)
+  })
+  // A property of Node's server since 0.x that its types leave out.
+  Object.assign(server, { httpAllowHalfOpen: true })
+  server.on("request", ({ socket }, response) => {
+    answering.set(socket, response)
+    response.once("close", () => {
+      if (!server.listening) socket.destroySoon()
+    })
+  })
+  if (isDeno) closePipelined(server)
+  // Of a connection on which nothing moved for so long. A write that the system takes a part of is a move.
+  server.setTimeout(Duration.toMillis(options.answerTimeout), (socket) => {
+    const response = answering.get(socket)
+    const isIdle = response === undefined || response.writableFinished
+    if (isIdle || socket.writableLength > 0) socket.destroy()
+  })
+  return server.on("clientError", (error, socket) => {
+    const refused = refusalOf(error)
+    const response = answering.get(socket)
+    // In the midst of another answer it would be taken for a part of that.
+    const isAnswering = response !== undefined && response.headersSent && !response.writableFinished
+    if (refused !== undefined && socket.writable && !isAnswering) socket.end(refused)
+    else socket.destroy()
+  })
+}

@@ -1,0 +1,87 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Cause, Console, Data, Duration, Effect, Exit, Layer, Runtime } from "effect"
+import { HttpServer } from "effect/http"
+import * as Configuration from "../platform/Configuration.ts"
+import * as Database from "../database/Database.ts"
+import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
+import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
+import { failureLine } from "./FailureLine.ts"
+import { createNodeServer } from "./NodeServer.ts"
+import { ObservabilityLive } from "./Observability.ts"
+
+/** The address to listen on is taken, or not ours. */
+export class CannotListen extends Data.TaggedError("CannotListen")<{
+  readonly host: string
+  readonly port: number
+  readonly reason: string
+}> {
+  override get message() {
+    return `Cannot listen on ${this.host}:${this.port} (${this.reason}): stop what listens there, or set SERVER_PORT to another port.`
+  }
+}
+
+const explain = (cause: unknown): string => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "refused"
+  return code === "EADDRINUSE" ? "the port is taken" : code
+}
+
+const HttpServerLive = Layer.unwrap(
+  Effect.gen(function* () {
+    const host = yield* Configuration.serverHost
+    const port = yield* Configuration.serverPort
+    const requestTimeout = yield* Configuration.serverRequestTimeout
+    const times = {
+      requestTimeout,
+      headersTimeout: Duration.min(yield* Configuration.serverHeadersTimeout, requestTimeout),
+      keepAliveTimeout: yield* Configuration.serverKeepAliveTimeout,
+      answerTimeout: yield* Configuration.serverAnswerTimeout
+    }
+    const listen = { host, port, gracefulShutdownTimeout: stopTimeout }
+    // On Deno, too: `Deno.serve` answers more requests, but cannot end those whose heads never come.
+    const server = NodeHttpServer.layerServer(() => createNodeServer(times), listen)
+    return Layer.catchTag(server, "ServeError", ({ cause }) =>
+      Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
+    )
+  })
+)
+
+const check = Effect.andThen(Configuration.check, Effect.flatMap(Configuration.serverHost, refuseOn))
+
+/**
+ * The server as a process, on Node or on Deno: the required database first, then the services, then the port. SIGINT and
+ * SIGTERM take it down in the opposite order.
+ */
+export const ServerProcess = ServerLive.pipe(
+  Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
+  Layer.provide(DevAuthBypass),
+  Layer.provideMerge(ServicesLive),
+  Layer.provide(Database.layer),
+  Layer.provide(ObservabilityLive),
+  Layer.provide(Layer.effectDiscard(check))
+)
+
+/**
+ * Runs a program as this process: a failure is one plain line on standard error, and exit code 1, unless it has been
+ * reported, and has a code of its own.
+ */
+export const runMain = <A, E>(program: Effect.Effect<A, E>) =>
+  program.pipe(
+    Effect.tapCause((cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.void
+      const error = Cause.squash(cause)
+      return Runtime.getErrorReported(error) ? Console.error(failureLine(error)) : Effect.void
+    }),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      // To be stopped by a signal is how a server ends well.
+      teardown: (exit, onExit) =>
+        onExit(
+          Exit.isSuccess(exit)
+            ? 0
+            : Cause.hasInterruptsOnly(exit.cause)
+              ? Number(process.exitCode ?? 0)
+              : Runtime.getErrorExitCode(Cause.squash(exit.cause))
+        )
+    })
+  )

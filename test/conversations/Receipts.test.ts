@@ -1,0 +1,276 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { Position, type ConversationId } from "../../src/contract/Conversation.ts"
+import { Conversations } from "../../src/conversations/Conversations.ts"
+import { MessageChanges } from "../../src/messages/MessageChanges.ts"
+import { Messages } from "../../src/messages/Messages.ts"
+import { Outbox } from "../../src/messages/Outbox.ts"
+import { Participants } from "../../src/conversations/Participants.ts"
+import { Receipts } from "../../src/conversations/Receipts.ts"
+import { TestServices, type TestUser } from "../../src/testing/index.ts"
+import { groupOf, headOf, newId, people, post, refusal, text } from "./group.ts"
+
+const at = (seq: number) => Position.make(seq)
+
+/** A group of three, whose log is at 1. */
+const world = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const conversations = yield* Conversations
+  const [ada, grace, eve] = yield* people("ada", "grace", "eve")
+  const id = yield* groupOf([ada, grace, eve])
+  const cursors = Effect.fnUntraced(function* (person: TestUser) {
+    const [row] = yield* sql<{ delivered: number; read: number }>`
+      SELECT last_delivered_seq::int AS delivered, last_read_seq::int AS read FROM conversation_participants
+      WHERE conversation_id = ${id} AND user_id = ${person.id}`
+    return [row?.delivered, row?.read]
+  })
+  const unread = Effect.fnUntraced(function* (person: TestUser, conversation: ConversationId = id) {
+    const { conversations: list } = yield* conversations.list(person.id, 200, undefined)
+    return list.find((summary) => summary.id === conversation)?.unreadCount
+  })
+  return { ada, grace, eve, id, cursors, unread, receipts: yield* Receipts, messages: yield* Messages }
+})
+
+layer(TestServices)("Receipts", (it) => {
+  it.effect("only grow, in whatever order they come", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, grace, id, receipts } = yield* world
+      for (let n = 0; n < 9; n++) yield* post(ada, id, `message ${n}`)
+      yield* receipts.put(grace.id, id, { deliveredSeq: at(6), readSeq: at(4) })
+      assert.deepStrictEqual(yield* cursors(grace), [6, 4])
+      yield* receipts.put(grace.id, id, { deliveredSeq: at(5), readSeq: at(2) })
+      yield* receipts.put(grace.id, id, {})
+      assert.deepStrictEqual(yield* cursors(grace), [6, 4])
+      yield* Effect.forEach(
+        [7, 10, 8, 3, 9],
+        (seq) => receipts.put(grace.id, id, { readSeq: at(seq), deliveredSeq: at(1) }),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(yield* cursors(grace), [10, 10])
+    })
+  )
+
+  it.effect("what is read was delivered; what is delivered may not be read", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, grace, id, receipts } = yield* world
+      for (let n = 0; n < 4; n++) yield* post(ada, id, `message ${n}`)
+      yield* receipts.put(grace.id, id, { deliveredSeq: at(2) })
+      assert.deepStrictEqual(yield* cursors(grace), [2, 0])
+      yield* receipts.put(grace.id, id, { readSeq: at(3) })
+      assert.deepStrictEqual(yield* cursors(grace), [3, 3])
+    })
+  )
+
+  it.effect("do not go past the head: what comes later is neither delivered nor read", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, grace, id, receipts, unread } = yield* world
+      yield* post(ada, id, "one")
+      yield* receipts.put(grace.id, id, { deliveredSeq: at(1_000_000), readSeq: at(999_999) })
+      assert.deepStrictEqual(yield* cursors(grace), [2, 2])
+      yield* post(ada, id, "two")
+      assert.strictEqual(yield* unread(grace), 1)
+    })
+  )
+
+  it.effect("are of those who take part", () =>
+    Effect.gen(function* () {
+      const { id, receipts } = yield* world
+      const [bob] = yield* people("bob")
+      assert.strictEqual(yield* refusal(receipts.put(bob.id, id, { readSeq: at(1) })), "NotFound")
+    })
+  )
+
+  it.effect("a message in a group is delivered and read when all others have come to it", () =>
+    Effect.gen(function* () {
+      const { ada, eve, grace, id, messages, receipts } = yield* world
+      const earlier = yield* post(ada, id, "earlier")
+      const { id: later, seq } = yield* post(ada, id, "later")
+      const flags = Effect.gen(function* () {
+        const page = yield* messages.page(id, yield* messages.view(ada.id, id), { limit: 2 })
+        const { isDelivered, isRead } = yield* messages.get(ada.id, id, later)
+        const [, inPage] = page.messages
+        assert.deepInclude(inPage, { isDelivered, isRead })
+        return { isDelivered, isRead, isEarlierRead: page.messages[0]?.isRead }
+      })
+      const none = { isDelivered: false, isRead: false, isEarlierRead: false }
+      assert.deepStrictEqual(yield* flags, none)
+      yield* receipts.put(grace.id, id, { readSeq: seq })
+      assert.deepStrictEqual(yield* flags, none)
+      yield* receipts.put(eve.id, id, { deliveredSeq: seq, readSeq: earlier.seq })
+      assert.deepStrictEqual(yield* flags, { isDelivered: true, isRead: false, isEarlierRead: true })
+      yield* receipts.put(eve.id, id, { readSeq: seq })
+      assert.deepStrictEqual(yield* flags, { isDelivered: true, isRead: true, isEarlierRead: true })
+    })
+  )
+
+  it.effect("who joins or leaves does not keep a message from being read", () =>
+    Effect.gen(function* () {
+      const { ada, eve, grace, id, messages, receipts } = yield* world
+      const participants = yield* Participants
+      const [bob] = yield* people("bob")
+      const { id: sent, seq } = yield* post(ada, id, "read me")
+      yield* receipts.put(grace.id, id, { readSeq: seq })
+      assert.isFalse((yield* messages.get(ada.id, id, sent)).isRead)
+      yield* participants.remove(eve.id, id, eve.id)
+      assert.isTrue((yield* messages.get(ada.id, id, sent)).isRead)
+      yield* participants.put(ada.id, id, bob.id, undefined)
+      assert.isTrue((yield* messages.get(ada.id, id, sent)).isRead)
+    })
+  )
+
+  it.effect("a message that nobody else can get is neither delivered nor read", () =>
+    Effect.gen(function* () {
+      const [ada] = yield* people("ada")
+      const alone = yield* groupOf([ada])
+      const sent = yield* post(ada, alone, "hello?")
+      const found = yield* (yield* Messages).get(ada.id, alone, sent.id)
+      assert.deepInclude(found, { isDelivered: false, isRead: false })
+    })
+  )
+})
+
+layer(TestServices)("A person who writes", (it) => {
+  it.effect("has read up to there: nothing is unread, and what others wrote is delivered and read", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, eve, grace, id, messages, receipts, unread } = yield* world
+      const asked = [yield* post(ada, id, "one?"), yield* post(ada, id, "two?")] as const
+      assert.strictEqual(yield* unread(grace), 2)
+      const answer = yield* post(grace, id, "yes, twice")
+      assert.deepStrictEqual([yield* cursors(grace), yield* unread(grace)], [[answer.seq, answer.seq], 0])
+      assert.deepStrictEqual([yield* unread(ada), yield* unread(eve)], [1, 3])
+      const isRead = Effect.map(messages.get(ada.id, id, asked[1].id), ({ isRead }) => isRead)
+      assert.isFalse(yield* isRead)
+      yield* receipts.put(eve.id, id, { readSeq: asked[1].seq })
+      assert.isTrue(yield* isRead)
+    })
+  )
+
+  it.effect("goes no further by what was sent before or is refused, nor back by an older receipt", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, grace, id, messages, receipts, unread } = yield* world
+      const sent = yield* post(grace, id, "first")
+      yield* post(ada, id, "second")
+      const draft = text("first")
+      assert.isFalse((yield* messages.send(grace.id, id, sent.id, draft)).created)
+      assert.strictEqual(
+        yield* refusal(messages.send(grace.id, id, newId(), { ...draft, replyTo: newId() })),
+        "ValidationFailed"
+      )
+      yield* receipts.put(grace.id, id, { deliveredSeq: at(1), readSeq: at(1) })
+      assert.deepStrictEqual([yield* cursors(grace), yield* unread(grace)], [[sent.seq, sent.seq], 1])
+    })
+  )
+
+  it.effect("and puts receipts at the same time ends at the later of both, in whatever processes", () =>
+    Effect.gen(function* () {
+      const { ada, cursors, eve, grace, id, receipts } = yield* world
+      const other = yield* groupOf([eve, grace, ada])
+      const processes = [yield* Outbox, yield* Effect.map(Layer.build(Layer.fresh(Outbox.layer)), Context.get(Outbox))]
+      const sends = processes.flatMap(({ append }) =>
+        [ada, grace, eve].flatMap((person) =>
+          [id, other].flatMap((conversationId) =>
+            Array.from({ length: 10 }, () =>
+              append({ ...text("?"), conversationId, id: newId(), senderId: person.id }).pipe(
+                Effect.andThen(headOf(person, conversationId)),
+                Effect.flatMap((head) =>
+                  Effect.all(
+                    [
+                      receipts.put(person.id, conversationId, { readSeq: head }),
+                      append({ ...text("!"), conversationId, id: newId(), senderId: person.id })
+                    ],
+                    { concurrency: "unbounded" }
+                  )
+                )
+              )
+            )
+          )
+        )
+      )
+      const outcomes = yield* Effect.all(sends, { concurrency: "unbounded" })
+      assert.isTrue(outcomes.every(([, { created }]) => created))
+      const head = 1 + 2 * 2 * 3 * 10
+      assert.strictEqual(yield* headOf(ada, id), head)
+      const all = yield* Effect.forEach([ada, grace, eve], cursors)
+      assert.isTrue(all.every(([delivered, read]) => delivered === read))
+      assert.strictEqual(Math.max(...all.map(([, read]) => read ?? 0)), head)
+    })
+  )
+})
+
+layer(TestServices)("The unread count", (it) => {
+  it.effect("is of others' messages past the read cursor, neither deleted nor the server's", () =>
+    Effect.gen(function* () {
+      const { ada, eve, grace, id, receipts, unread } = yield* world
+      assert.deepStrictEqual([yield* unread(ada), yield* unread(grace)], [0, 0])
+      const first = yield* post(ada, id, "one")
+      yield* post(grace, id, "two")
+      yield* post(ada, id, "three")
+      assert.deepStrictEqual([yield* unread(ada), yield* unread(grace), yield* unread(eve)], [0, 1, 3])
+      yield* (yield* Conversations).update(ada.id, id, { name: "Engines" })
+      assert.strictEqual(yield* unread(eve), 3)
+      yield* receipts.put(eve.id, id, { deliveredSeq: yield* headOf(eve, id) })
+      assert.strictEqual(yield* unread(eve), 3)
+      yield* receipts.put(eve.id, id, { readSeq: first.seq })
+      assert.deepStrictEqual([yield* unread(grace), yield* unread(eve)], [1, 2])
+      yield* receipts.put(eve.id, id, { readSeq: yield* headOf(eve, id) })
+      assert.strictEqual(yield* unread(eve), 0)
+    })
+  )
+
+  it.effect("goes down by what is deleted, and stays by what is edited or reacted to", () =>
+    Effect.gen(function* () {
+      const { ada, grace, id, receipts, unread } = yield* world
+      const changes = yield* MessageChanges
+      const [first, second, third] = [
+        yield* post(ada, id, "one"),
+        yield* post(ada, id, "two"),
+        yield* post(ada, id, "three")
+      ]
+      const targetOf = ({ id: message }: typeof first) => ({ conversationId: id, id: message })
+      yield* receipts.put(grace.id, id, { readSeq: first.seq })
+      assert.strictEqual(yield* unread(grace), 2)
+      // What was read stays read, also as it says something else now.
+      yield* changes.edit(ada.id, targetOf(first), "one more")
+      yield* changes.edit(ada.id, targetOf(second), "two more")
+      yield* changes.react(ada.id, targetOf(second), "👍")
+      assert.strictEqual(yield* unread(grace), 2)
+      yield* changes.erase(ada.id, targetOf(first))
+      assert.strictEqual(yield* unread(grace), 2)
+      yield* changes.erase(ada.id, targetOf(second))
+      yield* changes.erase(ada.id, targetOf(second))
+      assert.strictEqual(yield* unread(grace), 1)
+      yield* receipts.put(grace.id, id, { readSeq: third.seq })
+      assert.strictEqual(yield* unread(grace), 0)
+    })
+  )
+
+  it.effect("begins at zero for who joins, whatever was said before", () =>
+    Effect.gen(function* () {
+      const { ada, eve, id, unread } = yield* world
+      const [bob] = yield* people("bob")
+      yield* post(ada, id, "before")
+      yield* (yield* Participants).put(ada.id, id, bob.id, undefined)
+      assert.deepStrictEqual([yield* unread(bob), yield* unread(eve)], [0, 1])
+      yield* post(ada, id, "after")
+      assert.deepStrictEqual([yield* unread(bob), yield* unread(eve)], [1, 2])
+    })
+  )
+
+  it.effect("goes no further than a thousand", () =>
+    Effect.gen(function* () {
+      const { ada, grace, id, receipts, unread } = yield* world
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`
+        INSERT INTO chat_messages (conversation_id, id, sender_id, message_type, content, seq, version, created_at)
+        SELECT ${id}::uuid, gen_random_uuid(), ${ada.id}::uuid, 'text', 'message ' || n, n, n, now()
+        FROM generate_series(2, 1501) n`
+      yield* sql`UPDATE conversations SET head = 1501 WHERE id = ${id}`
+      assert.strictEqual(yield* unread(grace), 1_000)
+      yield* receipts.put(grace.id, id, { readSeq: at(501) })
+      assert.strictEqual(yield* unread(grace), 1_000)
+      yield* receipts.put(grace.id, id, { readSeq: at(502) })
+      assert.strictEqual(yield* unread(grace), 999)
+    })
+  )
+})

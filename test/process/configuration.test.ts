@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Result } from "effect"
+import { readdir, readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import * as Configuration from "../../src/platform/Configuration.ts"
+import { failureLine } from "../../src/process/FailureLine.ts"
+import { startProcess } from "../serverProcess.ts"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+
+/** Found in any output, it gives a secret away. */
+const canary = "canary"
+
+const given = (environment: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromUnknown(environment))
+
+describe("the configuration", () => {
+  it("is documented: each variable, its default, and what it is for", async () => {
+    const document = await readFile(`${root}docs/configuration.md`, "utf8")
+    assert.deepStrictEqual(
+      document.split("\n").filter((line) => line.startsWith("| `")),
+      Configuration.variables.map(
+        ({ about, byDefault, variable }) =>
+          `| \`${variable}\` | ${byDefault === undefined ? "" : `\`${byDefault}\` `}| ${about} |`
+      )
+    )
+  })
+
+  it("is read in one place only", async () => {
+    const files = (await readdir(`${root}src`, { recursive: true })).filter(
+      (file) => file.endsWith(".ts") && !/^(Configuration\.ts|testing|database.embedded)/.test(file)
+    )
+    assert.isAbove(files.length, 50)
+    const reading: Array<string> = []
+    for (const file of files) {
+      const text = await readFile(`${root}src/${file}`, "utf8")
+      if (/process\.env|Deno\.env|\bConfig\.\w+\(["`]/.test(text)) reading.push(file)
+    }
+    assert.deepStrictEqual(reading, [])
+  })
+
+  it.effect("is complete without any variable but the URL of the database, and an empty one is none", () =>
+    Effect.gen(function* () {
+      yield* Configuration.check.pipe(Effect.provide(given({})))
+      const empty = Object.fromEntries(Configuration.variables.map(({ variable }) => [variable, ""]))
+      yield* Configuration.check.pipe(Effect.provide(given(empty)))
+    })
+  )
+
+  it.effect("that is malformed is refused in one line: which variable, what it must be, not what it is", () =>
+    Effect.gen(function* () {
+      const refused: Array<string> = []
+      for (const { takes, variable } of Configuration.variables) {
+        const result = yield* Effect.result(Effect.provide(Configuration.check, given({ [variable]: canary })))
+        if (Result.isSuccess(result)) continue
+        assert.strictEqual(failureLine(result.failure), `${variable} must be ${takes}. Correct it in the environment.`)
+        refused.push(variable)
+      }
+      assert.includeMembers(refused, ["DATABASE_MAX_CONNECTIONS", "SERVER_PORT", "SESSION_LIFETIME"])
+    })
+  )
+})
+
+describe("xfchat config", () => {
+  const config = (environment: Record<string, string>) =>
+    Effect.gen(function* () {
+      const shown = yield* startProcess([`${root}node_modules/.bin/node`, "src/cli.ts", "config"], environment)
+      const exit = yield* shown.exit
+      const values = new Map(
+        shown
+          .output()
+          .split("\n")
+          .map((line) => {
+            const [, variable = "", value = ""] = /^([A-Z_]+) +(.*)$/.exec(line) ?? []
+            return [variable, value]
+          })
+      )
+      return { exit, values, output: shown.output(), errorOutput: shown.errorOutput() }
+    })
+
+  it.live("shows what is in force, marks what is a default, and hides secrets", () =>
+    Effect.gen(function* () {
+      const { exit, output, values } = yield* config({
+        DATABASE_URL: `postgresql://someone:${canary}@database.example/xfchat`,
+        STREAM_MAX_AGE: "2 hours"
+      })
+      assert.strictEqual(exit, 0)
+      assert.strictEqual(values.get("DATABASE_URL"), "set, hidden")
+      assert.strictEqual(values.get("STREAM_MAX_AGE"), "2 hours")
+      assert.strictEqual(values.get("SERVER_PORT"), "3000 (default)")
+      assert.strictEqual(values.get("REDIS_URL"), "not set")
+      for (const { variable } of Configuration.variables) assert.isTrue(values.has(variable), variable)
+      assert.notInclude(output, canary)
+    })
+  )
+
+  it.live("names all that is malformed, without its value, and exits with 1", () =>
+    Effect.gen(function* () {
+      const { errorOutput, exit, output, values } = yield* config({ SERVER_PORT: canary, SESSION_LIFETIME: canary })
+      assert.strictEqual(exit, 1)
+      assert.strictEqual(values.get("SERVER_PORT"), "malformed: must be a whole number from 0 to 65535")
+      assert.strictEqual(
+        values.get("SESSION_LIFETIME"),
+        'malformed: must be a duration such as "30 seconds" or "2 hours"'
+      )
+      assert.match(errorOutput, /^The server would not start: correct what is malformed in the environment\.$/m)
+      assert.notInclude(output, canary)
+    })
+  )
+})
