@@ -4,7 +4,8 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { Api } from "./contract/Api.ts"
 import { AccountDeletion } from "./accounts/AccountDeletion.ts"
 import { Accounts } from "./auth/Accounts.ts"
-import { AuthHttp, AuthorizationLive } from "./accounts/AuthHttp.ts"
+import { AuthHttp } from "./accounts/AuthHttp.ts"
+import { AuthorizationLive } from "./auth/Authorization.ts"
 import { LoginAttempts } from "./auth/LoginAttempts.ts"
 import { Passwords } from "./auth/Passwords.ts"
 import { Profiles } from "./accounts/Profiles.ts"
@@ -36,6 +37,7 @@ import { Visibility } from "./messages/Visibility.ts"
 import { Removal } from "./conversations/Removal.ts"
 import { Receipts } from "./conversations/Receipts.ts"
 import { Search } from "./search/Search.ts"
+import { SearchHttp } from "./search/SearchHttp.ts"
 import { SearchIndex } from "./search/SearchIndex.ts"
 import { SystemMessages } from "./messages/SystemMessages.ts"
 import { AdminHttp } from "./operations/AdminHttp.ts"
@@ -112,10 +114,11 @@ export const RoutesLive = Layer.mergeAll(
     seeing(AuthHttp, Accounts, AccountDeletion, Profiles, Sessions),
     seeing(FriendsHttp, Friends, Blocks),
     seeing(PeopleHttp, People),
-    seeing(ConversationsHttp, Conversations, Participants, Receipts),
-    seeing(MessagesHttp, Messages, MessageChanges, Search, Presence, Subscriptions),
+    seeing(ConversationsHttp, Conversations, Participants, Receipts, Messages, Presence),
+    seeing(MessagesHttp, Messages, MessageChanges, Presence, Subscriptions),
+    seeing(SearchHttp, Search),
     seeing(InboxHttp, Inbox, InboxSubscriptions),
-    seeing(PresenceHttp, Presence, PresenceSubscriptions),
+    seeing(PresenceHttp, PresenceSubscriptions),
     seeing(UsageHttp, Usage, RateLimits),
     seeing(OperationsHttp, Health)
   ]),

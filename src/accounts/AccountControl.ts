@@ -1,18 +1,12 @@
-import { Context, Data, Effect, Layer, Schema, Stream, type Redacted } from "effect"
+import { Context, Effect, Layer, Schema, Stream, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Memberships } from "../conversations/Memberships.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../contract/Problem.ts"
 import { UserId } from "../contract/Account.ts"
+import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { Passwords } from "../auth/Passwords.ts"
-
-/** Nobody has this username, or the account was deleted. */
-export class NoSuchAccount extends Data.TaggedError("NoSuchAccount")<{ readonly username: string }> {
-  override get message() {
-    return `There is no account "${this.username}": give the username, not the e-mail address; \`xfchat user list\` shows all.`
-  }
-}
 
 /** An account, as an operator sees it. */
 export const AccountState = Schema.Struct({

@@ -2,7 +2,7 @@ import { Console, Data, DateTime, Effect, FileSystem, Option, Stdio, Stream } fr
 import { Command, Flag } from "effect/cli"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
-import { NoSuchAccount } from "../accounts/AccountControl.ts"
+import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { inTransactionOnce } from "../database/Transaction.ts"
 import * as Archive from "./Archive.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"

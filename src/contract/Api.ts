@@ -8,6 +8,7 @@ import { ConversationsApi } from "./ConversationsApi.ts"
 import { MessagesApi } from "./MessagesApi.ts"
 import { OperationsApi } from "./OperationsApi.ts"
 import { PresenceApi } from "./PresenceApi.ts"
+import { SearchApi } from "./SearchApi.ts"
 import { UsageApi } from "./UsageApi.ts"
 import { Problems } from "./ProblemsApi.ts"
 
@@ -18,6 +19,7 @@ export class Api extends HttpApi.make("xfchat")
   .add(FriendsApi)
   .add(ConversationsApi)
   .add(MessagesApi)
+  .add(SearchApi)
   .add(InboxApi)
   .add(PresenceApi)
   .add(UsageApi)

@@ -102,7 +102,17 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
       payload: Schema.Struct({ deliveredSeq: Schema.optionalKey(Position), readSeq: Schema.optionalKey(Position) }),
       success: HttpApiSchema.NoContent,
       error: NotFound
-    }).annotate(OpenApi.Description, "Says how far the caller has received and read. The cursors only grow.")
+    }).annotate(OpenApi.Description, "Says how far the caller has received and read. The cursors only grow."),
+    HttpApiEndpoint.post("typing", "/conversations/:id/typing", {
+      params: { id: ConversationId },
+      payload: Schema.Struct({ isTyping: Schema.optionalKey(Schema.Boolean) }),
+      success: HttpApiSchema.NoContent,
+      error: NotFound
+    }).annotate(
+      OpenApi.Description,
+      "Says that the caller types: for six seconds, so say it again every few; or with `isTyping: false` no more. A message " +
+        "that they send ends it, too."
+    )
   )
   .middleware(Authorization)
   .prefix("/api")

@@ -5,7 +5,6 @@ import { Limited } from "./RouteClass.ts"
 import { Cursor, Limit } from "./Paging.ts"
 import { Forbidden, NotFound, Problem } from "./Problem.ts"
 import { Wait } from "./StreamApi.ts"
-import { Text } from "./Text.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { LogVersionText } from "./LogVersion.ts"
 import {
@@ -29,7 +28,6 @@ import {
   ReactionLimitReached,
   Reactor
 } from "./Reaction.ts"
-import { FoundMessage, maxQueryLength, SearchCursor } from "./SearchPage.ts"
 
 /** The `Version` or `Parents` of a request names a version that this resource does not have. */
 export class VersionNotFound extends Problem<VersionNotFound>()("VersionNotFound") {}
@@ -131,30 +129,6 @@ export class MessagesApi extends HttpApiGroup.make("messages")
     }).annotate(
       OpenApi.Description,
       `The people who reacted to a message with one emoji, the first to do so first: all of whom a message names ${maxReactorsNamed}.`
-    ),
-    HttpApiEndpoint.get("search", "/messages/search", {
-      query: {
-        q: Text.check(Schema.isMinLength(1), Schema.isMaxLength(maxQueryLength)),
-        conversation: Schema.optionalKey(ConversationId),
-        limit: Schema.optionalKey(Limit),
-        cursor: Schema.optionalKey(SearchCursor)
-      },
-      success: Schema.Struct({
-        messages: Schema.Array(FoundMessage),
-        /** Leads on; `null` at the end. */
-        cursor: Schema.NullOr(SearchCursor),
-        /** `false` while older messages are still being indexed, after an upgrade: those are not found yet. */
-        isComplete: Schema.Boolean
-      })
-    }).annotate(
-      OpenApi.Description,
-      "Texts in the caller's conversations that have all the words, in any order, the newest first. Case and accents do not " +
-        "count, and the last word may be the beginning of one. A phrase stands in quotation marks; a word with punctuation " +
-        "in it, as a URL, is the phrase of its parts. `from:` takes a username or `me`; `in:` the name of a group, the " +
-        "username of the other in a direct conversation, or a conversation's id, in quotation marks where it has spaces; " +
-        "several of them, any. `before:` and `after:` take a day, month or year of UTC, or a time: posted earlier than it " +
-        "begins, or not. Anything else is words. `marks` are the ranges of `content`, in UTF-16 units, where the words " +
-        "stand; at most 100 of a message. A page of long messages has fewer than `limit`: `cursor` leads on."
     )
   )
   .middleware(Authorization)

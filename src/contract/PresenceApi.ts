@@ -1,23 +1,12 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./AuthApi.ts"
-import { ConversationId } from "./Conversation.ts"
-import { NotFound, RateLimited } from "./Problem.ts"
+import { RateLimited } from "./Problem.ts"
 import { Wait } from "./StreamApi.ts"
 import { PresencePage } from "./PresencePage.ts"
 
 export class PresenceApi extends HttpApiGroup.make("presence")
   .add(
-    HttpApiEndpoint.post("typing", "/conversations/:id/typing", {
-      params: { id: ConversationId },
-      payload: Schema.Struct({ isTyping: Schema.optionalKey(Schema.Boolean) }),
-      success: HttpApiSchema.NoContent,
-      error: NotFound
-    }).annotate(
-      OpenApi.Description,
-      "Says that the caller types: for six seconds, so say it again every few; or with `isTyping: false` no more. A message " +
-        "that they send ends it, too."
-    ),
     HttpApiEndpoint.get("presence", "/presence", {
       query: { wait: Schema.optionalKey(Wait), after: Schema.optionalKey(Schema.String) },
       success: HttpApiSchema.WithHeaders(PresencePage, Schema.Struct({ version: Schema.String })),

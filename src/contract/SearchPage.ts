@@ -1,10 +1,12 @@
 import { Schema, SchemaTransformation } from "effect"
 import { ConversationId, Position } from "./Conversation.ts"
 import { Message } from "./Message.ts"
-import { maxMarks } from "../search/SearchQuery.ts"
 
 /** Most characters of a query. */
 export const maxQueryLength = 256
+
+/** Most marks of one message. */
+export const maxMarks = 100
 
 /** A message that search found, and where in its content the words stand: ranges in UTF-16 units, in order, without overlaps. */
 export const FoundMessage = Schema.Struct({

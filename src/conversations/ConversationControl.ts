@@ -1,7 +1,7 @@
 import { Context, Data, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
-import { NoSuchAccount } from "../accounts/AccountControl.ts"
+import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"

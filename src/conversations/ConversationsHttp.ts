@@ -8,6 +8,8 @@ import { Conversation } from "../contract/Conversation.ts"
 import { Conversations } from "./Conversations.ts"
 import { Participants } from "./Participants.ts"
 import { Receipts } from "./Receipts.ts"
+import { Messages } from "../messages/Messages.ts"
+import { Presence } from "../presence/Presence.ts"
 
 const encodeConversation = Schema.encodeSync(Conversation.json)
 
@@ -18,6 +20,8 @@ export const ConversationsHttp = HttpApiBuilder.group(
     const conversations = yield* Conversations
     const participants = yield* Participants
     const receipts = yield* Receipts
+    const messages = yield* Messages
+    const presence = yield* Presence
 
     return handlers.handleAll({
       direct: Effect.fnUntraced(function* ({ params }) {
@@ -56,7 +60,12 @@ export const ConversationsHttp = HttpApiBuilder.group(
         Effect.flatMap(CurrentSession, ({ userId }) => participants.remove(userId, params.id, params.userId)),
 
       receipt: ({ params, payload }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => receipts.put(userId, params.id, payload))
+        Effect.flatMap(CurrentSession, ({ userId }) => receipts.put(userId, params.id, payload)),
+
+      typing: Effect.fnUntraced(function* ({ params, payload }) {
+        const { userId } = yield* CurrentSession
+        yield* presence.type(userId, params.id, payload.isTyping ?? true, messages.view(userId, params.id))
+      })
     })
   })
 )

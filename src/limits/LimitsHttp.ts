@@ -1,15 +1,13 @@
 import { Context, Duration, Effect, Layer, Option } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import type { UserId } from "../contract/Account.ts"
 import { RateLimited } from "../contract/Problem.ts"
-import { Usage } from "../usage/Usage.ts"
 import { Limits } from "../contract/LimitsApi.ts"
 import { RateLimits, window, type Allowance } from "./RateLimits.ts"
 import { Limited, type RouteClass } from "../contract/RouteClass.ts"
 import { sourceOf } from "./Source.ts"
 
-interface Route {
+export interface Route {
   readonly endpoint: HttpApiEndpoint.Top
   readonly group: HttpApiGroup.Top
 }
@@ -30,7 +28,7 @@ export const classOf = ({ endpoint, group }: Route): RouteClass => {
 }
 
 /** A stream in any of its encodings, or a long poll. */
-const asksForStream = ({ headers, url }: HttpServerRequest.HttpServerRequest) =>
+export const asksForStream = ({ headers, url }: HttpServerRequest.HttpServerRequest) =>
   "subscribe" in headers ||
   /\btext\/event-stream\b|\bapplication\/x-ndjson\b/.test(headers["accept"] ?? "") ||
   /[?&]wait=/.test(url)
@@ -51,7 +49,7 @@ const setHeaders = (
   })
 
 /** Takes a request from what a user or an address may ask for. The answer, whatever it is, tells what is left. */
-const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: string) =>
+export const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: string) =>
   Effect.flatMap(rateLimits.take(routeClass, key), (allowance) =>
     allowance === undefined
       ? Effect.void
@@ -65,33 +63,6 @@ const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: st
           (_, response) => Effect.succeed(setHeaders(response, routeClass, allowance))
         )
   )
-
-/**
- * Admits a user's request, and counts it: within the rate of its class, but for `authentication`, and within the quotas of
- * requests and streams.
- */
-export const makeAdmission = Effect.gen(function* () {
-  const rateLimits = yield* RateLimits
-  const usage = yield* Usage
-
-  const admitAs = (routeClass: RouteClass, userId: UserId) =>
-    (routeClass === "authentication" ? Effect.void : take(rateLimits, routeClass, userId)).pipe(
-      Effect.andThen(
-        routeClass === "streaming"
-          ? usage.allow(userId, "requests", "streamsOpened", "streamMinutes")
-          : usage.allow(userId, "requests")
-      ),
-      Effect.andThen(usage.count(userId, { requests: 1 }))
-    )
-
-  return (route: Route, userId: UserId) => {
-    const routeClass = classOf(route)
-    if (routeClass !== "reading") return admitAs(routeClass, userId)
-    return HttpServerRequest.HttpServerRequest.use((request) =>
-      admitAs(asksForStream(request) ? "streaming" : "reading", userId)
-    )
-  }
-})
 
 /** Takes a request of the class `authentication` from what its address may ask for; not where addresses are not known. */
 const takeOfAddress = (rateLimits: RateLimits["Service"]) =>

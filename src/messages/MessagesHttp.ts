@@ -15,7 +15,6 @@ import { StaleVersion, toJson, type Message, type MessagePage } from "../contrac
 import { MessageChanges } from "./MessageChanges.ts"
 import { Messages, type View } from "./Messages.ts"
 import { VersionNotFound } from "../contract/MessagesApi.ts"
-import { Search } from "../search/Search.ts"
 
 /** Part of a message, taken for a whole one, would silently replace it. */
 const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
@@ -62,7 +61,6 @@ export const MessagesHttp = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const messages = yield* Messages
     const changes = yield* MessageChanges
-    const search = yield* Search
     const presence = yield* Presence
     const subscriptions = yield* Subscriptions
 
@@ -143,17 +141,6 @@ export const MessagesHttp = HttpApiBuilder.group(
         const target = { conversationId: params.id, id: params.messageId }
         const { items, next } = yield* changes.reactors(userId, target, params.emoji, limit, after)
         return { users: items, after: next }
-      }),
-
-      search: Effect.fnUntraced(function* ({ query }) {
-        const { userId } = yield* CurrentSession
-        const { isComplete, messages, next } = yield* search.search(userId, {
-          query: query.q,
-          conversationId: query.conversation,
-          limit: query.limit ?? defaultLimit,
-          after: query.cursor
-        })
-        return { messages, cursor: next, isComplete }
       })
     })
   })

@@ -16,8 +16,7 @@ import * as Configuration from "../platform/Configuration.ts"
 import { elapsedMillis } from "../platform/Elapsed.ts"
 import { logOf } from "../platform/Log.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
-import { Messages } from "../messages/Messages.ts"
-import type { DatabaseUnavailable, NotFound } from "../contract/Problem.ts"
+import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { Change, ChangeBus } from "../changes/ChangeBus.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
 import { Board } from "./Board.ts"
@@ -68,12 +67,16 @@ interface Ask {
 export class Presence extends Context.Service<
   Presence,
   {
-    /** Says that a participant types, for the next six seconds, or does so no more. */
-    readonly type: (
+    /**
+     * Says that somebody types, for the next six seconds, or has stopped. `authorize` fails for a person who may not: it is
+     * not asked again within a second of their last word.
+     */
+    readonly type: <E>(
       caller: UserId,
       conversationId: ConversationId,
-      isTyping: boolean
-    ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+      isTyping: boolean,
+      authorize: Effect.Effect<unknown, E>
+    ) => Effect.Effect<void, E>
     /** Somebody types no more, as when their message is there. */
     readonly stopTyping: (userId: UserId, conversationId: ConversationId) => Effect.Effect<void>
     /** What somebody may see of others. */
@@ -91,7 +94,6 @@ export class Presence extends Context.Service<
       const bus = yield* ChangeBus
       const circles = yield* Circles
       const liveStreams = yield* LiveStreams
-      const messages = yield* Messages
       // Two renewals may be lost: only the third comes too late.
       const lease = Duration.toMillis(yield* Configuration.presenceLease)
       const renewal = Duration.millis(0.4 * lease)
@@ -184,16 +186,16 @@ export class Presence extends Context.Service<
       )
       yield* callRoll
 
-      const type = Effect.fn("Presence.type")(function* (
+      const type = Effect.fn("Presence.type")(function* <E>(
         caller: UserId,
         conversationId: ConversationId,
-        isTyping: boolean
+        isTyping: boolean,
+        authorize: Effect.Effect<unknown, E>
       ) {
         const until = board.typesUntil(conversationId, caller)
         const now = yield* elapsedMillis
         if (isTyping && until !== undefined && until > now + typingTime - typingPause) return
-        // Fails for who takes no part.
-        yield* messages.view(caller, conversationId)
+        yield* authorize
         if (isTyping) yield* bus.publish([Change.Typing({ conversationId, userId: caller, millis: typingTime })])
         else yield* stopTyping(caller, conversationId)
       })

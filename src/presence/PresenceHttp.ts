@@ -5,7 +5,6 @@ import { CurrentSession } from "../contract/Session.ts"
 import { formatVersion } from "../braid/Version.ts"
 import { braidEncoding, type Encoding } from "../live/Encoding.ts"
 import { answerFeed, readAsk, readBraid } from "../live/StreamHttp.ts"
-import { Presence } from "./Presence.ts"
 import { PresencePage } from "../contract/PresencePage.ts"
 import { PresenceSubscriptions, type PresenceUpdate } from "./PresenceSubscriptions.ts"
 
@@ -31,13 +30,9 @@ export const PresenceHttp = HttpApiBuilder.group(
   Api,
   "presence",
   Effect.fn(function* (handlers) {
-    const presence = yield* Presence
     const subscriptions = yield* PresenceSubscriptions
 
     return handlers.handleAll({
-      typing: ({ params, payload }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => presence.type(userId, params.id, payload.isTyping ?? true)),
-
       presence: Effect.fnUntraced(function* ({ query, request }) {
         const session = yield* CurrentSession
         const ask = readAsk(request, yield* readBraid(request), query)

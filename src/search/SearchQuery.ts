@@ -1,4 +1,5 @@
 import { DateTime, Option } from "effect"
+import { maxMarks } from "../contract/SearchPage.ts"
 import { cut, fold, longText, type Term } from "./SearchTerms.ts"
 
 /** A term that is looked for. */
@@ -32,9 +33,6 @@ export interface Mark {
   readonly start: number
   readonly end: number
 }
-
-/** Most marks of one text. */
-export const maxMarks = 100
 
 /** Quotation marks that keyboards write in place of the straight one. */
 const quotationMarks = /[\u201c\u201d\u201e\u201f\uff02]/g

@@ -55,7 +55,7 @@ const lists: Readonly<Record<string, number>> = {
 }
 
 /** In these, what people wrote is within `pageBytes`, and one item more. */
-const budgeted = new Set(["messages.page", "messages.history", "messages.search"])
+const budgeted = new Set(["messages.page", "messages.history", "search.search"])
 
 /** Not lists by pages: as large as what the caller takes part in, or what the operator runs. */
 const whole = new Set(["inbox.inbox", "presence.presence", "operations.metrics", "operations.readyz"])

@@ -44,7 +44,7 @@ describe("The largest legal bodies", () => {
     }
     assert.isAtMost(escaped(group).length, find("conversations.create").maxBytes)
     assert.deepStrictEqual(find("conversations.create").excessOf(group), [])
-    assert.isAtMost(escaped({ isTyping: false }).length, find("presence.typing").maxBytes)
+    assert.isAtMost(escaped({ isTyping: false }).length, find("conversations.typing").maxBytes)
     const account = {
       username: "a".repeat(30),
       email: "e".repeat(254),
@@ -58,10 +58,10 @@ describe("The largest legal bodies", () => {
   })
 
   it("have bounds that follow their schemas", () => {
-    assert.isBelow(find("presence.typing").maxBytes, 8_192)
+    assert.isBelow(find("conversations.typing").maxBytes, 8_192)
     assert.isBelow(find("auth.signup").maxBytes, 65_536)
     assert.isBelow(find("messages.send").maxBytes, 524_288)
-    assert.isTrue(find("presence.typing").isOptional)
+    assert.isTrue(find("conversations.typing").isOptional)
     assert.isFalse(find("messages.send").isOptional)
   })
 })

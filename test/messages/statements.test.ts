@@ -158,14 +158,14 @@ const endpoints: Record<
     ({ asAda, message }) => asAda.messages.reactors({ params: { ...message, emoji: "🎉" }, query: {} })
   ],
   // What was posted moments ago is indexed first, by some more.
-  "messages.search": [4, ({ asAda }) => asAda.messages.search({ query: { q: "engine" } })],
+  "search.search": [4, ({ asAda }) => asAda.search.search({ query: { q: "engine" } })],
   "usage.usage": [2, ({ asAda }) => asAda.usage.usage()],
   "inbox.inbox": [2, ({ asAda }) => asAda.inbox.inbox({ query: {} })],
   "operations.livez": [0, ({ asNobody }) => asNobody.operations.livez()],
   "operations.readyz": [3, ({ asNobody }) => asNobody.operations.readyz()],
   "operations.metrics": [0, ({ asNobody }) => asNobody.operations.metrics()],
   "presence.presence": [2, ({ asAda }) => asAda.presence.presence({ query: {} })],
-  "presence.typing": [2, ({ asAda, id }) => asAda.presence.typing({ params: { id }, payload: {} })]
+  "conversations.typing": [2, ({ asAda, id }) => asAda.conversations.typing({ params: { id }, payload: {} })]
 }
 
 const statementsOf = Effect.fnUntraced(function* <E, R>(call: Effect.Effect<unknown, E, R>) {
@@ -190,7 +190,7 @@ const reads = [
   "messages.get",
   "messages.history",
   "messages.reactors",
-  "messages.search",
+  "search.search",
   "inbox.inbox",
   "presence.presence"
 ] as const

@@ -192,12 +192,12 @@ describe("Somebody types", () => {
   it.effect("for six seconds, and on for as long as they say so again", () =>
     Effect.gen(function* () {
       const { grace, here, told, whole } = yield* acquainted
-      yield* here.presence.type(grace, conversation, true)
+      yield* here.type(grace, conversation, true)
       yield* settle
       assert.deepStrictEqual(typersIn(yield* told), [grace])
       for (let times = 0; times < 5; times++) {
         yield* seconds(5)
-        yield* here.presence.type(grace, conversation, true)
+        yield* here.type(grace, conversation, true)
       }
       yield* seconds(5)
       assert.isUndefined(yield* told)
@@ -212,11 +212,8 @@ describe("Somebody types", () => {
     Effect.gen(function* () {
       const { grace, here, told, world } = yield* acquainted
       const there = yield* startProcess(world)
-      for (const stop of [
-        there.presence.type(grace, conversation, false),
-        there.presence.stopTyping(grace, conversation)
-      ]) {
-        yield* here.presence.type(grace, conversation, true)
+      for (const stop of [there.type(grace, conversation, false), there.presence.stopTyping(grace, conversation)]) {
+        yield* here.type(grace, conversation, true)
         yield* settle
         assert.deepStrictEqual(typersIn(yield* told), [grace])
         yield* stop
@@ -231,12 +228,12 @@ describe("Somebody types", () => {
       const { grace, here, world } = yield* acquainted
       const typing = () => world.published.filter(({ _tag }) => _tag === "Typing")
       for (let times = 0; times < 20; times++) {
-        yield* here.presence.type(grace, conversation, true)
+        yield* here.type(grace, conversation, true)
         yield* TestClock.adjust("50 millis")
       }
       assert.deepStrictEqual(typing(), [Change.Typing({ conversationId: conversation, userId: grace, millis: 6_000 })])
       assert.strictEqual(world.rights, 1)
-      yield* here.presence.type(grace, conversation, true)
+      yield* here.type(grace, conversation, true)
       assert.strictEqual(typing().length, 2)
       assert.strictEqual(world.rights, 2)
     })
@@ -248,7 +245,7 @@ describe("Somebody types", () => {
       yield* settle
       world.published.length = 0
       yield* here.presence.stopTyping(grace, conversation)
-      yield* here.presence.type(grace, conversation, false)
+      yield* here.type(grace, conversation, false)
       assert.deepStrictEqual(world.published, [])
     })
   )
@@ -259,7 +256,7 @@ describe("Somebody types", () => {
       yield* settle
       world.published.length = 0
       for (const isTyping of [true, false]) {
-        const { _tag } = yield* Effect.flip(here.presence.type(aPerson(), conversation, isTyping))
+        const { _tag } = yield* Effect.flip(here.type(aPerson(), conversation, isTyping))
         assert.strictEqual(_tag, "NotFound")
       }
       yield* settle
@@ -276,7 +273,7 @@ describe("Who sees whom", () => {
       assert.deepStrictEqual(world.reads, [[ada]])
       for (let times = 0; times < 5; times++) {
         yield* here.open(grace)
-        yield* here.presence.type(grace, conversation, true)
+        yield* here.type(grace, conversation, true)
         yield* seconds(10)
         yield* here.close(grace)
         yield* told
@@ -334,7 +331,7 @@ describe("Who sees whom", () => {
       const alan = aPerson()
       const alans = yield* here.watch(alan)
       yield* here.open(grace)
-      yield* here.presence.type(grace, conversation, true)
+      yield* here.type(grace, conversation, true)
       yield* settle
       assert.deepStrictEqual(typersIn(yield* told), [grace])
       assert.isUndefined(yield* alans.told)

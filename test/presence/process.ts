@@ -1,9 +1,7 @@
-import { firstIncarnation } from "../../src/contract/Incarnation.ts"
 import { Context, Duration, Effect, Exit, Layer, PubSub, Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/contract/Account.ts"
-import { ConversationId, Position } from "../../src/contract/Conversation.ts"
-import { Messages } from "../../src/messages/Messages.ts"
+import { ConversationId } from "../../src/contract/Conversation.ts"
 import { Circles } from "../../src/presence/Circles.ts"
 import { Presence } from "../../src/presence/Presence.ts"
 import type { Circle } from "../../src/contract/PresencePage.ts"
@@ -75,28 +73,15 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     isHere: (user) => open.has(user),
     turnover: Stream.fromPubSub(turnover)
   })
-  const messages = Layer.mock(Messages, {
-    view: Effect.fnUntraced(function* (user, id) {
-      world.rights++
-      if (world.circles.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
-      const root = Position.make(0)
-      return {
-        viewer: user,
-        head: root,
-        visibleAfter: root,
-        hiddenSenders: new Set<UserId>(),
-        isPersonal: false,
-        rewrittenAt: root,
-        epoch: 0,
-        incarnation: firstIncarnation
-      }
-    })
+  /** Fails for a person who is not in the conversation, as the database would. */
+  const authorize = Effect.fnUntraced(function* (user: UserId, id: ConversationId) {
+    world.rights++
+    if (world.circles.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
   })
 
   const scope = yield* Scope.fork(yield* Effect.scope)
   const context = yield* Layer.buildWithScope(
     Layer.fresh(Presence.layer).pipe(
-      Layer.provide(messages),
       Layer.provide(Layer.succeed(ChangeBus, bus)),
       Layer.provide(Layer.succeed(Circles, circles)),
       Layer.provide(Layer.succeed(LiveStreams, liveStreams))
@@ -119,6 +104,8 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
 
   return {
     presence,
+    type: (user: UserId, id: ConversationId, isTyping: boolean) =>
+      presence.type(user, id, isTyping, authorize(user, id)),
     watch,
     open: (user: UserId) => count(user, 1),
     close: (user: UserId) => count(user, -1),

@@ -79,7 +79,7 @@ const world = Effect.gen(function* () {
   const asGrace = yield* clientOf(grace)
   const { id } = yield* asGrace.conversations.direct({ params: { userId: ada.id } })
   const type = (isTyping?: boolean) =>
-    asGrace.presence.typing({ params: { id }, payload: isTyping === undefined ? {} : { isTyping } })
+    asGrace.conversations.typing({ params: { id }, payload: isTyping === undefined ? {} : { isTyping } })
   const send = Effect.suspend(() =>
     asGrace.messages.send({
       params: { id, messageId: MessageId.make(randomUUID()) },
@@ -145,7 +145,7 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
         const asAlan = yield* clientOf(alan)
         const other = yield* asAlan.conversations.direct({ params: { userId: eve.id } })
         yield* arrive(alan)
-        yield* asAlan.presence.typing({ params: { id: other.id }, payload: {} })
+        yield* asAlan.conversations.typing({ params: { id: other.id }, payload: {} })
         yield* arrive(grace)
         assert.isDefined((yield* read)?.snapshot)
         yield* until(({ online }) => online.length > 0)
@@ -187,9 +187,9 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
       yield* asAda.friends.block({ params: { userId: grace.id } })
       for (const { until } of [adas, graces]) yield* until(({ online }) => online.length === 0)
 
-      for (const client of [asAda, asGrace]) yield* client.presence.typing({ params: { id }, payload: {} })
+      for (const client of [asAda, asGrace]) yield* client.conversations.typing({ params: { id }, payload: {} })
       yield* arrive(alan)
-      yield* asAlan.presence.typing({ params: { id }, payload: {} })
+      yield* asAlan.conversations.typing({ params: { id }, payload: {} })
       for (const { copy, read, until } of [adas, graces]) {
         // The first thing that they are told is of Alan.
         const { change } = (yield* read) ?? {}
@@ -213,7 +213,7 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
       yield* arrive(grace)
       const adas = yield* subscribe(ada, "events")
       const alans = yield* subscribe(alan, "events")
-      yield* asGrace.presence.typing({ params: { id }, payload: {} })
+      yield* asGrace.conversations.typing({ params: { id }, payload: {} })
       for (const { until } of [adas, alans])
         yield* until(({ online, typing }) => id in typing && online.includes(grace.id))
       yield* asAda.conversations.removeParticipant({ params: { id, userId: alan.id } })
