@@ -17,12 +17,12 @@ import { FriendsHttp } from "./friends/FriendsHttp.ts"
 import { Pairs } from "./people/Pairs.ts"
 import { People } from "./people/People.ts"
 import { PeopleHttp } from "./people/PeopleHttp.ts"
-import { Reaches } from "./people/Reach.ts"
+import { ContactPolicy } from "./people/ContactPolicy.ts"
 import { Inbox } from "./inbox/Inbox.ts"
 import { InboxHttp } from "./inbox/InboxHttp.ts"
 import { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
-import { ClientAddressLive } from "./http/ClientAddressHttp.ts"
-import { LimitsLive } from "./limits/LimitsHttp.ts"
+import { ClientAddressLive } from "./http/ClientAddress.ts"
+import { LimitsLive } from "./limits/Limits.ts"
 import { RateLimits } from "./limits/RateLimits.ts"
 import { Conversations } from "./conversations/Conversations.ts"
 import { ConversationsHttp } from "./conversations/ConversationsHttp.ts"
@@ -44,13 +44,13 @@ import { AdminHttp } from "./operations/AdminHttp.ts"
 import { DatabaseReport } from "./operations/DatabaseReport.ts"
 import { Health } from "./operations/Health.ts"
 import { OperationsHttp } from "./operations/OperationsHttp.ts"
-import { Circles } from "./presence/Circles.ts"
+import { PresenceAudiences } from "./presence/PresenceAudiences.ts"
 import { Presence } from "./presence/Presence.ts"
 import { PresenceHttp } from "./presence/PresenceHttp.ts"
 import { PresenceSubscriptions } from "./presence/PresenceSubscriptions.ts"
-import { ProblemsLive } from "./http/ProblemsHttp.ts"
-import { apart, seeing } from "./http/RequestContext.ts"
-import { RequestsLive } from "./http/RequestsHttp.ts"
+import { ProblemsLive } from "./http/Problems.ts"
+import { apart, withServices } from "./http/RequestContext.ts"
+import { RequestsLive } from "./http/Requests.ts"
 import { ChangeBus } from "./changes/ChangeBus.ts"
 import { Draining } from "./live/Draining.ts"
 import { Hub } from "./messages/Hub.ts"
@@ -71,7 +71,9 @@ export const ServicesLive = Layer.mergeAll(
   DatabaseReport.layer
 ).pipe(
   Layer.provideMerge(Presence.layer),
-  Layer.provideMerge(Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, Circles.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(Hub.layer, LiveStreams.layer, MessageChanges.layer, Inbox.layer, PresenceAudiences.layer)
+  ),
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(Friends.layer),
   Layer.provideMerge(
@@ -85,7 +87,14 @@ export const ServicesLive = Layer.mergeAll(
     )
   ),
   Layer.provideMerge(
-    Layer.mergeAll(SystemMessages.layer, Ownership.layer, Removal.layer, Blocks.layer, People.layer, Reaches.layer)
+    Layer.mergeAll(
+      SystemMessages.layer,
+      Ownership.layer,
+      Removal.layer,
+      Blocks.layer,
+      People.layer,
+      ContactPolicy.layer
+    )
   ),
   Layer.provideMerge(Layer.mergeAll(Pairs.layer, Visibility.layer)),
   Layer.provideMerge(Accounts.layer),
@@ -111,16 +120,16 @@ export const RoutesLive = Layer.mergeAll(
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
 ).pipe(
   Layer.provide([
-    seeing(AuthHttp, Accounts, AccountDeletion, Profiles, Sessions),
-    seeing(FriendsHttp, Friends, Blocks),
-    seeing(PeopleHttp, People),
-    seeing(ConversationsHttp, Conversations, Participants, Receipts, Messages, Presence),
-    seeing(MessagesHttp, Messages, MessageChanges, Presence, Subscriptions),
-    seeing(SearchHttp, Search),
-    seeing(InboxHttp, Inbox, InboxSubscriptions),
-    seeing(PresenceHttp, PresenceSubscriptions),
-    seeing(UsageHttp, Usage, RateLimits),
-    seeing(OperationsHttp, Health)
+    withServices(AuthHttp, Accounts, AccountDeletion, Profiles, Sessions),
+    withServices(FriendsHttp, Friends, Blocks),
+    withServices(PeopleHttp, People),
+    withServices(ConversationsHttp, Conversations, Participants, Receipts, Messages, Presence),
+    withServices(MessagesHttp, Messages, MessageChanges, Presence, Subscriptions),
+    withServices(SearchHttp, Search),
+    withServices(InboxHttp, Inbox, InboxSubscriptions),
+    withServices(PresenceHttp, PresenceSubscriptions),
+    withServices(UsageHttp, Usage, RateLimits),
+    withServices(OperationsHttp, Health)
   ]),
   Layer.provide([AuthorizationLive, LimitsLive, ProblemsLive])
 )

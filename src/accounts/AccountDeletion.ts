@@ -29,7 +29,7 @@ export class AccountDeletion extends Context.Service<
       address?: string
     ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
   }
->()("xfchat/auth/AccountDeletion") {
+>()("xfchat/accounts/AccountDeletion") {
   static readonly layer = Layer.effect(
     AccountDeletion,
     Effect.gen(function* () {
@@ -75,9 +75,9 @@ export class AccountDeletion extends Context.Service<
           yield* accounts.anonymise(userId, proof)
           yield* sessions.endOthers(current)
           yield* sessions.end(current.id)
-          const others = yield* pairs.knowing(userId)
+          const others = yield* pairs.visibleTo(userId)
           yield* unfriend(userId)
-          yield* pairs.changed(others, others)
+          yield* pairs.bumpRevisions(others, others)
           yield* memberships.leaveAll(userId)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)

@@ -5,7 +5,7 @@ import { inTransaction } from "../database/Transaction.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { Memberships } from "../conversations/Memberships.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import type { Account, AccountChange, EmailTaken, Unauthorized, UserId, UsernameTaken } from "../contract/Account.ts"
 import { Accounts } from "../auth/Accounts.ts"
 
@@ -30,7 +30,7 @@ export class Profiles extends Context.Service<
       UsernameTaken | EmailTaken | Forbidden | Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable
     >
   }
->()("xfchat/auth/Profiles") {
+>()("xfchat/accounts/Profiles") {
   static readonly layer = Layer.effect(
     Profiles,
     Effect.gen(function* () {
@@ -48,11 +48,11 @@ export class Profiles extends Context.Service<
           const before = yield* accounts.get(id)
           const after = yield* accounts.change(id, change, proof)
           if (isSeen(before, after)) {
-            const others = yield* pairs.knowing(id)
-            yield* pairs.changed(others, others)
+            const others = yield* pairs.visibleTo(id)
+            yield* pairs.bumpRevisions(others, others)
             yield* memberships.showAnew(id)
           }
-          yield* sql.afterCommit(bus.publish([Change.Person({ userId: id })]))
+          yield* sql.afterCommit(bus.publish([ChangeHint.Person({ userId: id })]))
           return after
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)

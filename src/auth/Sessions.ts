@@ -5,7 +5,7 @@ import { hash, randomBytes } from "node:crypto"
 import { isIP } from "node:net"
 import * as Configuration from "../platform/Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { gather } from "../database/Gather.ts"
+import { batched } from "../database/Batched.ts"
 import { logOf } from "../platform/Log.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { Unauthorized, UserId } from "../contract/Account.ts"
@@ -148,7 +148,7 @@ export class Sessions extends Context.Service<
       })
 
       // Each request asks for its own: those that came together ask at once.
-      const findByToken = yield* gather((tokens: ReadonlyArray<Redacted.Redacted>) =>
+      const findByToken = yield* batched((tokens: ReadonlyArray<Redacted.Redacted>) =>
         Effect.flatMap(DateTime.now, (now) =>
           findByTokens({
             tokenHashes: tokens.map((token) => digest(Redacted.value(token))),

@@ -39,7 +39,7 @@ export type Update = Snapshot | Patches | Deletion
 /**
  * An encoded update, to be shared by all who receive it. Treat the bytes as immutable.
  */
-export interface Frame {
+export interface EncodedUpdate {
   /** The whole update, with the parents it was encoded with. */
   readonly bytes: Uint8Array
   /** The value of its `Parents` header. */
@@ -112,7 +112,7 @@ const concatenate = (parts: ReadonlyArray<string | Uint8Array>): Uint8Array => {
  *
  * @throws TypeError when a content type or content range is not printable ASCII.
  */
-export const encodeUpdate = (update: Update): Frame => {
+export const encodeUpdate = (update: Update): EncodedUpdate => {
   const status = update._tag === "Deletion" ? "404 Not Found" : "200 OK"
   const start = `HTTP ${status}\r\nVersion: ${formatVersion(update.version)}\r\nParents: `
   const parents = formatVersion(update.parents)
@@ -128,7 +128,7 @@ export const encodeUpdate = (update: Update): Frame => {
  * otherwise a copy that differs in this header alone. A stream whose every update names the one sent before lets its
  * client see that nothing is missing.
  */
-export const withParents = (frame: Frame, parents: Version): Uint8Array => {
+export const withParents = (frame: EncodedUpdate, parents: Version): Uint8Array => {
   const value = formatVersion(parents)
   if (value === frame.parents) return frame.bytes
   return concatenate([

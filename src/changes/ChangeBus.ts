@@ -6,15 +6,15 @@ import * as Configuration from "../platform/Configuration.ts"
 import { logOf } from "../platform/Log.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { parseRedisUrl } from "../platform/RedisConnection.ts"
-import { decodeChanges, encodeChanges, encodeProbe, GatheredChanges, type Change } from "./Change.ts"
+import { decodeHints, encodeHints, encodeProbe, PendingHints, type ChangeHint } from "./ChangeHint.ts"
 import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
-import { makeEchoes } from "./Echoes.ts"
+import { makeRoundTripLag } from "./RoundTripLag.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
 import { connectRedis } from "./RedisChannel.ts"
 
 const log = logOf("xfchat/streaming")
 
-export { Change } from "./Change.ts"
+export { ChangeHint } from "./ChangeHint.ts"
 
 /** How long changes gather after some were sent: a busy process sends a few hundred times a second, not thousands. */
 const gatherTime = Duration.millis(4)
@@ -29,25 +29,25 @@ const backoff = (failures: number) =>
 /** A channel that is lost earlier than this counts as one more failure. */
 const settlingTime = Duration.seconds(3)
 
-/** Carries {@link Change}s from those who commit to those who listen, in all processes on one database. */
+/** Carries {@link ChangeHint}s from those who commit to those who listen, in all processes on one database. */
 export class ChangeBus extends Context.Service<
   ChangeBus,
   {
     /** Reaches the listeners in this process at once, those in others soon. Waits for nobody, and never fails. */
-    readonly publish: (changes: ReadonlyArray<Change>) => Effect.Effect<void>
+    readonly publish: (changes: ReadonlyArray<ChangeHint>) => Effect.Effect<void>
     /** Every change published from now on: the listener is there when this stream starts. */
-    readonly changes: Stream.Stream<Change>
+    readonly changes: Stream.Stream<ChangeHint>
     /** For how long changes have been on their way to other processes; 0 while they arrive. */
     readonly delay: Effect.Effect<Duration.Duration>
     /** Emits when changes in other processes may have been missed: who follows a log must ask how far it goes. */
     readonly missed: Stream.Stream<void>
   }
->()("xfchat/streaming/ChangeBus") {
+>()("xfchat/changes/ChangeBus") {
   /** Within this process. */
   static readonly layerMemory = Layer.effect(
     ChangeBus,
     Effect.gen(function* () {
-      const changes = yield* PubSub.unbounded<Change>()
+      const changes = yield* PubSub.unbounded<ChangeHint>()
       return ChangeBus.of({
         publish: (published) => PubSub.publishAll(changes, published),
         changes: Stream.fromPubSub(changes),
@@ -82,14 +82,14 @@ export class ChangeBus extends Context.Service<
  */
 const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel, ChannelLost, Scope.Scope>) {
   const sender = randomUUID()
-  const changes = yield* PubSub.unbounded<Change>()
+  const changes = yield* PubSub.unbounded<ChangeHint>()
   const missed = yield* PubSub.sliding<void>(1)
   const gathered = Latch.makeUnsafe()
-  let unsent = new GatheredChanges()
-  const echoes = makeEchoes()
+  let unsent = new PendingHints()
+  const echoes = makeRoundTripLag()
   yield* Metrics.observe(Metrics.changesDelay, () => Duration.toSeconds(echoes.delay()))
 
-  const gather = (changes: Iterable<Change>) => {
+  const gather = (changes: Iterable<ChangeHint>) => {
     for (const change of changes) unsent.add(change)
     gathered.openUnsafe()
   }
@@ -103,9 +103,9 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   const send = (channel: ChangeChannel) =>
     Effect.suspend(() => {
       const sent = unsent
-      unsent = new GatheredChanges()
+      unsent = new PendingHints()
       gathered.closeUnsafe()
-      const payloads = encodeChanges(sender, sent)
+      const payloads = encodeHints(sender, sent)
       echoes.sent(payloads.length)
       return sendPayloads(channel, payloads).pipe(
         // Whether they went out is not known, and twice does no harm. What was said meanwhile goes on top.
@@ -120,7 +120,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
     })
 
   const receive = Effect.fnUntraced(function* (payload: string) {
-    const decoded = decodeChanges(payload)
+    const decoded = decodeHints(payload)
     if (Option.isNone(decoded)) return yield* log.debug("What came is no change that this version knows")
     if (decoded.value.sender === sender) return echoes.returned()
     yield* PubSub.publishAll(changes, decoded.value.changes)

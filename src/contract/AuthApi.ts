@@ -25,7 +25,7 @@ import { Session, SessionId, SignedIn } from "./Session.ts"
 
 /** Takes the bearer token of a request, and gives the session that it belongs to. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentSession }>()(
-  "xfchat/auth/Authorization",
+  "xfchat/contract/Authorization",
   {
     requiredForClient: true,
     security: { bearer: HttpApiSecurity.bearer },

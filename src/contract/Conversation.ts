@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { Model } from "effect/schema"
 import { Profile, Timestamp, UserId } from "./Account.ts"
-import type { Place } from "./Paging.ts"
+import type { PageCursor } from "./Paging.ts"
 import { Problem } from "./Problem.ts"
 import { Line, Text, Uuid } from "./Text.ts"
 
@@ -120,7 +120,7 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
 
 export interface ConversationList {
   readonly conversations: ReadonlyArray<ConversationSummary>
-  readonly next: Place | null
+  readonly next: PageCursor | null
 }
 
 /** The group has as many participants as it may have. */

@@ -37,17 +37,17 @@ export class FriendRequest extends Model.Class<FriendRequest>("FriendRequest")({
   createdAt: Timestamp
 }) {}
 
-/** Most of each list that {@link Acquaintances} has; a request is one of {@link mostOutgoing} in each direction. */
+/** Most of each list that {@link PeopleLists} has; a request is one of {@link mostOutgoing} in each direction. */
 export const mostShown = 1_000
 
 /** What a person sees of others beside conversations, the latest first. Of longer lists, what is earlier is on their pages. */
-export const Acquaintances = Schema.Struct({
+export const PeopleLists = Schema.Struct({
   friends: Schema.Array(Friend.json),
   /** The open ones, in both directions. */
   requests: Schema.Array(FriendRequest.json),
   blocks: Schema.Array(Block.json)
 })
-export interface Acquaintances extends Schema.Schema.Type<typeof Acquaintances> {}
+export interface PeopleLists extends Schema.Schema.Type<typeof PeopleLists> {}
 
 export const NewRequest = Schema.Struct({
   /** A username, an e-mail address or an id. */

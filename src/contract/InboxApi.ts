@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./AuthApi.ts"
-import { Wait } from "./StreamApi.ts"
-import { InboxPage } from "./InboxItem.ts"
+import { Wait } from "./Wait.ts"
+import { InboxPage } from "./InboxPage.ts"
 
 export class InboxApi extends HttpApiGroup.make("inbox")
   .add(

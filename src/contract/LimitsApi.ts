@@ -6,6 +6,6 @@ import { QuotaExceeded, RateLimited } from "./Problem.ts"
  * (how many at once), `RateLimit-Remaining` (how many of them are left) and `RateLimit-Reset` (seconds until all are there
  * again), and the same as draft-ietf-httpapi-ratelimit-headers has it, in `RateLimit-Policy` and `RateLimit`.
  */
-export class Limits extends HttpApiMiddleware.Service<Limits>()("xfchat/limits/Limits", {
+export class Limits extends HttpApiMiddleware.Service<Limits>()("xfchat/contract/Limits", {
   error: [RateLimited, QuotaExceeded]
 }) {}

@@ -4,7 +4,7 @@ import { Authorization } from "./AuthApi.ts"
 import { Limited } from "./RouteClass.ts"
 import { Cursor, Limit } from "./Paging.ts"
 import { Forbidden, NotFound, Problem } from "./Problem.ts"
-import { Wait } from "./StreamApi.ts"
+import { Wait } from "./Wait.ts"
 import { ConversationId, Position } from "./Conversation.ts"
 import { LogVersionText } from "./LogVersion.ts"
 import {

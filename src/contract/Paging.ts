@@ -16,19 +16,19 @@ export const defaultLimit = 50
  */
 export const pageBytes = 524_288
 
-const Place = Schema.Struct({ before: Schema.DateTimeUtc, id: Schema.String })
+const PageCursor = Schema.Struct({ before: Schema.DateTimeUtc, id: Schema.String })
 
 /** Where a list goes on that is ordered by time, the newest first: after what has this time, to the millisecond, and id. */
-export type Place = typeof Place.Type
+export type PageCursor = typeof PageCursor.Type
 
-/** A {@link Place} as a query has it, and an answer gives it. */
+/** A {@link PageCursor} as a query has it, and an answer gives it. */
 export const Cursor = Schema.String.check(
   Schema.isPattern(/^\d{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, {
     message: "must be a cursor of an earlier answer"
   })
 ).pipe(
   Schema.decodeTo(
-    Place,
+    PageCursor,
     SchemaTransformation.transform({
       decode: (cursor) => ({
         before: DateTime.makeUnsafe(Number.parseInt(cursor, 10)),
@@ -42,11 +42,11 @@ export const Cursor = Schema.String.check(
 /** A part of a list, and where it goes on; `null` at its end. */
 export interface Page<A> {
   readonly items: ReadonlyArray<A>
-  readonly next: Place | null
+  readonly next: PageCursor | null
 }
 
 /** The first `limit` of what was found, of which there is one more where the list goes on. */
-export const pageOf = <A>(found: ReadonlyArray<A>, limit: number, placeOf: (item: A) => Place): Page<A> => {
+export const pageOf = <A>(found: ReadonlyArray<A>, limit: number, placeOf: (item: A) => PageCursor): Page<A> => {
   const items = found.slice(0, limit)
   const last = items.at(-1)
   return { items, next: found.length > limit && last !== undefined ? placeOf(last) : null }

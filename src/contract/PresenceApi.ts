@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./AuthApi.ts"
 import { RateLimited } from "./Problem.ts"
-import { Wait } from "./StreamApi.ts"
+import { Wait } from "./Wait.ts"
 import { PresencePage } from "./PresencePage.ts"
 
 export class PresenceApi extends HttpApiGroup.make("presence")

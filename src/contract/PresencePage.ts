@@ -16,7 +16,7 @@ export type PresencePage = typeof PresencePage.Type
 /**
  * Whom a person may see, and where they see others type. It is mutual: who is in somebody's circle has them in their own.
  */
-export interface Circle {
+export interface PresenceAudience {
   readonly people: ReadonlySet<UserId>
   readonly conversations: ReadonlySet<ConversationId>
 }

@@ -36,4 +36,4 @@ export class Session extends Model.Class<Session>("Session")({
 export class CurrentSession extends Context.Service<
   CurrentSession,
   { readonly id: SessionId; readonly userId: UserId }
->()("xfchat/auth/CurrentSession") {}
+>()("xfchat/contract/CurrentSession") {}

@@ -3,8 +3,8 @@ import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { Reaches } from "../people/Reach.ts"
-import { pageOf, type Place } from "../contract/Paging.ts"
+import { ContactPolicy } from "../people/ContactPolicy.ts"
+import { pageOf, type PageCursor } from "../contract/Paging.ts"
 import {
   Forbidden,
   NotFound,
@@ -82,16 +82,16 @@ export class Conversations extends Context.Service<
     readonly list: (
       caller: UserId,
       limit: number,
-      after: Place | undefined
+      after: PageCursor | undefined
     ) => Effect.Effect<ConversationList, DatabaseUnavailable>
   }
->()("xfchat/messaging/Conversations") {
+>()("xfchat/conversations/Conversations") {
   static readonly layer = Layer.effect(
     Conversations,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
-      const reaches = yield* Reaches
+      const reaches = yield* ContactPolicy
       const usage = yield* Usage
       const removal = yield* Removal
       const summary = sql.literal(summaryColumns)
@@ -298,7 +298,11 @@ export class Conversations extends Context.Service<
           ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
       })
 
-      const list = Effect.fn("Conversations.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
+      const list = Effect.fn("Conversations.list")(function* (
+        caller: UserId,
+        limit: number,
+        after: PageCursor | undefined
+      ) {
         const found = yield* findList({
           caller,
           limit: limit + 1,

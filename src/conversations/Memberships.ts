@@ -36,7 +36,7 @@ export class Memberships extends Context.Service<
      */
     readonly showAnew: (userId: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
   }
->()("xfchat/messaging/Memberships") {
+>()("xfchat/conversations/Memberships") {
   static readonly layer = Layer.effect(
     Memberships,
     Effect.gen(function* () {

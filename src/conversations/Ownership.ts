@@ -27,7 +27,7 @@ export class Ownership extends Context.Service<
     /** Gives a group to one of its participants; its owner becomes an admin. Part of a transaction that has locked the group. */
     readonly give: (group: ConversationId, heir: UserId) => Effect.Effect<void, SqlError.SqlError>
   }
->()("xfchat/messaging/Ownership") {
+>()("xfchat/conversations/Ownership") {
   static readonly layer = Layer.effect(
     Ownership,
     Effect.gen(function* () {

@@ -3,8 +3,8 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { Reaches } from "../people/Reach.ts"
-import { pageOf, type Page, type Place } from "../contract/Paging.ts"
+import { ContactPolicy } from "../people/ContactPolicy.ts"
+import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import {
   ConversationId,
@@ -29,7 +29,7 @@ export class Participants extends Context.Service<
       caller: UserId,
       conversationId: ConversationId,
       limit: number,
-      after: Place | undefined
+      after: PageCursor | undefined
     ) => Effect.Effect<Page<Participant>, NotFound | DatabaseUnavailable>
     /**
      * Adds a person as a member, or with `role` gives them another one: `owner` hands the group over. Owner and admins add;
@@ -51,13 +51,13 @@ export class Participants extends Context.Service<
       userId: UserId
     ) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
   }
->()("xfchat/messaging/Participants") {
+>()("xfchat/conversations/Participants") {
   static readonly layer = Layer.effect(
     Participants,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
-      const reaches = yield* Reaches
+      const reaches = yield* ContactPolicy
       const ownership = yield* Ownership
       const removal = yield* Removal
 
@@ -225,7 +225,7 @@ export class Participants extends Context.Service<
         caller: UserId,
         conversationId: ConversationId,
         limit: number,
-        after: Place | undefined
+        after: PageCursor | undefined
       ) {
         const found = yield* findPage({
           caller,

@@ -4,7 +4,7 @@ import type { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { retryRolledBack } from "../database/Transaction.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { mostInReceipts, Position, type ConversationId } from "../contract/Conversation.ts"
 
 /** How far a participant has come. */
@@ -23,7 +23,7 @@ export class Receipts extends Context.Service<
       receipt: Receipt
     ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
   }
->()("xfchat/messaging/Receipts") {
+>()("xfchat/conversations/Receipts") {
   static readonly layer = Layer.effect(
     Receipts,
     Effect.gen(function* () {
@@ -58,7 +58,7 @@ export class Receipts extends Context.Service<
           SELECT is_moved AS "isMoved", is_listed AS "isListed" FROM moved, size`.pipe(retryRolledBack)
         if (row === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
         const { isListed, isMoved } = row
-        if (isMoved) yield* bus.publish([Change.Receipts({ conversationId, userId: caller, isListed })])
+        if (isMoved) yield* bus.publish([ChangeHint.Receipts({ conversationId, userId: caller, isListed })])
       }, catchDatabaseErrors)
 
       return Receipts.of({ put })

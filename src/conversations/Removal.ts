@@ -20,7 +20,7 @@ export class Removal extends Context.Service<
     /** Removes conversations, whose rows the transaction has locked, with all that is in them. */
     readonly remove: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<void, SqlError.SqlError>
   }
->()("xfchat/messaging/Removal") {
+>()("xfchat/conversations/Removal") {
   static readonly layer = Layer.effect(
     Removal,
     Effect.gen(function* () {

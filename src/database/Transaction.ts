@@ -39,7 +39,7 @@ export const inTransaction =
  * Runs a statement that commits by itself on a connection that it shares with no other: those behind it would wait for its
  * commit.
  */
-export const alone =
+export const onOwnConnection =
   (sql: SqlClient.SqlClient) =>
   <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
     Effect.scoped(

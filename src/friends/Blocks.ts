@@ -4,7 +4,7 @@ import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Visibility } from "../messages/Visibility.ts"
-import { pageOf, type Page, type Place } from "../contract/Paging.ts"
+import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { ValidationFailed, type DatabaseUnavailable, type NotFound } from "../contract/Problem.ts"
 import { Block } from "../contract/Friend.ts"
 import { blocksOf } from "./FriendRows.ts"
@@ -26,7 +26,7 @@ export class Blocks extends Context.Service<
     readonly list: (
       caller: UserId,
       limit: number,
-      after: Place | undefined
+      after: PageCursor | undefined
     ) => Effect.Effect<Page<Block>, DatabaseUnavailable>
     /** All those whom a person blocks. */
     readonly blockedBy: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, DatabaseUnavailable>
@@ -50,7 +50,7 @@ export class Blocks extends Context.Service<
           if (pair.blocks) return
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
           yield* visibility.rewrite(caller, other)
-          yield* pairs.move(pair, Pair.block(pair), [caller])
+          yield* pairs.applyTransition(pair, Pair.block(pair), [caller])
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
@@ -61,7 +61,7 @@ export class Blocks extends Context.Service<
             DELETE FROM blocks WHERE blocker_id = ${caller} AND blocked_id = ${other} RETURNING blocked_id`
           if (ended.length === 0) return
           yield* visibility.rewrite(caller)
-          yield* pairs.changed([caller], [caller, other])
+          yield* pairs.bumpRevisions([caller], [caller, other])
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
@@ -79,7 +79,7 @@ export class Blocks extends Context.Service<
           ORDER BY since DESC, id DESC LIMIT ${limit}`
       })
 
-      const list = Effect.fn("Blocks.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
+      const list = Effect.fn("Blocks.list")(function* (caller: UserId, limit: number, after: PageCursor | undefined) {
         const found = yield* find({ caller, limit: limit + 1, before: after?.before ?? null, id: after?.id ?? null })
         return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
       }, catchDatabaseErrors)

@@ -36,7 +36,7 @@ export const blocksOf = (sql: SqlClient.SqlClient, user: string) => sql`
   WHERE b.blocker_id = ${user}`
 
 /** All of these as one JSON value, as `Acquaintances` decodes it. */
-export const acquaintancesOf = (sql: SqlClient.SqlClient, user: string) => {
+export const peopleListsOf = (sql: SqlClient.SqlClient, user: string) => {
   const latest = (rows: Statement.Fragment, time: "since" | "createdAt", most: number) => sql`
     SELECT * FROM (${rows}) r ORDER BY ${sql(time)} DESC, id DESC LIMIT ${most}`
   const list = (rows: Statement.Fragment, time: "since" | "createdAt") => sql`

@@ -4,7 +4,7 @@ import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Conversations } from "../conversations/Conversations.ts"
-import { pageOf, type Page, type Place } from "../contract/Paging.ts"
+import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import {
   NotFound,
   ValidationFailed,
@@ -35,7 +35,7 @@ export class Friends extends Context.Service<
     readonly list: (
       caller: UserId,
       limit: number,
-      after: Place | undefined
+      after: PageCursor | undefined
     ) => Effect.Effect<Page<Friend>, DatabaseUnavailable>
     /** Ends a friendship, if there is one. What the two have written stays. */
     readonly remove: (caller: UserId, other: UserId) => Effect.Effect<void, NotFound | DatabaseUnavailable>
@@ -44,7 +44,7 @@ export class Friends extends Context.Service<
       caller: UserId,
       direction: Direction,
       limit: number,
-      after: Place | undefined
+      after: PageCursor | undefined
     ) => Effect.Effect<Page<FriendRequest>, DatabaseUnavailable>
     /** Asks a person to be friends; who has asked the caller is a friend with that. */
     readonly ask: (
@@ -82,7 +82,7 @@ export class Friends extends Context.Service<
         before: Schema.NullOr(Schema.DateTimeUtcFromDate),
         id: Schema.NullOr(Schema.String)
       })
-      const slice = (caller: UserId, limit: number, after: Place | undefined) => ({
+      const slice = (caller: UserId, limit: number, after: PageCursor | undefined) => ({
         caller,
         limit: limit + 1,
         before: after?.before ?? null,
@@ -98,7 +98,7 @@ export class Friends extends Context.Service<
           ORDER BY since DESC, id DESC LIMIT ${limit}`
       })
 
-      const list = Effect.fn("Friends.list")(function* (caller: UserId, limit: number, after: Place | undefined) {
+      const list = Effect.fn("Friends.list")(function* (caller: UserId, limit: number, after: PageCursor | undefined) {
         const found = yield* findFriends(slice(caller, limit, after))
         return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
       }, catchDatabaseErrors)
@@ -116,7 +116,7 @@ export class Friends extends Context.Service<
         caller: UserId,
         direction: Direction,
         limit: number,
-        after: Place | undefined
+        after: PageCursor | undefined
       ) {
         const found = yield* findRequests({ ...slice(caller, limit, after), direction })
         return pageOf(found, limit, ({ createdAt, id }) => ({ before: createdAt, id }))
@@ -126,12 +126,12 @@ export class Friends extends Context.Service<
       const change = <E>(
         caller: UserId,
         other: UserId,
-        decide: (pair: Pair.Pair) => Effect.Effect<Pair.Move | undefined, E>
+        decide: (pair: Pair.Pair) => Effect.Effect<Pair.Transition | undefined, E>
       ) =>
         Effect.gen(function* () {
           const pair = yield* pairs.lock(caller, other)
           const move = yield* decide(pair)
-          const request = yield* pairs.move(pair, move)
+          const request = yield* pairs.applyTransition(pair, move)
           if (move?.status === "accepted") yield* conversations.open(caller, other)
           return { move, request: request === null ? undefined : Pair.shown(pair, request) }
         }).pipe(inTransaction(sql))
@@ -166,7 +166,7 @@ export class Friends extends Context.Service<
       const changeRequest = Effect.fnUntraced(function* <E>(
         caller: UserId,
         id: RequestId,
-        decide: (pair: Pair.Pair) => Effect.Effect<Pair.Move | undefined, E>
+        decide: (pair: Pair.Pair) => Effect.Effect<Pair.Transition | undefined, E>
       ) {
         const [found] = yield* findOther({ caller, id })
         if (found === undefined) return yield* noRequest

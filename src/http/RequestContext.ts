@@ -42,7 +42,7 @@ export const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
 const always = [Scope.Scope, Layer.CurrentMemoMap, Authorization, Limits, Problems]
 
 /** A group of handlers, built where it sees `services`, all that it needs. The rest its requests bring with them. */
-export const seeing = <A, E, R>(group: Layer.Layer<A, E, R>, ...services: ReadonlyArray<Key>) => {
+export const withServices = <A, E, R>(group: Layer.Layer<A, E, R>, ...services: ReadonlyArray<Key>) => {
   const seen = keysOf([...always, ...services])
   return Layer.effectContext(
     Effect.updateContext(Layer.build(group), (context: Context.Context<R | Scope.Scope>) =>

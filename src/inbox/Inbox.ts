@@ -3,13 +3,13 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { currentIncarnation, Incarnation } from "../contract/Incarnation.ts"
-import { Acquaintances } from "../contract/Friend.ts"
-import { acquaintancesOf } from "../friends/FriendRows.ts"
+import { PeopleLists } from "../contract/Friend.ts"
+import { peopleListsOf } from "../friends/FriendRows.ts"
 import { logOf } from "../platform/Log.ts"
 import { ConversationId, ConversationSummary } from "../contract/Conversation.ts"
 import { lastActivity, summaryColumns, unreadJoin } from "../conversations/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
-import { ChangeBus, type Change } from "../changes/ChangeBus.ts"
+import { ChangeBus, type ChangeHint } from "../changes/ChangeBus.ts"
 import { Horizon, mostSeen, snapshots, writerOf } from "./Horizon.ts"
 import type { InboxVersion } from "./InboxVersion.ts"
 
@@ -35,7 +35,7 @@ export interface InboxState {
   /** How often the user's acquaintances have changed. */
   readonly revision: number
   /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
-  readonly acquaintances: Acquaintances | null
+  readonly acquaintances: PeopleLists | null
   /** The transactions that the next read could take for new ones; see {@link Horizon}. */
   readonly seen: ReadonlyArray<number>
 }
@@ -43,9 +43,9 @@ export interface InboxState {
 /** Somebody who is told when there may be something new for them. */
 export interface Listener {
   /** What they know: the conversations that are theirs, and their acquaintances. */
-  readonly knows: (state: Pick<InboxState, "ids" | "revision">) => void
+  readonly acknowledge: (state: Pick<InboxState, "ids" | "revision">) => void
   /** Whether there may be something new since the last time that this was asked. */
-  readonly takeNews: () => boolean
+  readonly consumeWakeUp: () => boolean
 }
 
 interface LiveListener extends Listener {
@@ -61,7 +61,7 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
   return {
     ids: () => ids,
     revision: () => revision,
-    knows: (state) => {
+    acknowledge: (state) => {
       ids = new Set(state.ids)
       revision = state.revision
     },
@@ -69,7 +69,7 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
       hasNews = true
       stream.wake()
     },
-    takeNews: () => {
+    consumeWakeUp: () => {
       const had = hasNews
       hasNews = false
       return had
@@ -141,7 +141,7 @@ export class Inbox extends Context.Service<
           ids: Schema.Array(ConversationId),
           conversations: Schema.Array(ConversationSummary.json),
           revision: Schema.Int,
-          acquaintances: Schema.NullOr(Acquaintances),
+          acquaintances: Schema.NullOr(PeopleLists),
           seen: Schema.Array(Schema.Int)
         }),
         execute: ({ incarnation, revision, seen, since, user }) => sql`
@@ -164,7 +164,7 @@ export class Inbox extends Context.Service<
             ) s) AS conversations,
             coalesce(known.revision, 0) AS revision,
             CASE WHEN threshold.transaction IS NULL OR coalesce(known.revision, 0) <> ${revision}::bigint
-              THEN ${acquaintancesOf(sql, user)} END AS acquaintances,
+              THEN ${peopleListsOf(sql, user)} END AS acquaintances,
             ARRAY(
               SELECT DISTINCT writer FROM mine, unnest(mine.writers) AS writer
               WHERE writer > now.running[1] AND writer < now.next ORDER BY writer DESC LIMIT ${mostSeen}) AS seen
@@ -232,12 +232,12 @@ export class Inbox extends Context.Service<
       )
 
       const received = yield* Queue.unbounded<ConversationId>()
-      const takeReceipts = (change: Extract<Change, { readonly _tag: "Receipts" }>) => {
+      const takeReceipts = (change: Extract<ChangeHint, { readonly _tag: "Receipts" }>) => {
         for (const listener of listenersOf(change.userId)) listener.tell()
         if (change.isListed) Queue.offerUnsafe(received, change.conversationId)
       }
       // Hints that come while the last ones are looked up gather.
-      const hinted = yield* Queue.unbounded<Change>()
+      const hinted = yield* Queue.unbounded<ChangeHint>()
       yield* bus.changes.pipe(
         Stream.runForEach((change) => {
           if (listeners.size === 0) return Effect.void

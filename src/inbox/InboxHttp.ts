@@ -3,12 +3,12 @@ import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { formatVersion } from "../braid/Version.ts"
-import { Acquaintances } from "../contract/Friend.ts"
+import { PeopleLists } from "../contract/Friend.ts"
 import { ConversationSummary } from "../contract/Conversation.ts"
 import { braidEncoding, type Encoding } from "../live/Encoding.ts"
-import { answerFeed, readAsk, readBraid } from "../live/StreamHttp.ts"
+import { answerFeed, readAsk, readBraid } from "../live/StreamResponse.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
-import { InboxPage } from "../contract/InboxItem.ts"
+import { InboxPage } from "../contract/InboxPage.ts"
 import { InboxSubscriptions, type InboxUpdate } from "./InboxSubscriptions.ts"
 import { formatInboxVersion, versionOf } from "./InboxVersion.ts"
 
@@ -20,7 +20,7 @@ const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
   })
 
 const encodePage = Schema.encodeSync(Schema.fromJsonString(InboxPage))
-const encodeAcquaintances = Schema.encodeSync(Acquaintances)
+const encodeAcquaintances = Schema.encodeSync(PeopleLists)
 const encodeSummary = Schema.encodeSync(Schema.fromJsonString(ConversationSummary.json))
 
 /** What an inbox held before all else: who subscribes from the root is given this to add to. */

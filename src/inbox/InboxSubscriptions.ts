@@ -56,7 +56,7 @@ export class InboxSubscriptions extends Context.Service<
         const accept = (state: InboxState): ReadonlyArray<InboxUpdate> => {
           const isNew = known === undefined || state.isWhole || isNews(state, known)
           known = versionOf(state)
-          listener.knows(state)
+          listener.acknowledge(state)
           if (!isNew) return []
           const previous = version
           version = formatInboxVersion(known)
@@ -71,7 +71,7 @@ export class InboxSubscriptions extends Context.Service<
             first = []
             return updates
           }
-          if (!listener.takeNews()) return []
+          if (!listener.consumeWakeUp()) return []
           return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state))
         })
         return { version, feed }

@@ -1,6 +1,6 @@
 import { Duration, Effect, Layer } from "effect"
 import { RateLimiter } from "effect/persistence"
-import { elapsedMillisOf } from "../platform/Elapsed.ts"
+import { elapsedMillisOf } from "../platform/Clock.ts"
 import { Buckets } from "./Buckets.ts"
 
 /** `effect`'s store in memory, but for its token buckets, of which it forgets none. */

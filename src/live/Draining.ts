@@ -9,7 +9,7 @@ export class Draining extends Context.Service<
     readonly begun: Effect.Effect<void>
     readonly hasBegun: Effect.Effect<boolean>
   }
->()("xfchat/streaming/Draining") {
+>()("xfchat/live/Draining") {
   static readonly layer = Layer.sync(Draining, () => {
     const begun = Deferred.makeUnsafe<void>()
     return Draining.of({

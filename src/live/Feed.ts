@@ -10,7 +10,7 @@ const beat = [heartbeat] as const
 const nothing: ReadonlyArray<never> = []
 
 /** What there is to tell, told when this is called: a reading that comes too late is not, and is made again. */
-export type Reading<A extends object> = () => ReadonlyArray<A>
+export type Commit<A extends object> = () => ReadonlyArray<A>
 
 /**
  * Where the updates of a subscription come from, in order. Asked again after each answer: what is there now, some or all;
@@ -18,7 +18,7 @@ export type Reading<A extends object> = () => ReadonlyArray<A>
  */
 export type Source<A extends object> = () =>
   | ReadonlyArray<A>
-  | Effect.Effect<Reading<A>, DatabaseUnavailable>
+  | Effect.Effect<Commit<A>, DatabaseUnavailable>
   | undefined
 
 /**
@@ -43,7 +43,7 @@ export class Feed<A extends object> {
    * What to deliver now. Empty: nothing, sleep. `undefined`: the subscription has to end. An effect never takes longer than
    * a heartbeat, and ends with the stream; it fails when the database is gone: the subscriber comes back and resumes.
    */
-  take(): ReadonlyArray<A | Heartbeat> | Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable> | undefined {
+  poll(): ReadonlyArray<A | Heartbeat> | Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable> | undefined {
     const { stream } = this
     if (stream.isOver) return undefined
     const taken = this.source()
@@ -69,7 +69,7 @@ export class Feed<A extends object> {
   /** What comes next, waited for. Is done when the subscription has to end. */
   next(): Pull.Pull<Arrays.NonEmptyReadonlyArray<A | Heartbeat>, DatabaseUnavailable> {
     return Effect.suspend(() => {
-      const taken = this.take()
+      const taken = this.poll()
       if (taken === undefined) return Cause.done()
       if (Effect.isEffect(taken)) {
         return Effect.flatMap(taken, (updates) =>

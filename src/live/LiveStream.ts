@@ -30,7 +30,7 @@ export class LiveStream {
     this.endsAt = times.endsAt
   }
 
-  /** What time it was at the last {@link passTime}. */
+  /** What time it was at the last {@link tick}. */
   get now(): number {
     return this.time
   }
@@ -54,7 +54,7 @@ export class LiveStream {
   }
 
   /** To be called now and then: ends the stream when it is too old, and wakes who has slept for long enough. */
-  passTime(now: number): void {
+  tick(now: number): void {
     this.time = now
     if (now >= this.endsAt) this.end()
     else if (now >= this.wakesAt) {
@@ -72,7 +72,7 @@ export class LiveStream {
   }
 
   /** Nobody sleeps any more. */
-  disturb(): void {
+  cancelSleep(): void {
     this.sleeper = undefined
   }
 
@@ -80,7 +80,7 @@ export class LiveStream {
   sleep(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       this.onWake(() => resume(Effect.void))
-      return Effect.sync(() => this.disturb())
+      return Effect.sync(() => this.cancelSleep())
     })
   }
 

@@ -16,7 +16,7 @@ import type { UserId } from "../contract/Account.ts"
 import type { CurrentSession, SessionId } from "../contract/Session.ts"
 import * as Configuration from "../platform/Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { elapsedMillis } from "../platform/Elapsed.ts"
+import { elapsedMillis } from "../platform/Clock.ts"
 import { logOf } from "../platform/Log.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 import * as Metrics from "../platform/Metrics.ts"
@@ -52,11 +52,11 @@ export class LiveStreams extends Context.Service<
       conversationId: ConversationId | undefined
     ) => Effect.Effect<LiveStream, RateLimited, Scope.Scope>
     /** Whether somebody has a stream here. */
-    readonly isHere: (userId: UserId) => boolean
+    readonly hasStream: (userId: UserId) => boolean
     /** Everybody whose first stream opens from now on, or whose last one closes. */
-    readonly turnover: Stream.Stream<UserId>
+    readonly presenceChanges: Stream.Stream<UserId>
   }
->()("xfchat/streaming/LiveStreams") {
+>()("xfchat/live/LiveStreams") {
   static readonly layer = Layer.effect(
     LiveStreams,
     Effect.gen(function* () {
@@ -71,7 +71,7 @@ export class LiveStreams extends Context.Service<
       let isDraining = false
       yield* Metrics.observe(Metrics.openStreams, () => streams.size)
 
-      const turnover = yield* PubSub.unbounded<UserId>()
+      const presenceChanges = yield* PubSub.unbounded<UserId>()
 
       const count = (id: SessionId | UserId, more: number): number => {
         const sum = (counts.get(id) ?? 0) + more
@@ -110,7 +110,7 @@ export class LiveStreams extends Context.Service<
       )
       yield* review.pipe(Effect.repeat(Schedule.spaced(reviewInterval)), Effect.forkScoped)
 
-      const tick = Effect.map(elapsedMillis, (now) => streams.forEach((stream) => stream.passTime(now)))
+      const tick = Effect.map(elapsedMillis, (now) => streams.forEach((stream) => stream.tick(now)))
       yield* tick.pipe(Effect.repeat(Schedule.spaced(tickInterval)), Effect.forkScoped)
 
       yield* draining.begun.pipe(
@@ -142,22 +142,22 @@ export class LiveStreams extends Context.Service<
             if (isDraining) stream.end()
             streams.add(stream)
             count(session.id, 1)
-            if (count(session.userId, 1) === 1) PubSub.publishUnsafe(turnover, session.userId)
+            if (count(session.userId, 1) === 1) PubSub.publishUnsafe(presenceChanges, session.userId)
             return stream
           }),
           (stream) =>
             Effect.sync(() => {
               streams.delete(stream)
               count(session.id, -1)
-              if (count(session.userId, -1) === 0) PubSub.publishUnsafe(turnover, session.userId)
+              if (count(session.userId, -1) === 0) PubSub.publishUnsafe(presenceChanges, session.userId)
             })
         )
       })
 
       return LiveStreams.of({
         admit,
-        isHere: (userId) => counts.has(userId),
-        turnover: Stream.fromPubSub(turnover)
+        hasStream: (userId) => counts.has(userId),
+        presenceChanges: Stream.fromPubSub(presenceChanges)
       })
     })
   )

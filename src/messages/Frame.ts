@@ -2,7 +2,7 @@ import type { Position } from "../contract/Conversation.ts"
 import { formatLogVersion, type LogVersion } from "../contract/LogVersion.ts"
 import { hide, toJson, type Message } from "../contract/Message.ts"
 import { storedContent } from "./MessageRow.ts"
-import type { Change } from "./Messages.ts"
+import type { LogEntry } from "./Messages.ts"
 import type { EncodedItem, Encoding } from "../live/Encoding.ts"
 
 /** Bytes of a message in memory without what people wrote and did: its ids and dates, and the frame itself. */
@@ -29,7 +29,7 @@ export class Frame {
   private hiddenFrame: Frame | undefined
   private readonly encoded = new Map<Encoding, EncodedItem>()
 
-  constructor({ incarnation, message, position }: Pick<Change, "incarnation" | "message" | "position">) {
+  constructor({ incarnation, message, position }: Pick<LogEntry, "incarnation" | "message" | "position">) {
     this.version = { incarnation, position }
     this.message = message
     this.held = bytesOf(message)

@@ -36,7 +36,7 @@ export class Hub extends Context.Service<
      */
     readonly compare: (topic: Topic, before: LogVersion | undefined, now: Omit<Head, "id">) => Effect.Effect<void>
   }
->()("xfchat/streaming/Hub") {
+>()("xfchat/messages/Hub") {
   static readonly layer = Layer.effect(
     Hub,
     Effect.gen(function* () {
@@ -83,7 +83,7 @@ export class Hub extends Context.Service<
           if (change._tag === "Log" && followed.has(change.conversationId)) {
             return Effect.forkChild(readTo(change.conversationId, change.head))
           }
-          if (change._tag === "Visibility") followed.get(change.conversationId)?.enter(change.epoch)
+          if (change._tag === "Visibility") followed.get(change.conversationId)?.advanceEpoch(change.epoch)
           return Effect.void
         }),
         Effect.forkScoped({ startImmediately: true })
@@ -96,7 +96,7 @@ export class Hub extends Context.Service<
             yield* incarnations.replace(incarnation)
           }
           topic.meet(incarnation)
-          topic.enter(epoch)
+          topic.advanceEpoch(epoch)
         },
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The look for lost commits is delayed"))
       )

@@ -4,9 +4,9 @@ import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { currentIncarnation, firstIncarnation, Incarnation } from "../contract/Incarnation.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { pageBytes, pageOf, type Page, type Place } from "../contract/Paging.ts"
+import { pageBytes, pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../contract/Problem.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
 import { ConversationId, Position, Role } from "../contract/Conversation.ts"
 import { formatLogVersion, type LogVersion } from "../contract/LogVersion.ts"
@@ -81,7 +81,7 @@ export class MessageChanges extends Context.Service<
       target: Target,
       emoji: string,
       limit: number,
-      after: Place | undefined
+      after: PageCursor | undefined
     ) => Effect.Effect<Page<Reactor>, NotFound | DatabaseUnavailable>
     /** The contents of a message before its edits, from the first on, or after the version where a page has ended. */
     readonly history: (
@@ -91,7 +91,7 @@ export class MessageChanges extends Context.Service<
       after?: Position
     ) => Effect.Effect<VersionPage, NotFound | DatabaseUnavailable>
   }
->()("xfchat/messaging/MessageChanges") {
+>()("xfchat/messages/MessageChanges") {
   static readonly layer = Layer.effect(
     MessageChanges,
     Effect.gen(function* () {
@@ -155,7 +155,7 @@ export class MessageChanges extends Context.Service<
             UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
           return next
         }).pipe(inTransaction(sql))
-        if (head !== undefined) yield* bus.publish([Change.Log({ conversationId, head })])
+        if (head !== undefined) yield* bus.publish([ChangeHint.Log({ conversationId, head })])
       }, catchDatabaseErrors)
 
       // By the primary keys. The content that is kept now is not yet among those that are there: it is the newest of them.
@@ -320,7 +320,7 @@ export class MessageChanges extends Context.Service<
         target: Target,
         emoji: string,
         limit: number,
-        after: Place | undefined
+        after: PageCursor | undefined
       ) {
         const { messageType } = yield* messages.get(caller, target.conversationId, target.id)
         if (messageType === "hidden") return { items: [], next: null }

@@ -50,7 +50,7 @@ export interface PageRequest {
 }
 
 /** A place in the log: a message as it is now, at the position where it was posted or at that where it last changed. */
-export interface Change {
+export interface LogEntry {
   readonly position: Position
   readonly message: Message
   /** The bytes that people wrote of it. */
@@ -117,7 +117,7 @@ export class Messages extends Context.Service<
       position: Position,
       limit: number,
       bytes?: number
-    ) => Effect.Effect<ReadonlyArray<Change>, DatabaseUnavailable>
+    ) => Effect.Effect<ReadonlyArray<LogEntry>, DatabaseUnavailable>
     /** Some messages of a conversation as they are now, as one participant sees them. Whether they may is the caller's to know. */
     readonly seenBy: (
       viewer: UserId,
@@ -125,7 +125,7 @@ export class Messages extends Context.Service<
       ids: ReadonlyArray<MessageId>
     ) => Effect.Effect<ReadonlyMap<MessageId, Message>, DatabaseUnavailable>
   }
->()("xfchat/messaging/Messages") {
+>()("xfchat/messages/Messages") {
   static readonly layer = Layer.effect(
     Messages,
     Effect.gen(function* () {
@@ -380,7 +380,7 @@ export class Messages extends Context.Service<
       const since = Effect.fn("Messages.since")(
         (conversationId: ConversationId, position: Position, limit: number, bytes = pageBytes) =>
           Effect.map(findSince({ conversationId, position, limit, bytes }), (rows) =>
-            rows.map(({ bytes, epoch, incarnation, position, ...message }): Change => ({
+            rows.map(({ bytes, epoch, incarnation, position, ...message }): LogEntry => ({
               bytes,
               epoch,
               incarnation,

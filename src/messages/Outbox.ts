@@ -2,10 +2,10 @@ import { Array as Arrays, Context, Deferred, Effect, Exit, Layer, Queue, Result,
 import { SqlClient, SqlError, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { alone, retryRolledBack } from "../database/Transaction.ts"
+import { onOwnConnection, retryRolledBack } from "../database/Transaction.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { DatabaseUnavailable } from "../contract/Problem.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
 import { Position, type ConversationId } from "../contract/Conversation.ts"
 import { mentionedNames } from "./Mentions.ts"
@@ -40,7 +40,7 @@ interface Pending {
 const batchSize = 256
 
 /** So many sends are written at once even if others could be written after them: a statement costs as much as some sends. */
-const worthSplitting = 16
+const minBatch = 16
 
 /** How long a statement waits for any lock: so long, one lane waits for another at most. */
 const lockTimeout = "100ms"
@@ -129,7 +129,7 @@ const posted = (
 export class Outbox extends Context.Service<
   Outbox,
   { readonly append: (send: Send) => Effect.Effect<Outcome, DatabaseUnavailable> }
->()("xfchat/messaging/Outbox") {
+>()("xfchat/messages/Outbox") {
   static readonly layer = Layer.effect(
     Outbox,
     Effect.gen(function* () {
@@ -264,7 +264,7 @@ export class Outbox extends Context.Service<
           if (result.created && result.message !== undefined) heads.set(result.message.conversationId, result.message)
         }
         return bus.publish(
-          [...heads.values()].map(({ conversationId, seq }) => Change.Log({ conversationId, head: seq }))
+          [...heads.values()].map(({ conversationId, seq }) => ChangeHint.Log({ conversationId, head: seq }))
         )
       }
 
@@ -294,7 +294,7 @@ export class Outbox extends Context.Service<
           const begun = performance.now()
           const sends = batch.map(({ send }) => send)
           const exit = yield* write(sends, whenLocked).pipe(
-            alone(sql),
+            onOwnConnection(sql),
             retryRolledBack,
             // Nothing of it was kept.
             Effect.catchIf(isLockTimeout, () =>
@@ -389,7 +389,7 @@ export class Outbox extends Context.Service<
       let lastSize = 0
       const take = Effect.suspend(() => {
         const half = Math.ceil((lastSize + Queue.sizeUnsafe(queue)) / 2)
-        return Queue.takeBetween(queue, 1, Math.min(Math.max(half, worthSplitting), batchSize))
+        return Queue.takeBetween(queue, 1, Math.min(Math.max(half, minBatch), batchSize))
       })
       const writeNext = Effect.fnUntraced(function* (batch: ReadonlyArray<Pending>) {
         lastSize = batch.length

@@ -9,7 +9,7 @@ export const ringSize = 256
 export const ringBytes = 2_097_152
 
 /** Most bytes of all frames that a process holds in its rings. */
-export const RingBytes = Context.Reference<number>("xfchat/streaming/RingBytes", {
+export const RingBytes = Context.Reference<number>("xfchat/messages/RingBytes", {
   defaultValue: () => 67_108_864
 })
 

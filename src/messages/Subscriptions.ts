@@ -5,7 +5,7 @@ import { isOfIncarnation, type LogVersion } from "../contract/LogVersion.ts"
 import type { Message, MessagePage } from "../contract/Message.ts"
 import { Messages, type View } from "./Messages.ts"
 import type { DatabaseUnavailable, NotFound, RateLimited } from "../contract/Problem.ts"
-import { Feed, type Reading } from "../live/Feed.ts"
+import { Feed, type Commit } from "../live/Feed.ts"
 import { Frame } from "./Frame.ts"
 import { Hub } from "./Hub.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
@@ -18,7 +18,7 @@ const snapshotSize = 50
 const mostUpdates = 1_000
 
 /** What a subscriber receives, in order. */
-export type Update =
+export type SubscriptionUpdate =
   | { readonly _tag: "Snapshot"; readonly version: LogVersion; readonly page: MessagePage }
   /** `previous` is the version of the update before it, or that with which the subscriber came. */
   | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
@@ -33,7 +33,7 @@ export interface SubscribeRequest {
 export interface Subscription {
   /** How far the log went when the subscription was opened: a client that has reached it is caught up. */
   readonly version: LogVersion
-  readonly feed: Feed<Update>
+  readonly feed: Feed<SubscriptionUpdate>
 }
 
 /** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
@@ -56,7 +56,7 @@ class LogReader {
   // What was read of the log, if anything, and what was told of it: they differ where a change is not the subscriber's
   // to see.
   private cursor: Position | undefined
-  private told: Position
+  private lastSent: Position
   private isEnded = false
 
   constructor(
@@ -78,17 +78,20 @@ class LogReader {
     const isCopyGood = start === 0 || (start !== undefined && start <= view.head && start > view.rewrittenAt)
     const resumes = isCopyGood && view.head - start <= mostUpdates
     this.cursor = resumes ? start : undefined
-    this.told = start ?? view.head
+    this.lastSent = start ?? view.head
   }
 
   /** A {@link Feed}'s source. Most often nothing is to be waited for but a wake-up: what it brings is in memory. */
-  read(): ReadonlyArray<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> | undefined {
+  read():
+    | ReadonlyArray<SubscriptionUpdate>
+    | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable>
+    | undefined {
     const { cursor } = this
     if (this.isEnded || this.topic.isOver()) return undefined
-    if (cursor === undefined) return this.readAnew(this.view)
-    if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
-    if (!this.topic.isPast(cursor)) return []
-    const frames = this.topic.recall(cursor)
+    if (cursor === undefined) return this.readSnapshot(this.view)
+    if (this.topic.epoch() > this.view.epoch) return this.refreshView(cursor)
+    if (!this.topic.hasAfter(cursor)) return []
+    const frames = this.topic.fromMemory(cursor)
     if (frames !== undefined && !this.needsOwn(frames)) {
       const reading = this.interpret(cursor, frames)
       if (Effect.isEffect(reading)) return reading
@@ -100,7 +103,7 @@ class LogReader {
       Effect.flatMap((found) => this.readOwn(found)),
       Effect.flatMap((own) => {
         if (this.topic.isOver()) return Effect.succeed(() => [])
-        if (this.topic.epoch() > this.view.epoch) return this.lookAnew(cursor)
+        if (this.topic.epoch() > this.view.epoch) return this.refreshView(cursor)
         const reading = this.interpret(cursor, own)
         return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
       })
@@ -131,13 +134,13 @@ class LogReader {
   }
 
   /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
-  private lookAnew(cursor: Position): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+  private refreshView(cursor: Position): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     return this.messages.view(this.session.userId, this.conversationId).pipe(
       Effect.tap((view) => Effect.sync(() => this.topic.meet(view.incarnation))),
       Effect.flatMap((view) =>
         view.rewrittenAt > this.view.rewrittenAt ||
         view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
-          ? this.readAnew(view)
+          ? this.readSnapshot(view)
           : Effect.succeed(() => {
               this.view = { ...this.view, epoch: view.epoch, isPersonal: view.isPersonal }
               return []
@@ -147,16 +150,16 @@ class LogReader {
     )
   }
 
-  private readAnew(view: View): Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+  private readSnapshot(view: View): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const { head, incarnation } = view
     return Effect.map(
       this.messages.page(this.conversationId, view, { limit: snapshotSize }),
-      (page): Reading<Update> =>
+      (page): Commit<SubscriptionUpdate> =>
         () => {
           if (this.topic.isOver()) return []
           this.view = view
           this.cursor = head
-          this.told = head
+          this.lastSent = head
           return [{ _tag: "Snapshot", version: { incarnation, position: head }, page }]
         }
     )
@@ -166,7 +169,7 @@ class LogReader {
   private interpret(
     cursor: Position,
     frames: ReadonlyArray<Frame>
-  ): Reading<Update> | Effect.Effect<Reading<Update>, DatabaseUnavailable> {
+  ): Commit<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const { head } = this.view
     const last = frames.at(-1)?.position
     // A log that has gone on and has nothing there is deleted.
@@ -175,7 +178,7 @@ class LogReader {
       (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
     )?.position
     // Who left with a copy and came back may see another part of the log than what they have.
-    if (leaving !== undefined) return leaving <= head ? this.readAnew(this.view) : () => this.end(frames, leaving)
+    if (leaving !== undefined) return leaving <= head ? this.readSnapshot(this.view) : () => this.end(frames, leaving)
     if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.tell(frames, last)
     // A message changed later than all that is read: by then, it was perhaps not for the subscriber.
     return this.messages.view(this.session.userId, this.conversationId).pipe(
@@ -185,7 +188,7 @@ class LogReader {
   }
 
   /** Tells what is before the end, the last that the subscriber is told. */
-  private end(frames: ReadonlyArray<Frame>, end: Position): ReadonlyArray<Update> {
+  private end(frames: ReadonlyArray<Frame>, end: Position): ReadonlyArray<SubscriptionUpdate> {
     this.isEnded = true
     // A frame has its message as it was when it was read, which may be after the end.
     return this.tell(
@@ -194,12 +197,12 @@ class LogReader {
     )
   }
 
-  private tell(frames: ReadonlyArray<Frame>, cursor: Position): ReadonlyArray<Update> {
-    const updates: Array<Update> = []
+  private tell(frames: ReadonlyArray<Frame>, cursor: Position): ReadonlyArray<SubscriptionUpdate> {
+    const updates: Array<SubscriptionUpdate> = []
     for (const frame of frames) {
       if (frame.message.seq <= this.view.visibleAfter) continue
-      updates.push({ _tag: "Change", frame: this.isHidden(frame) ? frame.hidden : frame, previous: this.told })
-      this.told = frame.position
+      updates.push({ _tag: "Change", frame: this.isHidden(frame) ? frame.hidden : frame, previous: this.lastSent })
+      this.lastSent = frame.position
     }
     this.cursor = cursor
     return updates
@@ -220,7 +223,7 @@ export class Subscriptions extends Context.Service<
       request: SubscribeRequest
     ) => Effect.Effect<Subscription, NotFound | RateLimited | DatabaseUnavailable, Scope.Scope>
   }
->()("xfchat/streaming/Subscriptions") {
+>()("xfchat/messages/Subscriptions") {
   static readonly layer = Layer.effect(
     Subscriptions,
     Effect.gen(function* () {

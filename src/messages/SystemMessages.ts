@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import type { SystemContent } from "../contract/Message.ts"
 
@@ -31,7 +31,7 @@ export class SystemMessages extends Context.Service<
      */
     readonly announce: (conversationId: ConversationId, head: Position) => Effect.Effect<void>
   }
->()("xfchat/messaging/SystemMessages") {
+>()("xfchat/messages/SystemMessages") {
   static readonly layer = Layer.effect(
     SystemMessages,
     Effect.gen(function* () {
@@ -70,7 +70,9 @@ export class SystemMessages extends Context.Service<
         append,
         appendAll,
         announce: (conversationId, head) =>
-          sql.afterCommit(bus.publish([Change.Log({ conversationId, head }), Change.Participation({ conversationId })]))
+          sql.afterCommit(
+            bus.publish([ChangeHint.Log({ conversationId, head }), ChangeHint.Participation({ conversationId })])
+          )
       })
     })
   )

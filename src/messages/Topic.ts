@@ -2,7 +2,7 @@ import { Effect, Semaphore, type Scope } from "effect"
 import type { Incarnation } from "../contract/Incarnation.ts"
 import type { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
-import type { Change, Messages } from "./Messages.ts"
+import type { LogEntry, Messages } from "./Messages.ts"
 import { pageBytes } from "../contract/Paging.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { Frame } from "./Frame.ts"
@@ -38,15 +38,15 @@ export interface Topic {
   /** How far the log is known, and in which incarnation, once both are. */
   readonly version: () => LogVersion | undefined
   /** Somebody's view of what is there already has changed: the listeners are woken, for the later of two epochs. */
-  readonly enter: (epoch: number) => void
+  readonly advanceEpoch: (epoch: number) => void
   /** The latest epoch that is known; at least that of all that was handed out. */
   readonly epoch: () => number
   /** The log after a position, ascending, some or all, empty at its end. `undefined` where memory does not reach. */
-  readonly recall: (position: Position) => ReadonlyArray<Frame> | undefined
+  readonly fromMemory: (position: Position) => ReadonlyArray<Frame> | undefined
   /** The same for any position: from the database where memory does not reach. */
   readonly after: (position: Position) => Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable>
   /** Whether the log goes past a position. */
-  readonly isPast: (position: Position) => boolean
+  readonly hasAfter: (position: Position) => boolean
   /** Wakes a listener each time until the scope closes. */
   readonly listen: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -90,17 +90,17 @@ export const makeTopic = (
     if (incarnation !== met) end()
   }
 
-  const enter = (entered: number) => {
+  const advanceEpoch = (entered: number) => {
     if (entered <= epoch) return
     epoch = entered
     wake()
   }
 
   /** Nothing of another incarnation. */
-  const framesOf = (changes: ReadonlyArray<Change>) => {
+  const framesOf = (changes: ReadonlyArray<LogEntry>) => {
     for (const change of changes) {
       meet(change.incarnation)
-      enter(change.epoch)
+      advanceEpoch(change.epoch)
     }
     return isOver ? [] : changes.map((change) => new Frame(change))
   }
@@ -149,12 +149,12 @@ export const makeTopic = (
     else ring.refuse()
   }, reading.withPermits(1))
 
-  const recall = (position: Position) => ring.after(position, batchSize, batchBytes)
+  const fromMemory = (position: Position) => ring.after(position, batchSize, batchBytes)
 
   const after = (position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> =>
     Effect.suspend(() => {
       if (isOver) return Effect.succeed([])
-      const recalled = recall(position)
+      const recalled = fromMemory(position)
       if (recalled !== undefined) return Effect.succeed(recalled)
       return head !== undefined && head - position <= ringSize && !ring.isTooLargeFrom(position)
         ? Effect.andThen(readBack(position), after(position))
@@ -180,11 +180,11 @@ export const makeTopic = (
     end,
     isOver: () => isOver,
     version: () => (head === undefined || incarnation === undefined ? undefined : { incarnation, position: head }),
-    enter,
+    advanceEpoch,
     epoch: () => epoch,
-    recall,
+    fromMemory,
     after,
-    isPast: (position) => head !== undefined && head > position,
+    hasAfter: (position) => head !== undefined && head > position,
     listen
   }
 }

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { ConversationId } from "../contract/Conversation.ts"
 
 /** What participants see of logs that are there already. */
@@ -18,7 +18,7 @@ export class Visibility extends Context.Service<
       newlyBlocked?: UserId
     ) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
   }
->()("xfchat/messaging/Visibility") {
+>()("xfchat/messages/Visibility") {
   static readonly layer = Layer.effect(
     Visibility,
     Effect.gen(function* () {
@@ -54,7 +54,7 @@ export class Visibility extends Context.Service<
 
       const rewrite = Effect.fn("Visibility.rewrite")(function* (viewer: UserId, newlyBlocked?: UserId) {
         const logs = yield* rewriteLogs({ viewer, newlyBlocked: newlyBlocked ?? null })
-        yield* sql.afterCommit(bus.publish(logs.map((log) => Change.Visibility(log))))
+        yield* sql.afterCommit(bus.publish(logs.map((log) => ChangeHint.Visibility(log))))
       })
 
       return Visibility.of({ rewrite })

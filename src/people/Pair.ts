@@ -50,13 +50,17 @@ export interface Pair extends Schema.Schema.Type<typeof Pair> {
 }
 
 /** A change of the pair's row. */
-export type Move =
+export type Transition =
   | { readonly _tag: "Ask"; readonly status: Status; readonly message: string | null }
   | { readonly _tag: "Become"; readonly status: Status; readonly respondedAt: "now" | "kept" | "none" }
 
-const become = (status: Status, respondedAt: "now" | "kept" | "none"): Move => ({ _tag: "Become", status, respondedAt })
+const become = (status: Status, respondedAt: "now" | "kept" | "none"): Transition => ({
+  _tag: "Become",
+  status,
+  respondedAt
+})
 
-type Outcome<E> = Effect.Effect<Move | undefined, E>
+type Outcome<E> = Effect.Effect<Transition | undefined, E>
 
 const blocked = new Forbidden({ detail: "You have blocked this person: unblock them first." })
 const unknown = new NotFound({ detail: "There is no such request." })
@@ -73,7 +77,7 @@ export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | Req
         new RequestLimitReached({ detail: `${mostOutgoing} of your requests are open: withdraw one first.` })
       )
     }
-    return Effect.succeed<Move>({ _tag: "Ask", status: isRefused ? "rejected" : "pending", message })
+    return Effect.succeed<Transition>({ _tag: "Ask", status: isRefused ? "rejected" : "pending", message })
   }
   if (!request.isOwn) return Effect.succeed(become("accepted", "now"))
   // Written whether it changes or not: how long it takes must not tell.
@@ -110,11 +114,11 @@ export const withdraw = ({ request }: Pair, id: RequestId): Outcome<Forbidden | 
 }
 
 /** Ends a friendship. */
-export const remove = ({ request }: Pair): Move | undefined =>
+export const remove = ({ request }: Pair): Transition | undefined =>
   request?.status === "accepted" ? become("ended", "none") : undefined
 
 /** Ends what is between the two, of which the other sees no more than that a friend or a request of the caller's is gone. */
-export const block = ({ request }: Pair): Move | undefined => {
+export const block = ({ request }: Pair): Transition | undefined => {
   if (request === null || request.status === "ended") return undefined
   if (request.status === "accepted") return become("ended", "none")
   if (request.isOwn) return become("ended", "kept")
@@ -129,7 +133,7 @@ const seen = (status: Status, isSender: boolean) => {
 }
 
 /** Who of the two sees something else after a move. */
-export const seenBy = ({ caller, other, request }: Pair, move: Move): ReadonlyArray<UserId> => {
+export const seenBy = ({ caller, other, request }: Pair, move: Transition): ReadonlyArray<UserId> => {
   const before = request?.status ?? "ended"
   const isOwn = move._tag === "Ask" || request?.isOwn === true
   const changes = (isSender: boolean) => seen(before, isSender) !== seen(move.status, isSender)

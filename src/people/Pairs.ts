@@ -2,8 +2,8 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { NotFound } from "../contract/Problem.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
-import { Pair, Request, seenBy, type Move } from "./Pair.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
+import { Pair, Request, seenBy, type Transition } from "./Pair.ts"
 
 /** For how long who was declined does not reach the same person again. */
 const coolDown = "7 days"
@@ -23,20 +23,20 @@ export class Pairs extends Context.Service<
     /** Locks people for the rest of the transaction. */
     readonly lockAll: (people: ReadonlyArray<UserId>) => Effect.Effect<void, SqlError.SqlError>
     /** Changes the request of a locked pair, and gives it as it is then. `alsoSeenBy` sees something else that changed. */
-    readonly move: (
+    readonly applyTransition: (
       pair: Pair,
-      move: Move | undefined,
+      applyTransition: Transition | undefined,
       alsoSeenBy?: ReadonlyArray<UserId>
     ) => Effect.Effect<Request | null, SqlError.SqlError | Schema.SchemaError>
     /** Those whose picture of others shows a person: friends, who has a request open with them, who blocks them. */
-    readonly knowing: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, SqlError.SqlError | Schema.SchemaError>
+    readonly visibleTo: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, SqlError.SqlError | Schema.SchemaError>
     /** Says that some people's picture of others is another one: to be told to all whom it concerns after the commit. */
-    readonly changed: (
+    readonly bumpRevisions: (
       seenBy: ReadonlyArray<UserId>,
       concerns: ReadonlyArray<UserId>
     ) => Effect.Effect<void, SqlError.SqlError>
   }
->()("xfchat/friends/Pairs") {
+>()("xfchat/people/Pairs") {
   static readonly layer = Layer.effect(
     Pairs,
     Effect.gen(function* () {
@@ -116,21 +116,21 @@ export class Pairs extends Context.Service<
           WHERE id = ${id} RETURNING ${requestOf(caller)} AS request`
       })
 
-      const move = Effect.fn("Pairs.move")(function* (
+      const applyTransition = Effect.fn("Pairs.applyTransition")(function* (
         pair: Pair,
-        move: Move | undefined,
+        applyTransition: Transition | undefined,
         alsoSeenBy: ReadonlyArray<UserId> = []
       ) {
         const { caller, other, request } = pair
-        const seen = [...alsoSeenBy, ...(move === undefined ? [] : seenBy(pair, move))]
-        if (move !== undefined || seen.length > 0) yield* changed(seen, [caller, other.id])
-        if (move === undefined) return request
+        const seen = [...alsoSeenBy, ...(applyTransition === undefined ? [] : seenBy(pair, applyTransition))]
+        if (applyTransition !== undefined || seen.length > 0) yield* bumpRevisions(seen, [caller, other.id])
+        if (applyTransition === undefined) return request
         const [row] =
-          move._tag === "Ask"
-            ? yield* insert({ caller, other: other.id, ...move })
+          applyTransition._tag === "Ask"
+            ? yield* insert({ caller, other: other.id, ...applyTransition })
             : request === null
               ? []
-              : yield* update({ caller, id: request.id, ...move })
+              : yield* update({ caller, id: request.id, ...applyTransition })
         return row?.request ?? null
       })
 
@@ -146,11 +146,11 @@ export class Pairs extends Context.Service<
           UNION SELECT blocker_id FROM blocks WHERE blocked_id = ${user}`
       })
 
-      const knowing = Effect.fn("Pairs.knowing")(function* (user: UserId) {
+      const visibleTo = Effect.fn("Pairs.visibleTo")(function* (user: UserId) {
         return (yield* findKnowing(user)).map(({ id }) => id)
       })
 
-      const changed = Effect.fn("Pairs.changed")(function* (
+      const bumpRevisions = Effect.fn("Pairs.bumpRevisions")(function* (
         seenBy: ReadonlyArray<UserId>,
         concerns: ReadonlyArray<UserId>
       ) {
@@ -158,10 +158,10 @@ export class Pairs extends Context.Service<
         yield* sql`
           INSERT INTO people_revisions AS p (user_id) SELECT DISTINCT id FROM unnest(${seenBy}::uuid[]) AS id ORDER BY id
           ON CONFLICT (user_id) DO UPDATE SET revision = p.revision + 1`
-        yield* sql.afterCommit(bus.publish(concerns.map((userId) => Change.Person({ userId }))))
+        yield* sql.afterCommit(bus.publish(concerns.map((userId) => ChangeHint.Person({ userId }))))
       })
 
-      return Pairs.of({ lock, lockAll, move, knowing, changed })
+      return Pairs.of({ lock, lockAll, applyTransition, visibleTo, bumpRevisions })
     })
   )
 }

@@ -35,7 +35,7 @@ export class People extends Context.Service<
     /** Whose username, e-mail address or id this is. */
     readonly find: (name: string) => Effect.Effect<UserId, NotFound | DatabaseUnavailable>
   }
->()("xfchat/friends/People") {
+>()("xfchat/people/People") {
   static readonly layer = Layer.effect(
     People,
     Effect.gen(function* () {

@@ -51,7 +51,7 @@ export const LogLevelsFromString: Schema.Codec<LogLevels, string> = Schema.Strin
 )
 
 /** The levels in force. */
-export const CurrentLogLevels = Context.Reference<LogLevels>("xfchat/Log/CurrentLogLevels", {
+export const CurrentLogLevels = Context.Reference<LogLevels>("xfchat/platform/CurrentLogLevels", {
   defaultValue: () => ({ all: "Info", modules: [] })
 })
 

@@ -21,9 +21,9 @@ import {
   accountFor,
   type NoPostgresAccount,
   type PostgresAccount,
-  reaches,
-  shelter,
-  sheltered
+  canReach,
+  sharedRoot,
+  sharedPathFor
 } from "./PostgresAccount.ts"
 import { installed, type PostgresNotInstalled, runnable } from "./PostgresBinaries.ts"
 import { dataOf, initialize, launch, type Postmaster, type PostgresStartFailed, stopLeftover } from "./Postmaster.ts"
@@ -108,10 +108,10 @@ const makeFolder = (folder: string, account: PostgresAccount) =>
 const keptFolder = Effect.fn("EmbeddedPostgres.keptFolder")(function* (asked: string) {
   const account = yield* accountFor(dataOf(asked))
   let folder = asked
-  if (reaches(account, asked)) folder = yield* makeFolder(asked, account)
+  if (canReach(account, asked)) folder = yield* makeFolder(asked, account)
   // Once more: links lead elsewhere, and a umask may have closed what was just made.
-  if (!reaches(account, folder)) {
-    folder = yield* makeFolder(yield* sheltered(asked), account)
+  if (!canReach(account, folder)) {
+    folder = yield* makeFolder(yield* sharedPathFor(asked), account)
     yield* Effect.logInfo(`PostgreSQL, which refuses to run as root, cannot reach ${asked}: its data are in ${folder}`)
   }
   yield* lockFolder(folder)
@@ -122,7 +122,7 @@ const throwawayPrefix = "xfchat-postgres-"
 
 const throwawayFolder = Effect.gen(function* () {
   const account = yield* accountFor()
-  const parent = reaches(account, tmpdir()) ? tmpdir() : yield* shelter
+  const parent = canReach(account, tmpdir()) ? tmpdir() : yield* sharedRoot
   yield* deleteLeftovers(parent)
   const claim = Effect.gen(function* () {
     const folder = yield* inFolder(parent, async () => {

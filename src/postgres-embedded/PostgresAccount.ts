@@ -49,21 +49,21 @@ const addPostgresUser = (): PostgresAccount => {
  * Whether `account` may pass through the folder `path` and all those above it, as far as they exist. Mode bits only: where an
  * access list grants more, the shelter is used needlessly.
  */
-export const reaches = (account: PostgresAccount, path: string): boolean => {
+export const canReach = (account: PostgresAccount, path: string): boolean => {
   if (account === undefined) return true
   const folder = found(path)
   const parent = dirname(path)
   const passes =
     folder?.isDirectory() !== true ||
     (folder.mode & (folder.uid === account.uid ? 0o100 : folder.gid === account.gid ? 0o010 : 0o001)) !== 0
-  return passes && (parent === path || reaches(account, parent))
+  return passes && (parent === path || canReach(account, parent))
 }
 
 /**
  * Root's place for what the server must reach when root's own folders are closed to it: `/var/lib/xfchat`, or below
  * `/var/tmp` where that is read-only. Other users may pass through, not list.
  */
-export const shelter: Effect.Effect<string, FolderUnusable> = Effect.firstSuccessOf(
+export const sharedRoot: Effect.Effect<string, FolderUnusable> = Effect.firstSuccessOf(
   ["/var/lib/xfchat", "/var/tmp/xfchat"].map((folder) =>
     Effect.tryPromise({
       try: async () => {
@@ -80,7 +80,7 @@ export const shelter: Effect.Effect<string, FolderUnusable> = Effect.firstSucces
 )
 
 /** The place in the shelter that stands for `folder` (absolute): the same at each start. */
-export const sheltered = (folder: string) =>
-  Effect.map(shelter, (shelter) =>
+export const sharedPathFor = (folder: string) =>
+  Effect.map(sharedRoot, (shelter) =>
     join(shelter, `${basename(folder)}-${createHash("sha256").update(folder).digest("hex").slice(0, 16)}`)
   )

@@ -5,7 +5,7 @@ import { createRequire } from "node:module"
 import { arch, platform } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { FolderUnusable } from "./FolderLock.ts"
-import { type PostgresAccount, reaches, shelter } from "./PostgresAccount.ts"
+import { type PostgresAccount, canReach, sharedRoot } from "./PostgresAccount.ts"
 
 /** npm did not install PostgreSQL's binaries, or has none for this platform. */
 export class PostgresNotInstalled extends Schema.TaggedError<PostgresNotInstalled>()("PostgresNotInstalled", {
@@ -49,8 +49,10 @@ export const runnable = Effect.fn("PostgresBinaries.runnable")(function* (
   binaries: PostgresBinaries,
   account: PostgresAccount
 ) {
-  const here = reaches(account, join(binaries.folder, "bin"))
-  const folder = here ? binaries.folder : join(yield* shelter, `postgresql-${binaries.version}-${platform()}-${arch()}`)
+  const here = canReach(account, join(binaries.folder, "bin"))
+  const folder = here
+    ? binaries.folder
+    : join(yield* sharedRoot, `postgresql-${binaries.version}-${platform()}-${arch()}`)
   yield* Effect.tryPromise({
     try: () => (here ? complete(folder) : existsSync(folder) ? Promise.resolve() : copyForAll(binaries.folder, folder)),
     catch: (cause) => new FolderUnusable({ folder, cause })

@@ -13,14 +13,14 @@ import {
 } from "effect"
 import type { UserId } from "../contract/Account.ts"
 import * as Configuration from "../platform/Configuration.ts"
-import { elapsedMillis } from "../platform/Elapsed.ts"
+import { elapsedMillis } from "../platform/Clock.ts"
 import { logOf } from "../platform/Log.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
-import { Change, ChangeBus } from "../changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
-import { Board } from "./Board.ts"
-import { Circles } from "./Circles.ts"
+import { PresenceState } from "./PresenceState.ts"
+import { PresenceAudiences } from "./PresenceAudiences.ts"
 import type { PresencePage } from "../contract/PresencePage.ts"
 
 const log = logOf("xfchat/presence")
@@ -92,19 +92,19 @@ export class Presence extends Context.Service<
     Presence,
     Effect.gen(function* () {
       const bus = yield* ChangeBus
-      const circles = yield* Circles
+      const circles = yield* PresenceAudiences
       const liveStreams = yield* LiveStreams
       // Two renewals may be lost: only the third comes too late.
       const lease = Duration.toMillis(yield* Configuration.presenceLease)
       const renewal = Duration.millis(0.4 * lease)
       const grace = Math.ceil(0.3 * lease)
-      const board = new Board()
+      const board = new PresenceState()
 
       // Those whose leases this process renews.
       const ours = new Set<UserId>()
 
-      const here = (userId: UserId) => Change.Presence({ userId, millis: lease })
-      const leaving = (userId: UserId) => Change.Presence({ userId, millis: grace })
+      const here = (userId: UserId) => ChangeHint.Presence({ userId, millis: lease })
+      const leaving = (userId: UserId) => ChangeHint.Presence({ userId, millis: grace })
       const renew = Effect.suspend(() => bus.publish([...ours].map(here)))
       // When all else has ended: the others take those who were here for reconnecting.
       yield* Effect.addFinalizer(() => bus.publish([...ours].map(leaving)))
@@ -135,7 +135,7 @@ export class Presence extends Context.Service<
       })
       yield* Queue.takeAll(asked).pipe(Effect.flatMap(answer), Effect.forever, Effect.forkScoped)
 
-      const hear = Effect.fnUntraced(function* (change: Change) {
+      const hear = Effect.fnUntraced(function* (change: ChangeHint) {
         const now = yield* elapsedMillis
         switch (change._tag) {
           case "Presence":
@@ -164,22 +164,25 @@ export class Presence extends Context.Service<
 
       const turnOver = (userId: UserId) => {
         // As it is by now: they may have come and gone meanwhile.
-        const isHere = liveStreams.isHere(userId)
+        const isHere = liveStreams.hasStream(userId)
         if (isHere) ours.add(userId)
         else ours.delete(userId)
         return bus.publish([isHere ? here(userId) : leaving(userId)])
       }
-      yield* liveStreams.turnover.pipe(Stream.runForEach(turnOver), Effect.forkScoped({ startImmediately: true }))
+      yield* liveStreams.presenceChanges.pipe(
+        Stream.runForEach(turnOver),
+        Effect.forkScoped({ startImmediately: true })
+      )
       yield* renew.pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)
 
       const tick = Effect.map(elapsedMillis, (now) => {
-        board.passTime(now)
+        board.tick(now)
         const users = board.viewersReadBefore(now - circleAge)
         if (users.length > 0) Queue.offerUnsafe(asked, { users, conversations: [] })
       })
       yield* tick.pipe(Effect.repeat(Schedule.spaced(tickInterval)), Effect.forkScoped)
 
-      const callRoll = bus.publish([Change.RollCall()])
+      const callRoll = bus.publish([ChangeHint.RollCall()])
       yield* bus.missed.pipe(
         Stream.runForEach(() => callRoll),
         Effect.forkScoped({ startImmediately: true })
@@ -196,7 +199,7 @@ export class Presence extends Context.Service<
         const now = yield* elapsedMillis
         if (isTyping && until !== undefined && until > now + typingTime - typingPause) return
         yield* authorize
-        if (isTyping) yield* bus.publish([Change.Typing({ conversationId, userId: caller, millis: typingTime })])
+        if (isTyping) yield* bus.publish([ChangeHint.Typing({ conversationId, userId: caller, millis: typingTime })])
         else yield* stopTyping(caller, conversationId)
       })
 
@@ -204,18 +207,18 @@ export class Presence extends Context.Service<
         Effect.suspend(() =>
           board.typesUntil(conversationId, userId) === undefined
             ? Effect.void
-            : bus.publish([Change.Typing({ conversationId, userId, millis: 0 })])
+            : bus.publish([ChangeHint.Typing({ conversationId, userId, millis: 0 })])
         )
 
       const read = Effect.fn("Presence.read")(function* (userId: UserId) {
         const circle = (yield* circles.of([userId])).get(userId)
-        return board.picture(circle ?? { people: new Set(), conversations: new Set() })
+        return board.snapshot(circle ?? { people: new Set(), conversations: new Set() })
       })
 
       const follow = Effect.fn("Presence.follow")(function* (userId: UserId, stream: { wake(): void }) {
         // Before the circle is read: what changes it meanwhile is heard of, and read after.
         const look = yield* Effect.acquireRelease(
-          Effect.sync(() => board.watch(userId, () => stream.wake())),
+          Effect.sync(() => board.addViewer(userId, () => stream.wake())),
           (look) => Effect.sync(() => board.unwatch(look))
         )
         const answered = yield* Deferred.make<void, DatabaseUnavailable>()

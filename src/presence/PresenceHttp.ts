@@ -4,7 +4,7 @@ import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { formatVersion } from "../braid/Version.ts"
 import { braidEncoding, type Encoding } from "../live/Encoding.ts"
-import { answerFeed, readAsk, readBraid } from "../live/StreamHttp.ts"
+import { answerFeed, readAsk, readBraid } from "../live/StreamResponse.ts"
 import { PresencePage } from "../contract/PresencePage.ts"
 import { PresenceSubscriptions, type PresenceUpdate } from "./PresenceSubscriptions.ts"
 

@@ -9,7 +9,7 @@ export interface ConnectionInfo {
 export type FetchHandler = (request: Request, info?: ConnectionInfo) => Promise<Response>
 
 /** The address that a request came from, where the host tells it. */
-const Peer = Context.Reference<Option.Option<string>>("xfchat/operations/Peer", { defaultValue: Option.none })
+const Peer = Context.Reference<Option.Option<string>>("xfchat/process/Peer", { defaultValue: Option.none })
 
 /** An app as a fetch handler, whose requests know their peer as those of Node's server do. */
 export const toFetchHandler =

@@ -3,7 +3,7 @@ import { HttpServerRespondable } from "effect/http"
 import { createServer, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { HeadersTooLarge, MalformedRequest, RequestTimeout } from "../contract/Problem.ts"
-import { maxHeaderSize } from "../http/RequestsHttp.ts"
+import { maxHeaderSize } from "../http/Requests.ts"
 import { isDeno } from "../platform/Runtime.ts"
 
 /** How often Node looks for requests that are late. */

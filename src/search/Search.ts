@@ -95,7 +95,7 @@ export class Search extends Context.Service<
     /** Texts that a participant may see and that match a query, the newest first, and where the words stand in each. */
     readonly search: (caller: UserId, request: SearchRequest) => Effect.Effect<SearchResult, DatabaseUnavailable>
   }
->()("xfchat/messaging/Search") {
+>()("xfchat/search/Search") {
   static readonly layer = Layer.effect(
     Search,
     Effect.gen(function* () {

@@ -5,13 +5,13 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { logOf } from "../platform/Log.ts"
 import { DatabaseUnavailable } from "../contract/Problem.ts"
-import { daysOf, Gathered } from "./Gathered.ts"
+import { daysOf, PendingUsage } from "./PendingUsage.ts"
 import { addTo, emptyTally, metrics, metricTypes, type Metric, type Period, type Tally } from "../contract/Metric.ts"
 
 const log = logOf("xfchat/usage")
 
 interface Batch {
-  readonly gathered: Gathered
+  readonly gathered: PendingUsage
   /** The transaction that was about to commit when the database was heard of last: whether it did is not known. */
   transaction: string | undefined
 }
@@ -20,12 +20,12 @@ interface Batch {
 export const makeLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const semaphore = Semaphore.makeUnsafe(1)
-  let gathered = new Gathered()
+  let gathered = new PendingUsage()
   let unwritten: Batch | undefined
 
   // By the primary key and in its order: processes that write for the same users wait for each other one way only. Who is
   // gone meanwhile has used nothing.
-  const insert = (rows: Gathered["rows"]) => sql<{ transaction: string }>`
+  const insert = (rows: PendingUsage["rows"]) => sql<{ transaction: string }>`
     WITH written AS (
       INSERT INTO usage_tracking (user_id, metric_type, count, period_start, period_end)
       SELECT u.id, i.metric_type, i.amount, i.period_start, i.period_end
@@ -66,7 +66,7 @@ export const makeLedger = Effect.gen(function* () {
     yield* settle
     if (gathered.isEmpty) return
     unwritten = { gathered, transaction: undefined }
-    gathered = new Gathered()
+    gathered = new PendingUsage()
     yield* settle
   }).pipe(
     catchDatabaseErrors,

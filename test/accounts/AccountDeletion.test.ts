@@ -12,17 +12,7 @@ import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { ChangeBus } from "../../src/changes/ChangeBus.ts"
 import { signedIn, testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
-import {
-  groupOf,
-  headOf,
-  newId,
-  people,
-  post,
-  refusal,
-  systemMessages,
-  text,
-  wholeLog
-} from "../conversations/group.ts"
+import { groupOf, headOf, newId, people, post, refusal, systemMessages, text, wholeLog } from "../world.ts"
 
 const deleteAccount = Effect.fnUntraced(function* ({ token }: TestUser, password = testPassword) {
   const current = yield* (yield* Sessions).authenticate(Redacted.make(token))

@@ -6,16 +6,16 @@ import { Accounts } from "../../src/auth/Accounts.ts"
 import { Profiles } from "../../src/accounts/Profiles.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { Inbox } from "../../src/inbox/Inbox.ts"
-import { Change, ChangeBus } from "../../src/changes/ChangeBus.ts"
+import { ChangeHint, ChangeBus } from "../../src/changes/ChangeBus.ts"
 import { testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, people, refusal } from "../conversations/group.ts"
+import { groupOf, people, refusal } from "../world.ts"
 
 const update = (id: UserId, change: AccountChange) => Profiles.use((profiles) => profiles.update(id, change))
 
 /** Whom a change tells that their picture of others is another one. */
 const toldOf = Effect.fnUntraced(function* (id: UserId, change: AccountChange) {
   const bus = yield* ChangeBus
-  const end = Change.RollCall()
+  const end = ChangeHint.RollCall()
   const heard = yield* bus.changes.pipe(
     Stream.takeUntil((change) => change._tag === end._tag),
     Stream.runCollect,
@@ -93,7 +93,7 @@ layer(TestServices)("A profile that changes", (it) => {
       yield* update(ada.id, { displayName: "Ada" })
       // By the hint: the clock of the sweep stands still.
       yield* Effect.repeat(Effect.yieldNow, { until: () => wakes > 0 })
-      assert.isTrue(listener.takeNews())
+      assert.isTrue(listener.consumeWakeUp())
       const { conversations } = yield* inbox.read(grace.id, known)
       assert.deepInclude(conversations.find(({ id }) => id === conversation.id)?.other, { displayName: "Ada" })
     })

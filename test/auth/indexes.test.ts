@@ -7,8 +7,8 @@ import { Profiles } from "../../src/accounts/Profiles.ts"
 import type { CurrentSession } from "../../src/contract/Session.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { signedIn, testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, post } from "../conversations/group.ts"
-import { plansOf } from "../plans.ts"
+import { groupOf, post } from "../world.ts"
+import { plansOf } from "../queryPlans.ts"
 
 interface Filled {
   readonly ada: TestUser

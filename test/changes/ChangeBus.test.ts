@@ -18,7 +18,7 @@ import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/contract/Account.ts"
 import * as Database from "../../src/database/Database.ts"
 import { ConversationId, Position } from "../../src/contract/Conversation.ts"
-import { Change, decodeChanges, encodeChanges } from "../../src/changes/Change.ts"
+import { ChangeHint, decodeHints, encodeHints } from "../../src/changes/ChangeHint.ts"
 import { ChangeBus } from "../../src/changes/ChangeBus.ts"
 import type { ChangeChannel } from "../../src/changes/ChangeChannel.ts"
 import { connectPostgres } from "../../src/changes/PostgresChannel.ts"
@@ -54,7 +54,7 @@ const carriers: ReadonlyArray<Carrier> = [
 
 const aConversation = () => ConversationId.make(randomUUID())
 const change = (conversationId: ConversationId, head: number) =>
-  Change.Log({ conversationId, head: Position.make(head) })
+  ChangeHint.Log({ conversationId, head: Position.make(head) })
 const aPerson = () => UserId.make(randomUUID())
 
 /** The bus of a process. */
@@ -68,13 +68,13 @@ const misses = ({ missed }: ChangeBus["Service"]) =>
 const startListening = (layer: Layer.Layer<ChangeBus, unknown>) =>
   Effect.tap(start(layer), (bus) => Effect.flatMap(misses(bus), Fiber.join))
 
-const aboutOf = (change: Change) => {
+const aboutOf = (change: ChangeHint) => {
   if ("userId" in change) return change.userId
   return "conversationId" in change ? change.conversationId : undefined
 }
 
 /** Collects what is heard of some conversations and people, until the last change. */
-const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<ConversationId | UserId>, last: Change) =>
+const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<ConversationId | UserId>, last: ChangeHint) =>
   changes.pipe(
     Stream.filter((change) => of.some((id) => id === aboutOf(change))),
     Stream.takeUntil((change) => Equal.equals(change, last)),
@@ -134,14 +134,14 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         const between = yield* proxy(direct)
         const [ours, other] = [yield* startListening(layer(between.url)), yield* startListening(layer(direct))]
         const [first, second] = [UserId.make(randomUUID()), UserId.make(randomUUID())]
-        const last = Change.Person({ userId: second })
+        const last = ChangeHint.Person({ userId: second })
         const heard = yield* hears(other, [first, second], last)
         yield* between.breakDown
-        for (const userId of [first, first, first]) yield* ours.publish([Change.Person({ userId })])
+        for (const userId of [first, first, first]) yield* ours.publish([ChangeHint.Person({ userId })])
         yield* between.triedInVain
         yield* ours.publish([last])
         yield* between.recover
-        assert.deepStrictEqual(yield* Fiber.join(heard), [Change.Person({ userId: first }), last])
+        assert.deepStrictEqual(yield* Fiber.join(heard), [ChangeHint.Person({ userId: first }), last])
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
@@ -167,9 +167,9 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         const between = yield* proxy(direct)
         const [ours, other] = [yield* startListening(layer(between.url)), yield* startListening(layer(direct))]
         const [conversationId, userId] = [aConversation(), aPerson()]
-        const typing = (millis: number) => Change.Typing({ conversationId, userId, millis })
-        const here = (millis: number) => Change.Presence({ userId, millis })
-        const last = Change.Person({ userId })
+        const typing = (millis: number) => ChangeHint.Typing({ conversationId, userId, millis })
+        const here = (millis: number) => ChangeHint.Presence({ userId, millis })
+        const last = ChangeHint.Person({ userId })
         const heard = yield* hears(other, [userId], last)
         yield* between.breakDown
         yield* ours.publish([typing(6_000), here(50_000)])
@@ -214,7 +214,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
           "no JSON",
           JSON.stringify({ version: 3, sender: "a later XFChat", changes: [change(id, 1)] }),
           JSON.stringify({ version: 2, sender: "a broken XFChat", changes: [{ ...change(id, 1), head: -1 }] }),
-          ...encodeChanges("another process", [change(id, 5)])
+          ...encodeHints("another process", [change(id, 5)])
         ])
         assert.deepStrictEqual(yield* Fiber.join(heard), [change(id, 5)])
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
@@ -253,18 +253,18 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
 
 describe("a payload", () => {
   it("is smaller than the 8,000 bytes that PostgreSQL takes, whatever it tells", () => {
-    const kinds: ReadonlyArray<() => Change> = [
+    const kinds: ReadonlyArray<() => ChangeHint> = [
       () => change(aConversation(), Number.MAX_SAFE_INTEGER),
-      () => Change.Person({ userId: aPerson() }),
-      () => Change.Participation({ conversationId: aConversation() }),
-      () => Change.Presence({ userId: aPerson(), millis: 86_400_000 }),
-      () => Change.Typing({ conversationId: aConversation(), userId: aPerson(), millis: 86_400_000 }),
-      () => Change.RollCall()
+      () => ChangeHint.Person({ userId: aPerson() }),
+      () => ChangeHint.Participation({ conversationId: aConversation() }),
+      () => ChangeHint.Presence({ userId: aPerson(), millis: 86_400_000 }),
+      () => ChangeHint.Typing({ conversationId: aConversation(), userId: aPerson(), millis: 86_400_000 }),
+      () => ChangeHint.RollCall()
     ]
     const changes = kinds.flatMap((make) => Arrays.makeBy(200, make))
-    const payloads = encodeChanges(randomUUID(), changes)
+    const payloads = encodeHints(randomUUID(), changes)
     for (const payload of payloads) assert.isBelow(Buffer.byteLength(payload), 8_000)
-    const decoded = Arrays.getSomes(payloads.map(decodeChanges)).flatMap(({ changes }) => changes)
+    const decoded = Arrays.getSomes(payloads.map(decodeHints)).flatMap(({ changes }) => changes)
     assert.deepStrictEqual(decoded, changes)
   })
 })

@@ -10,10 +10,10 @@ import {
   maxReactorsNamed,
   ReactionLimitReached
 } from "../../src/contract/Reaction.ts"
-import type { Place } from "../../src/contract/Paging.ts"
+import type { PageCursor } from "../../src/contract/Paging.ts"
 import { TestServices } from "../../src/testing/index.ts"
 import { sequences, singles } from "./emoji.ts"
-import { groupOf, headOf, people, post } from "../conversations/group.ts"
+import { groupOf, headOf, people, post } from "../world.ts"
 
 const decode = Schema.decodeUnknownOption(Emoji)
 const canonical = (text: string) => Option.getOrUndefined(decode(text))
@@ -187,7 +187,7 @@ layer(TestServices)("Reactions to a message", (it) => {
       assert.isBelow(JSON.stringify(yield* reactions).length, 1_000)
 
       const ids: Array<string> = []
-      let after: Place | undefined
+      let after: PageCursor | undefined
       do {
         const page = yield* changes.reactors(ada.id, target, "👍", 100, after)
         ids.push(...page.items.map(({ id }) => id))

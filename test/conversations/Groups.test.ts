@@ -9,7 +9,7 @@ import { Participants } from "../../src/conversations/Participants.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import { pageOf } from "../../src/contract/Paging.ts"
 import { TestServices } from "../../src/testing/index.ts"
-import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "./group.ts"
+import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "../world.ts"
 
 layer(TestServices)("A group", (it) => {
   it.effect("belongs to who made it; its log begins by saying so", () =>

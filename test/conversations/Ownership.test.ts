@@ -1,16 +1,16 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
-import { AccountControl } from "../../src/accounts/AccountControl.ts"
+import { AccountAdmin } from "../../src/accounts/AccountAdmin.ts"
 import { AccountDeletion } from "../../src/accounts/AccountDeletion.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import type { ConversationId, Role } from "../../src/contract/Conversation.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, people, systemMessages } from "./group.ts"
+import { groupOf, people, systemMessages } from "../world.ts"
 
-const services = AccountControl.layer.pipe(Layer.provideMerge(TestServices))
+const services = AccountAdmin.layer.pipe(Layer.provideMerge(TestServices))
 
 /** How an owner stops leading a group. */
 const ways = {
@@ -19,7 +19,7 @@ const ways = {
     const current = yield* (yield* Sessions).authenticate(Redacted.make(token))
     yield* (yield* AccountDeletion).deleteAccount(current, testPassword)
   }),
-  "are disabled": ({ account }: TestUser) => AccountControl.use(({ disable }) => disable(account.username))
+  "are disabled": ({ account }: TestUser) => AccountAdmin.use(({ disable }) => disable(account.username))
 }
 
 /** The others, in the order in which they joined: their roles, and whether they can sign in. */
@@ -89,7 +89,7 @@ layer(services)("A group whose owner leads it no longer", (it) => {
 
   it.effect("goes on to be led by whom it passed to, also when the owner is enabled again", () =>
     Effect.gen(function* () {
-      const control = yield* AccountControl
+      const control = yield* AccountAdmin
       const [owner, other] = yield* people("owner", "other")
       const group = yield* groupOf([owner, other])
       yield* control.disable(owner.account.username)

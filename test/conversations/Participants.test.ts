@@ -6,7 +6,7 @@ import { maxParticipants, Position, Role, type ConversationId } from "../../src/
 import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "./group.ts"
+import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "../world.ts"
 
 /** Who takes part, and in which role, as the database has it. */
 const roles = Effect.fnUntraced(function* (id: ConversationId) {

@@ -9,7 +9,7 @@ import { Outbox } from "../../src/messages/Outbox.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, headOf, newId, people, post, refusal, text } from "./group.ts"
+import { groupOf, headOf, newId, people, post, refusal, text } from "../world.ts"
 
 const at = (seq: number) => Position.make(seq)
 

@@ -15,7 +15,7 @@ import { Receipts } from "../../src/conversations/Receipts.ts"
 import { Removal } from "../../src/conversations/Removal.ts"
 import { ServicesLive } from "../../src/Server.ts"
 import { testPassword, TestDatabase, type TestUser } from "../../src/testing/index.ts"
-import { findMessages, groupOf, newId, people, post, refusal, text, wholeLog } from "./group.ts"
+import { findMessages, groupOf, newId, people, post, refusal, text, wholeLog } from "../world.ts"
 
 /** Services whose statements may not take long. */
 const services = ServicesLive.pipe(

@@ -10,7 +10,7 @@ import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import { TestServices, testPassword, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, people, post } from "./group.ts"
+import { groupOf, people, post } from "../world.ts"
 
 /** The two flags of all messages, as somebody reads them in a page, one by one, and by search. */
 const flagsSeenBy = Effect.fnUntraced(function* ({ id: viewer }: TestUser, id: ConversationId) {

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import { maxParticipants } from "../../src/contract/Conversation.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, headOf, people, post } from "./group.ts"
+import { groupOf, headOf, people, post } from "../world.ts"
 
 /** Ada owns a group; Bob is its admin, Grace a member; Eve is not in it. */
 const makeWorld = Effect.gen(function* () {

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { nobody, people, refusal } from "../conversations/group.ts"
+import { nobody, people, refusal } from "../world.ts"
 
 const idsOf = Effect.fnUntraced(function* ({ id }: TestUser) {
   const { items } = yield* (yield* Blocks).list(id, 50, undefined)

@@ -6,9 +6,9 @@ import { mostOutgoing } from "../../src/contract/Friend.ts"
 import { Friends } from "../../src/friends/Friends.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { Messages } from "../../src/messages/Messages.ts"
-import type { Place } from "../../src/contract/Paging.ts"
+import type { PageCursor } from "../../src/contract/Paging.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { newId, people, refusal, text } from "../conversations/group.ts"
+import { newId, people, refusal, text } from "../world.ts"
 import { ask, befriend, friends, requests } from "./friendship.ts"
 
 /** As if so many days had passed since the pair's request was answered. */
@@ -313,7 +313,7 @@ layer(TestServices)("Friends", (it) => {
       const lists = [
         {
           count: 30,
-          at: (limit: number, after: Place | undefined) =>
+          at: (limit: number, after: PageCursor | undefined) =>
             Effect.map(service.list(ada.id, limit, after), ({ items, next }) => ({
               next,
               items: items.map(({ id, since }) => ({ id: `${id}`, at: since }))
@@ -321,7 +321,7 @@ layer(TestServices)("Friends", (it) => {
         },
         ...(["incoming", "outgoing"] as const).map((direction) => ({
           count: direction === "incoming" ? 10 : 15,
-          at: (limit: number, after: Place | undefined) =>
+          at: (limit: number, after: PageCursor | undefined) =>
             Effect.map(service.requests(ada.id, direction, limit, after), ({ items, next }) => ({
               next,
               items: items.map(({ createdAt, id }) => ({ id: `${id}`, at: createdAt }))
@@ -337,7 +337,7 @@ layer(TestServices)("Friends", (it) => {
         )
         assert.deepStrictEqual(whole.items, sorted)
         const paged: Array<unknown> = []
-        let after: Option.Option<Place | undefined> = Option.some(undefined)
+        let after: Option.Option<PageCursor | undefined> = Option.some(undefined)
         while (Option.isSome(after)) {
           const { items, next } = yield* at(4, after.value)
           paged.push(...items)

@@ -1,7 +1,7 @@
 import { Effect, Predicate } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
-import { nobody } from "../conversations/group.ts"
+import { nobody } from "../world.ts"
 import { Model, type Act } from "./model.ts"
 
 export interface Answer {

@@ -5,7 +5,7 @@ import { Blocks } from "../../src/friends/Blocks.ts"
 import { Friends } from "../../src/friends/Friends.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { people } from "../conversations/group.ts"
+import { people } from "../world.ts"
 import { ask, befriend, friends, requests } from "./friendship.ts"
 
 layer(TestServices)("Of two at once", (it) => {

@@ -106,8 +106,8 @@ layer(TestServices)("Inbox", (it) => {
       const { ada, conversations, grace, id, inbox, send } = yield* world
       const woken = yield* Queue.unbounded<void>()
       const listener = yield* inbox.follow(ada.id, { wake: () => Queue.offerUnsafe(woken, undefined) })
-      const told = Effect.map(Queue.take(woken), () => assert.isTrue(listener.takeNews()))
-      listener.knows(yield* inbox.read(ada.id, undefined))
+      const told = Effect.map(Queue.take(woken), () => assert.isTrue(listener.consumeWakeUp()))
+      listener.acknowledge(yield* inbox.read(ada.id, undefined))
       yield* send(grace)
       yield* told
       yield* (yield* Receipts).put(ada.id, id, { readSeq: Position.make(1) })
@@ -116,7 +116,7 @@ layer(TestServices)("Inbox", (it) => {
       const participants = yield* Participants
       yield* participants.put(grace.id, group.id, ada.id, undefined)
       yield* told
-      listener.knows(yield* inbox.read(ada.id, undefined))
+      listener.acknowledge(yield* inbox.read(ada.id, undefined))
       yield* participants.remove(grace.id, group.id, ada.id)
       yield* told
       assert.deepStrictEqual((yield* inbox.read(ada.id, undefined)).ids, [id])

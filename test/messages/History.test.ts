@@ -7,7 +7,7 @@ import { MessageChanges, type Target } from "../../src/messages/MessageChanges.t
 import { Messages } from "../../src/messages/Messages.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, newId, people, refusal, text } from "../conversations/group.ts"
+import { groupOf, newId, people, refusal, text } from "../world.ts"
 
 const bytesOf = (versions: ReadonlyArray<MessageVersion>) =>
   versions.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)

@@ -9,7 +9,7 @@ import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { TestServices } from "../../src/testing/index.ts"
-import { groupOf, headOf, newId, people, post, refusal, text, wholeLog } from "../conversations/group.ts"
+import { groupOf, headOf, newId, people, post, refusal, text, wholeLog } from "../world.ts"
 
 /** The version of a message, as who read it knows it. */
 const at = (position: Position) => ({ incarnation: firstIncarnation, position })

@@ -7,7 +7,7 @@ import type { Draft } from "../../src/contract/Message.ts"
 import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
-import { newId, refusal, text, wholeLog } from "../conversations/group.ts"
+import { newId, refusal, text, wholeLog } from "../world.ts"
 
 const world = Effect.gen(function* () {
   const conversations = yield* Conversations

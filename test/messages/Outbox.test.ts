@@ -9,7 +9,7 @@ import type { MessageId } from "../../src/contract/Message.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Outbox } from "../../src/messages/Outbox.ts"
 import { signedIn, TestDatabase, TestServices } from "../../src/testing/index.ts"
-import { groupOf, newId, people, post, refusal, text, wholeLog } from "../conversations/group.ts"
+import { groupOf, newId, people, post, refusal, text, wholeLog } from "../world.ts"
 
 /** Does something in a transaction of another process, and commits it when a send waits for its locks. */
 const meanwhile = <A, E>(others: Effect.Effect<unknown, E, SqlClient.SqlClient>, send: Effect.Effect<A>) =>

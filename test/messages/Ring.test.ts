@@ -89,7 +89,7 @@ const leastBytes = (topic: Topic, head: number): number => {
   let bytes = 0
   const seen = new Set<Frame>()
   for (let position = 0; position < head; position++) {
-    for (const frame of topic.recall(at(position)) ?? []) seen.add(frame)
+    for (const frame of topic.fromMemory(at(position)) ?? []) seen.add(frame)
   }
   for (const frame of seen) {
     bytes += String(frame.message.content).length
@@ -157,8 +157,8 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
       const last = yield* head
       const [frame = assert.fail()] = yield* framesAfter(topic, last - 1, last)
       assert.isAbove(frame.bytes, ringBytes)
-      assert.deepStrictEqual(topic.recall(at(last - 1)), [frame])
-      assert.isUndefined(topic.recall(at(last - 2)))
+      assert.deepStrictEqual(topic.fromMemory(at(last - 1)), [frame])
+      assert.isUndefined(topic.fromMemory(at(last - 2)))
     })
   )
 
@@ -177,11 +177,11 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
       }
       yield* Scope.close(scope, Exit.void)
       // A listener that comes back finds its frames.
-      assert.lengthOf(left.topic.recall(at(1)) ?? [], 2)
+      assert.lengthOf(left.topic.fromMemory(at(1)) ?? [], 2)
       for (const _ of [1, 2, 3]) yield* heard.send("x".repeat(30_000))
       yield* heard.readOn
-      assert.isDefined(heard.topic.recall(at(1)))
-      assert.isUndefined(left.topic.recall(at(2)))
+      assert.isDefined(heard.topic.fromMemory(at(1)))
+      assert.isUndefined(left.topic.fromMemory(at(2)))
       assert.lengthOf(yield* framesAfter(left.topic, 1, yield* left.head), 2)
     })
   )
@@ -253,7 +253,7 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
               yield* log.readOn
               break
             case "Take":
-              if (!log.topic.isPast(at(log.cursor))) break
+              if (!log.topic.hasAfter(at(log.cursor))) break
               for (const frame of yield* log.topic.after(at(log.cursor))) {
                 for (const encoding of encodings) frame.encode(encoding, at(log.cursor))
                 log.copy.set(frame.message.id, frame.message)

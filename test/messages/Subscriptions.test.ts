@@ -9,7 +9,7 @@ import { Conversations } from "../../src/conversations/Conversations.ts"
 import { MessageId } from "../../src/contract/Message.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { heartbeat, type Heartbeat } from "../../src/live/Feed.ts"
-import { Subscriptions, type Update } from "../../src/messages/Subscriptions.ts"
+import { Subscriptions, type SubscriptionUpdate } from "../../src/messages/Subscriptions.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 
@@ -40,7 +40,7 @@ const world = Effect.gen(function* () {
   return { ada, grace, eve, id: conversation.id, send, subscribe, subscriptions }
 })
 
-const describe = (update: Update | Heartbeat) => {
+const describe = (update: SubscriptionUpdate | Heartbeat) => {
   if (update === heartbeat) return "heartbeat"
   switch (update._tag) {
     case "Snapshot":
@@ -51,7 +51,7 @@ const describe = (update: Update | Heartbeat) => {
 }
 
 /** Collects the next updates in the background. */
-const collect = <E>(updates: Stream.Stream<Update | Heartbeat, E>, count: number) =>
+const collect = <E>(updates: Stream.Stream<SubscriptionUpdate | Heartbeat, E>, count: number) =>
   updates.pipe(Stream.take(count), Stream.runCollect, Effect.map(Array.map(describe)), Effect.forkChild)
 
 layer(TestServices)("Subscriptions", (it) => {
@@ -86,7 +86,7 @@ layer(TestServices)("Subscriptions", (it) => {
     Effect.gen(function* () {
       const { send, subscribe } = yield* world
       yield* Effect.forEach(Array.range(1, 1_002), (index) => send(`${index}`), { concurrency: "unbounded" })
-      const first = ({ updates }: { updates: Stream.Stream<Update | Heartbeat, unknown> }) =>
+      const first = ({ updates }: { updates: Stream.Stream<SubscriptionUpdate | Heartbeat, unknown> }) =>
         Effect.map(Effect.flatMap(collect(updates, 1), Fiber.join), ([update]) => update?.split(":")[0])
       assert.strictEqual(yield* first(yield* subscribe(1)), "snapshot 1002")
       assert.strictEqual(yield* first(yield* subscribe(2)), "change 3")

@@ -7,7 +7,7 @@ import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { findMessages, groupOf, headOf, newId, people, post, refusal, text } from "../conversations/group.ts"
+import { findMessages, groupOf, headOf, newId, people, post, refusal, text } from "../world.ts"
 
 /** The texts that somebody sees, by each way there is to see them. */
 const seenBy = Effect.fnUntraced(function* (user: TestUser, conversation: ConversationId, word: string) {

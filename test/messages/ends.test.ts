@@ -13,7 +13,7 @@ import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { Draining } from "../../src/live/Draining.ts"
 import { heartbeat, type Heartbeat } from "../../src/live/Feed.ts"
-import { Subscriptions, type Update } from "../../src/messages/Subscriptions.ts"
+import { Subscriptions, type SubscriptionUpdate } from "../../src/messages/Subscriptions.ts"
 import { signedIn, TestServer } from "../../src/testing/index.ts"
 
 const patience = Duration.seconds(20)
@@ -42,7 +42,7 @@ const group = Effect.gen(function* () {
   return { ada, grace, id, open, send, session, sessions }
 })
 
-const describe = (updates: ReadonlyArray<Update | Heartbeat>) =>
+const describe = (updates: ReadonlyArray<SubscriptionUpdate | Heartbeat>) =>
   updates.flatMap((update) => {
     if (update === heartbeat) return []
     switch (update._tag) {
@@ -54,7 +54,7 @@ const describe = (updates: ReadonlyArray<Update | Heartbeat>) =>
   })
 
 /** Listens in the background until the end. */
-const listen = <E>(updates: Stream.Stream<Update | Heartbeat, E>) =>
+const listen = <E>(updates: Stream.Stream<SubscriptionUpdate | Heartbeat, E>) =>
   updates.pipe(Stream.runCollect, Effect.map(describe), Effect.forkChild({ startImmediately: true }))
 
 const second = TestClock.adjust("1 second")

@@ -11,7 +11,7 @@ import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
-import { findMessages } from "../conversations/group.ts"
+import { findMessages } from "../world.ts"
 
 /** Ada and Eve in a conversation of the two, where Eve wrote "before", and Ada has blocked her since. */
 const blocked = Effect.gen(function* () {

@@ -6,7 +6,7 @@ import { Messages } from "../../src/messages/Messages.ts"
 import { Search } from "../../src/search/Search.ts"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
 import { Copy, encodings, told, type Encoding } from "./subscriber.ts"
-import { groupOf, people, post } from "../conversations/group.ts"
+import { groupOf, people, post } from "../world.ts"
 
 const one = (emoji: string, ...users: ReadonlyArray<TestUser>) => ({
   emoji,

@@ -9,10 +9,10 @@ import { Messages, type View } from "../../src/messages/Messages.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import type { Search } from "../../src/search/Search.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
-import { Circles } from "../../src/presence/Circles.ts"
+import { PresenceAudiences } from "../../src/presence/PresenceAudiences.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { plansOf } from "../plans.ts"
-import { findMessages, groupOf, people } from "../conversations/group.ts"
+import { plansOf } from "../queryPlans.ts"
+import { findMessages, groupOf, people } from "../world.ts"
 
 interface Filled {
   readonly ada: TestUser
@@ -93,7 +93,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       ) => Effect.Effect<
         unknown,
         unknown,
-        Messages | Conversations | MessageChanges | Receipts | Circles | Inbox | Search | SearchIndex
+        Messages | Conversations | MessageChanges | Receipts | PresenceAudiences | Inbox | Search | SearchIndex
       >
     }
   > = {
@@ -156,7 +156,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
         "friend_requests_to_user_id_idx",
         "blocks_pkey"
       ],
-      run: ({ ada }) => Circles.use((circles) => circles.of([ada.id]))
+      run: ({ ada }) => PresenceAudiences.use((circles) => circles.of([ada.id]))
     },
     "an inbox": {
       indexes: [
@@ -172,7 +172,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     },
     "who of some takes part": {
       indexes: [],
-      run: ({ ada, id }) => Circles.use((circles) => circles.participants([id], [ada.id]))
+      run: ({ ada, id }) => PresenceAudiences.use((circles) => circles.participants([id], [ada.id]))
     },
     "a common word, by walking": {
       indexes: ["message_terms_posted_at_idx", "conversation_participants_user_id_idx", "chat_messages_seq_key"],

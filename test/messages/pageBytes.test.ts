@@ -5,7 +5,7 @@ import { maxContentBytes, toJson, type MessagePage } from "../../src/contract/Me
 import { Messages, type PageRequest, type View } from "../../src/messages/Messages.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
 import { TestServices } from "../../src/testing/index.ts"
-import { findMessages, groupOf, headOf, people, post } from "../conversations/group.ts"
+import { findMessages, groupOf, headOf, people, post } from "../world.ts"
 
 const bytesOf = ({ content }: MessagePage["messages"][number]) =>
   typeof content === "string" ? Buffer.byteLength(content) : 0

@@ -5,7 +5,7 @@ import { Api } from "../../src/contract/Api.ts"
 import { SessionId } from "../../src/contract/Session.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { clientOf, signedIn, testPassword, TestServer } from "../../src/testing/index.ts"
-import { newId, people } from "../conversations/group.ts"
+import { newId, people } from "../world.ts"
 
 /** What was sent to the database, in order. */
 const executed: Array<string> = []

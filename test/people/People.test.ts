@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { People } from "../../src/people/People.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
-import { nobody, refusal } from "../conversations/group.ts"
+import { nobody, refusal } from "../world.ts"
 
 const discoverable = Effect.fnUntraced(function* ({ id }: TestUser) {
   const sql = yield* SqlClient.SqlClient

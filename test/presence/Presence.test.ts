@@ -3,7 +3,7 @@ import { Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { UserId } from "../../src/contract/Account.ts"
 import type { PresencePage } from "../../src/contract/PresencePage.ts"
-import { Change } from "../../src/changes/ChangeBus.ts"
+import { ChangeHint } from "../../src/changes/ChangeBus.ts"
 import { aPerson, conversation, makeWorld, startProcess } from "./process.ts"
 
 const statusOf = (page: PresencePage | undefined, user: UserId) => page?.people[user]?.status
@@ -231,7 +231,9 @@ describe("Somebody types", () => {
         yield* here.type(grace, conversation, true)
         yield* TestClock.adjust("50 millis")
       }
-      assert.deepStrictEqual(typing(), [Change.Typing({ conversationId: conversation, userId: grace, millis: 6_000 })])
+      assert.deepStrictEqual(typing(), [
+        ChangeHint.Typing({ conversationId: conversation, userId: grace, millis: 6_000 })
+      ])
       assert.strictEqual(world.rights, 1)
       yield* here.type(grace, conversation, true)
       assert.strictEqual(typing().length, 2)
@@ -314,12 +316,12 @@ describe("Who sees whom", () => {
       world.circles.delete(ada)
       world.circles.delete(grace)
       // It is enough that one of two is said to have changed.
-      yield* here.publish(Change.Person({ userId: grace }))
+      yield* here.publish(ChangeHint.Person({ userId: grace }))
       yield* settle
       assert.strictEqual(statusOf(yield* told, grace), "offline")
 
       world.acquaint(ada, grace)
-      yield* here.publish(Change.Person({ userId: grace }))
+      yield* here.publish(ChangeHint.Person({ userId: grace }))
       yield* settle
       assert.strictEqual(statusOf(yield* told, grace), "online")
     })
@@ -338,7 +340,7 @@ describe("Who sees whom", () => {
 
       world.acquaint(grace, alan)
       world.circles.delete(ada)
-      yield* here.publish(Change.Participation({ conversationId: conversation }))
+      yield* here.publish(ChangeHint.Participation({ conversationId: conversation }))
       yield* settle
       const seen = yield* alans.told
       assert.strictEqual(statusOf(seen, grace), "online")
@@ -353,8 +355,8 @@ describe("Who sees whom", () => {
     Effect.gen(function* () {
       const world = makeWorld()
       const here = yield* startProcess(world)
-      yield* here.publish(Change.Person({ userId: aPerson() }))
-      yield* here.publish(Change.Participation({ conversationId: conversation }))
+      yield* here.publish(ChangeHint.Person({ userId: aPerson() }))
+      yield* here.publish(ChangeHint.Participation({ conversationId: conversation }))
       yield* seconds(61)
       assert.deepStrictEqual(world.reads, [])
     })
@@ -369,7 +371,7 @@ describe("Who sees whom", () => {
       world.isAway = true
       assert.strictEqual((yield* Effect.flip(Effect.scoped(here.watch(grace))))._tag, "DatabaseUnavailable")
       world.circles.delete(ada)
-      yield* here.publish(Change.Person({ userId: ada }))
+      yield* here.publish(ChangeHint.Person({ userId: ada }))
       yield* seconds(70)
       assert.isUndefined(yield* told)
       world.isAway = false

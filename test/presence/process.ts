@@ -2,11 +2,11 @@ import { Context, Duration, Effect, Exit, Layer, PubSub, Scope, Stream } from "e
 import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/contract/Account.ts"
 import { ConversationId } from "../../src/contract/Conversation.ts"
-import { Circles } from "../../src/presence/Circles.ts"
+import { PresenceAudiences } from "../../src/presence/PresenceAudiences.ts"
 import { Presence } from "../../src/presence/Presence.ts"
-import type { Circle } from "../../src/contract/PresencePage.ts"
+import type { PresenceAudience } from "../../src/contract/PresencePage.ts"
 import { DatabaseUnavailable, NotFound } from "../../src/contract/Problem.ts"
-import { ChangeBus, type Change } from "../../src/changes/ChangeBus.ts"
+import { ChangeBus, type ChangeHint } from "../../src/changes/ChangeBus.ts"
 import { LiveStreams } from "../../src/live/LiveStreams.ts"
 
 export const aPerson = () => UserId.make(randomUUID())
@@ -14,15 +14,15 @@ export const conversation = ConversationId.make(randomUUID())
 
 /** A database and a bus for any number of processes, in memory, and all that was asked of them. */
 export const makeWorld = () => {
-  const processes = new Set<PubSub.PubSub<Change>>()
-  const circles = new Map<UserId, Circle>()
+  const processes = new Set<PubSub.PubSub<ChangeHint>>()
+  const circles = new Map<UserId, PresenceAudience>()
   const world = {
     processes,
     circles,
     /** Those whose circles were read, statement by statement. */
     reads: [] as Array<ReadonlyArray<UserId>>,
     rights: 0,
-    published: [] as Array<Change>,
+    published: [] as Array<ChangeHint>,
     isAway: false,
     /** Everybody sees everybody, and all take part in the one conversation. */
     acquaint: (...users: ReadonlyArray<UserId>) => {
@@ -40,7 +40,7 @@ export type World = ReturnType<typeof makeWorld>
 
 /** A process of its own. */
 export const startProcess = Effect.fnUntraced(function* (world: World) {
-  const heard = yield* PubSub.unbounded<Change>()
+  const heard = yield* PubSub.unbounded<ChangeHint>()
   const missed = yield* PubSub.unbounded<void>()
   const turnover = yield* PubSub.unbounded<UserId>()
   const open = new Map<UserId, number>()
@@ -56,11 +56,11 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     delay: Effect.succeed(Duration.zero),
     missed: Stream.fromPubSub(missed)
   })
-  const circles = Circles.of({
+  const circles = PresenceAudiences.of({
     of: Effect.fnUntraced(function* (users) {
       if (world.isAway) return yield* new DatabaseUnavailable()
       world.reads.push(users)
-      const nobody: Circle = { people: new Set(), conversations: new Set() }
+      const nobody: PresenceAudience = { people: new Set(), conversations: new Set() }
       return new Map(users.map((user) => [user, world.circles.get(user) ?? nobody]))
     }),
     participants: (conversations, among) =>
@@ -70,8 +70,8 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
   })
   const liveStreams = LiveStreams.of({
     admit: () => Effect.die("not asked here"),
-    isHere: (user) => open.has(user),
-    turnover: Stream.fromPubSub(turnover)
+    hasStream: (user) => open.has(user),
+    presenceChanges: Stream.fromPubSub(turnover)
   })
   /** Fails for a person who is not in the conversation, as the database would. */
   const authorize = Effect.fnUntraced(function* (user: UserId, id: ConversationId) {
@@ -83,7 +83,7 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
   const context = yield* Layer.buildWithScope(
     Layer.fresh(Presence.layer).pipe(
       Layer.provide(Layer.succeed(ChangeBus, bus)),
-      Layer.provide(Layer.succeed(Circles, circles)),
+      Layer.provide(Layer.succeed(PresenceAudiences, circles)),
       Layer.provide(Layer.succeed(LiveStreams, liveStreams))
     ),
     scope
@@ -109,7 +109,7 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     watch,
     open: (user: UserId) => count(user, 1),
     close: (user: UserId) => count(user, -1),
-    publish: (change: Change) => bus.publish([change]),
+    publish: (change: ChangeHint) => bus.publish([change]),
     /** Hears nothing of the others any more, nor they of it. */
     cutOff: Effect.sync(() => world.processes.delete(heard)),
     comeBack: Effect.andThen(

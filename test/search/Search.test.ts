@@ -9,7 +9,7 @@ import { Search } from "../../src/search/Search.ts"
 import type { SearchPosition } from "../../src/contract/SearchPage.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { corpus } from "./corpus.ts"
-import { findMessages, groupOf, newId, people, post } from "../conversations/group.ts"
+import { findMessages, groupOf, newId, people, post } from "../world.ts"
 
 /** Ada and Grace in a group; and how either finds texts. */
 const world = Effect.gen(function* () {

@@ -5,7 +5,7 @@ import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Search } from "../../src/search/Search.ts"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { TestServices } from "../../src/testing/index.ts"
-import { findMessages, groupOf, people, post } from "../conversations/group.ts"
+import { findMessages, groupOf, people, post } from "../world.ts"
 
 const world = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

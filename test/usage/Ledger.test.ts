@@ -5,7 +5,7 @@ import { UserId } from "../../src/contract/Account.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { makeLedger } from "../../src/usage/Ledger.ts"
 import { periodOf } from "../../src/contract/Metric.ts"
-import { newId } from "../conversations/group.ts"
+import { newId } from "../world.ts"
 import { connection } from "../process/database.ts"
 import { proxy } from "../process/tcp.ts"
 

@@ -13,7 +13,7 @@ import { LiveStreams } from "../../src/live/LiveStreams.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 import { countsOf, emptyTally, periodOf } from "../../src/contract/Metric.ts"
 import { Usage } from "../../src/usage/Usage.ts"
-import { groupOf, newId, people, post, refusal, text } from "../conversations/group.ts"
+import { groupOf, newId, people, post, refusal, text } from "../world.ts"
 
 /** What a user has used, but for what is 0. */
 const usedBy = Effect.fnUntraced(function* ({ id }: Pick<TestUser, "id">) {

@@ -3,7 +3,7 @@ import { ConfigProvider, DateTime, Effect, Layer } from "effect"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { routeClasses } from "../../src/contract/RouteClass.ts"
 import { Client } from "../conformance/client.ts"
-import { newId } from "../conversations/group.ts"
+import { newId } from "../world.ts"
 
 const serverWith = (environment: Record<string, string>) =>
   TestServer.layerSocket.pipe(

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { gather } from "../../src/database/Gather.ts"
+import { batched } from "../../src/database/Batched.ts"
 
 /** A run that doubles, and remembers with what it was called. */
 const doubling = Effect.gen(function* () {
   const runs: Array<ReadonlyArray<number>> = []
-  const double = yield* gather((inputs: ReadonlyArray<number>) =>
+  const double = yield* batched((inputs: ReadonlyArray<number>) =>
     Effect.suspend(() => {
       runs.push(inputs)
       return inputs.includes(0) ? Effect.fail("zero") : Effect.succeed(inputs.map((input) => input * 2))

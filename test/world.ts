@@ -1,12 +1,12 @@
 import { Effect, Schema } from "effect"
 import { randomUUID } from "node:crypto"
-import { UserId } from "../../src/contract/Account.ts"
-import { Position, type ConversationId, type NewGroup } from "../../src/contract/Conversation.ts"
-import { Conversations } from "../../src/conversations/Conversations.ts"
-import { MessageId, SystemContent, type Draft } from "../../src/contract/Message.ts"
-import { Messages } from "../../src/messages/Messages.ts"
-import { Search } from "../../src/search/Search.ts"
-import { signedIn, type TestUser } from "../../src/testing/index.ts"
+import { UserId } from "../src/contract/Account.ts"
+import { Position, type ConversationId, type NewGroup } from "../src/contract/Conversation.ts"
+import { Conversations } from "../src/conversations/Conversations.ts"
+import { MessageId, SystemContent, type Draft } from "../src/contract/Message.ts"
+import { Messages } from "../src/messages/Messages.ts"
+import { Search } from "../src/search/Search.ts"
+import { signedIn, type TestUser } from "../src/testing/index.ts"
 
 export const nobody = UserId.make("00000000-0000-4000-8000-000000000000")
 export const newId = () => MessageId.make(randomUUID())

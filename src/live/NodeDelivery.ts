@@ -81,7 +81,7 @@ class Deliverer<A extends object> {
     this.sink.off("drain", this.deliver)
     this.connection?.off("end", this.probe)
     clearTimeout(this.probing)
-    this.delivery.feed.stream.disturb()
+    this.delivery.feed.stream.cancelSleep()
     this.reading?.interruptUnsafe()
   }
 
@@ -108,7 +108,7 @@ class Deliverer<A extends object> {
         this.write(this.pending)
         continue
       }
-      const taken = feed.take()
+      const taken = feed.poll()
       if (taken === undefined) return this.end(Exit.void)
       if (Effect.isEffect(taken)) return this.read(taken)
       if (taken.length === 0) return feed.stream.onWake(this.deliver)

@@ -37,8 +37,8 @@ const ConversationState = Schema.Struct({
 export type ConversationState = typeof ConversationState.Type
 
 /** The operator's view of conversations, and the one change they make to them. */
-export class ConversationControl extends Context.Service<
-  ConversationControl,
+export class ConversationAdmin extends Context.Service<
+  ConversationAdmin,
   {
     /** Shows who is in a conversation, and nothing of its messages. */
     readonly show: (id: ConversationId) => Effect.Effect<ConversationState, NoSuchConversation | DatabaseUnavailable>
@@ -51,9 +51,9 @@ export class ConversationControl extends Context.Service<
       username: string
     ) => Effect.Effect<void, NoSuchConversation | NoSuchAccount | NotHandedOver | DatabaseUnavailable>
   }
->()("xfchat/messaging/ConversationControl") {
+>()("xfchat/conversations/ConversationControl") {
   static readonly layer = Layer.effect(
-    ConversationControl,
+    ConversationAdmin,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const ownership = yield* Ownership
@@ -75,7 +75,7 @@ export class ConversationControl extends Context.Service<
           FROM conversations c WHERE id = ${id} AND deleted_at IS NULL`
       })
 
-      const show = Effect.fn("ConversationControl.show")(function* (id: ConversationId) {
+      const show = Effect.fn("ConversationAdmin.show")(function* (id: ConversationId) {
         return yield* one(id, yield* find(id))
       }, catchDatabaseErrors)
 
@@ -105,7 +105,7 @@ export class ConversationControl extends Context.Service<
           FROM users u WHERE lower(u.username) = lower(${username}) AND u.deleted_at IS NULL FOR SHARE OF u`
       })
 
-      const handOver = Effect.fn("ConversationControl.handOver")(function* (id: ConversationId, username: string) {
+      const handOver = Effect.fn("ConversationAdmin.handOver")(function* (id: ConversationId, username: string) {
         const head = yield* Effect.gen(function* () {
           const { isDirectMessage } = yield* one(id, yield* lock(id))
           if (isDirectMessage) {
@@ -134,7 +134,7 @@ export class ConversationControl extends Context.Service<
         if (head !== undefined) yield* systemMessages.announce(id, head)
       }, catchDatabaseErrors)
 
-      return ConversationControl.of({ show, handOver })
+      return ConversationAdmin.of({ show, handOver })
     })
   )
 }

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Acquaintances } from "./Friend.ts"
+import { PeopleLists } from "./Friend.ts"
 import { ConversationId, ConversationSummary } from "./Conversation.ts"
 
 /**
@@ -11,8 +11,8 @@ export class InboxPage extends Schema.Class<InboxPage>("InboxPage")({
   /** All that are the user's, the last active first. */
   conversationIds: Schema.Array(ConversationId),
   conversations: Schema.Record(ConversationId, ConversationSummary.json),
-  friends: Schema.optionalKey(Acquaintances.fields.friends),
+  friends: Schema.optionalKey(PeopleLists.fields.friends),
   /** The open ones, in both directions: of each, the latest 100. */
-  requests: Schema.optionalKey(Acquaintances.fields.requests),
-  blocks: Schema.optionalKey(Acquaintances.fields.blocks)
+  requests: Schema.optionalKey(PeopleLists.fields.requests),
+  blocks: Schema.optionalKey(PeopleLists.fields.blocks)
 }) {}

@@ -1,7 +1,7 @@
 import { Context } from "effect"
 
 /** The requests that are worked on, of which there are only so many at once. */
-export class InFlight {
+export class Capacity {
   count = 0
   readonly most: number
 
@@ -14,11 +14,11 @@ export class InFlight {
  * The place of one request among them. Who waits for something that others decide, its body or news, has none meanwhile:
  * else a few slow clients would take all of them.
  */
-export class Place {
-  readonly #all: InFlight
+export class RequestSlot {
+  readonly #all: Capacity
   #isTaken = false
 
-  constructor(all: InFlight) {
+  constructor(all: Capacity) {
     this.#all = all
   }
 
@@ -36,6 +36,6 @@ export class Place {
 }
 
 /** That of the request that runs. */
-export const CurrentPlace = Context.Reference<Place>("xfchat/InFlight/CurrentPlace", {
-  defaultValue: () => new Place(new InFlight(Infinity))
+export const CurrentSlot = Context.Reference<RequestSlot>("xfchat/http/CurrentPlace", {
+  defaultValue: () => new RequestSlot(new Capacity(Infinity))
 })

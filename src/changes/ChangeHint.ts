@@ -22,7 +22,7 @@ const Typing = Schema.TaggedStruct("Typing", { conversationId: ConversationId, u
 const RollCall = Schema.TaggedStruct("RollCall", {})
 
 /** A hint that something was committed. The database is the truth: a lost hint delays, and loses nothing. */
-export type Change =
+export type ChangeHint =
   /** A conversation's log now reaches `head`. */
   | typeof Log.Type
   /** What some participant sees of a conversation's log that is there already. */
@@ -41,7 +41,7 @@ export type Change =
   /** A process knows of nobody's presence: each renews that of its own people. */
   | typeof RollCall.Type
 
-export const Change = Data.taggedEnum<Change>()
+export const ChangeHint = Data.taggedEnum<ChangeHint>()
 
 /** The process that made the changes. */
 const sender = Schema.String
@@ -65,8 +65,8 @@ const decode = Schema.decodeUnknownOption(Payload)
 const changesPerPayload = 48
 
 /** Says what changed in as many payloads as it takes, of less than 8,000 bytes each. */
-export const encodeChanges = (sender: string, changes: Iterable<Change>): ReadonlyArray<string> => {
-  const older: Array<Exclude<Change, typeof Receipts.Type>> = []
+export const encodeHints = (sender: string, changes: Iterable<ChangeHint>): ReadonlyArray<string> => {
+  const older: Array<Exclude<ChangeHint, typeof Receipts.Type>> = []
   const receipts: Array<typeof Receipts.Type> = []
   for (const change of changes) {
     if (change._tag === "Receipts") receipts.push(change)
@@ -82,12 +82,12 @@ export const encodeChanges = (sender: string, changes: Iterable<Change>): Readon
 export const encodeProbe = (sender: string) => encode({ version: 2, sender, changes: [] })
 
 /** The changes that a payload tells of, and who sent it; nothing for what is none, or of a version yet unknown. */
-export const decodeChanges = (
+export const decodeHints = (
   payload: string
-): Option.Option<{ readonly sender: string; readonly changes: ReadonlyArray<Change> }> => decode(payload)
+): Option.Option<{ readonly sender: string; readonly changes: ReadonlyArray<ChangeHint> }> => decode(payload)
 
 /** What a change is about. */
-const subjectOf = (change: Change): string => {
+const subjectOf = (change: ChangeHint): string => {
   switch (change._tag) {
     case "Log":
       return change.conversationId
@@ -109,17 +109,17 @@ const subjectOf = (change: Change): string => {
 }
 
 /** Changes on their way, one for each thing that changed: what a later one says of it holds for the earlier ones too. */
-export class GatheredChanges {
-  private readonly latest = new Map<string, Change>()
+export class PendingHints {
+  private readonly latest = new Map<string, ChangeHint>()
 
-  add(change: Change): void {
+  add(change: ChangeHint): void {
     const key = subjectOf(change)
     const earlier = this.latest.get(key)
     if (earlier?._tag === "Log" && change._tag === "Log" && earlier.head > change.head) return
     this.latest.set(key, change)
   }
 
-  [Symbol.iterator](): IterableIterator<Change> {
+  [Symbol.iterator](): IterableIterator<ChangeHint> {
     return this.latest.values()
   }
 }

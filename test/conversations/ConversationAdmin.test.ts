@@ -1,18 +1,18 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { AccountControl } from "../../src/accounts/AccountControl.ts"
+import { AccountAdmin } from "../../src/accounts/AccountAdmin.ts"
 import { ConversationId } from "../../src/contract/Conversation.ts"
-import { ConversationControl } from "../../src/conversations/ConversationControl.ts"
+import { ConversationAdmin } from "../../src/conversations/ConversationAdmin.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, nobody, people, refusal, systemMessages } from "./group.ts"
+import { groupOf, nobody, people, refusal, systemMessages } from "../world.ts"
 
-const services = Layer.mergeAll(AccountControl.layer, ConversationControl.layer).pipe(Layer.provideMerge(TestServices))
+const services = Layer.mergeAll(AccountAdmin.layer, ConversationAdmin.layer).pipe(Layer.provideMerge(TestServices))
 
 const handOver = (id: ConversationId, username: string) =>
-  ConversationControl.use((control) => control.handOver(id, username))
-const show = (id: ConversationId) => ConversationControl.use((control) => control.show(id))
+  ConversationAdmin.use((control) => control.handOver(id, username))
+const show = (id: ConversationId) => ConversationAdmin.use((control) => control.show(id))
 const person = ({ account: { username } }: TestUser, role: string, account = "active") => ({ username, role, account })
 
 layer(services)("An operator", (it) => {
@@ -38,7 +38,7 @@ layer(services)("An operator", (it) => {
   it.effect("hands over a group that nobody leads, and one that has no owner", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const accounts = yield* AccountControl
+      const accounts = yield* AccountAdmin
       const [ada, grace] = yield* people("ada", "grace")
       const group = yield* groupOf([ada, grace])
       for (const { account } of [grace, ada]) yield* accounts.disable(account.username)

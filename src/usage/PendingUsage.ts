@@ -18,7 +18,7 @@ export const daysOf = ({ end, start }: Period) => ({
 })
 
 /** What was counted and is not written yet, by month and user. */
-export class Gathered {
+export class PendingUsage {
   private readonly months = new Map<number, { readonly period: Period; readonly tallies: Map<UserId, Tally> }>()
 
   get isEmpty() {

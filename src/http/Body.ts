@@ -2,7 +2,7 @@ import { ByteSize, Effect } from "effect"
 import { Headers, HttpEffect, HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { isUtf8 } from "node:buffer"
 import { IncomingMessage } from "node:http"
-import { CurrentPlace } from "./InFlight.ts"
+import { CurrentSlot } from "./Capacity.ts"
 import type { PayloadBounds } from "./PayloadBounds.ts"
 import { invalid, MalformedRequest, PayloadTooLarge, ServerBusy, UnsupportedMediaType } from "../contract/Problem.ts"
 
@@ -81,7 +81,7 @@ const decoder = new TextDecoder()
 /** The text of a body, read as JSON takes it and within its bounds. */
 const readText = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, bounds: PayloadBounds) {
   const { headers, source } = request
-  const place = yield* CurrentPlace
+  const place = yield* CurrentSlot
   place.leave()
   const bytes = yield* source instanceof IncomingMessage && headers["expect"] === undefined
     ? readOfNode(source, bounds.maxBytes)

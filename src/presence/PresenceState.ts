@@ -1,20 +1,20 @@
 import type { UserId } from "../contract/Account.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 import { Leases } from "./Leases.ts"
-import type { Circle, PresencePage } from "../contract/PresencePage.ts"
+import type { PresenceAudience, PresencePage } from "../contract/PresencePage.ts"
 
 /** Somebody who looks on, from one device or more. */
-interface Viewer extends Circle {
+interface Viewer extends PresenceAudience {
   readonly userId: UserId
   people: Set<UserId>
   conversations: ReadonlySet<ConversationId>
-  readonly looks: Set<Look>
+  readonly looks: Set<PresenceViewer>
   /** When the circle was read last. */
   readAt: number
 }
 
 /** One of the devices from which somebody looks on: what changed since it looked last, and how it is told so. */
-export interface Look {
+export interface PresenceViewer {
   readonly viewer: Viewer
   readonly people: Set<UserId>
   readonly conversations: Set<ConversationId>
@@ -26,14 +26,14 @@ export interface Look {
  * to nobody else: not even that there was one. What is kept for each of them is the id of what changed, so that who stops
  * reading holds no more ids than there are in their circle.
  */
-export class Board {
+export class PresenceState {
   private readonly here = new Leases<UserId>()
   private readonly typing = new Map<ConversationId, Leases<UserId>>()
   private readonly viewersById = new Map<UserId, Viewer>()
   /** Who sees somebody, and who sees where somebody types. */
   private readonly watchers = new Map<UserId | ConversationId, Set<Viewer>>()
   /** Those to wake when a change is complete: who wakes may look at once. */
-  private readonly told = new Set<Look>()
+  private readonly told = new Set<PresenceViewer>()
 
   /** Somebody is here until a time, whatever was said before. */
   setHere(userId: UserId, until: number, now: number): void {
@@ -57,7 +57,7 @@ export class Board {
   }
 
   /** Ends what has run out. */
-  passTime(now: number): void {
+  tick(now: number): void {
     for (const userId of this.here.runOut(now)) this.tellPerson(userId)
     for (const [id, leases] of this.typing) {
       const stopped = leases.runOut(now)
@@ -68,14 +68,14 @@ export class Board {
   }
 
   /** What somebody with a circle sees. */
-  picture(circle: Circle): PresencePage {
+  snapshot(circle: PresenceAudience): PresencePage {
     const people = [...circle.people].filter((userId) => this.here.has(userId))
     const conversations = [...circle.conversations].filter((id) => this.typersIn(id, circle).length > 0)
     return this.describe(circle, people, conversations)
   }
 
   /** Somebody looks on from now on. They see nobody before {@link setCircle}. */
-  watch(userId: UserId, wake: () => void): Look {
+  addViewer(userId: UserId, wake: () => void): PresenceViewer {
     const viewer: Viewer = this.viewersById.get(userId) ?? {
       userId,
       people: new Set(),
@@ -84,12 +84,12 @@ export class Board {
       readAt: Infinity
     }
     this.viewersById.set(userId, viewer)
-    const look: Look = { viewer, people: new Set(), conversations: new Set(), wake }
+    const look: PresenceViewer = { viewer, people: new Set(), conversations: new Set(), wake }
     viewer.looks.add(look)
     return look
   }
 
-  unwatch(look: Look): void {
+  unwatch(look: PresenceViewer): void {
     const { viewer } = look
     viewer.looks.delete(look)
     if (viewer.looks.size > 0) return
@@ -98,14 +98,14 @@ export class Board {
   }
 
   /** All that there is to see, of which what changed before is a part. */
-  whole(look: Look): PresencePage {
+  whole(look: PresenceViewer): PresencePage {
     look.people.clear()
     look.conversations.clear()
-    return this.picture(look.viewer)
+    return this.snapshot(look.viewer)
   }
 
   /** What changed since the last look; `undefined` when nothing did. */
-  changes(look: Look): PresencePage | undefined {
+  changes(look: PresenceViewer): PresencePage | undefined {
     const { conversations, people, viewer } = look
     if (people.size === 0 && conversations.size === 0) return undefined
     const page = this.describe(viewer, people, conversations)
@@ -115,10 +115,10 @@ export class Board {
   }
 
   /** Whom somebody may see, as it was read just now, and so who may see them. */
-  setCircle(userId: UserId, { conversations, people }: Circle, now: number): void {
+  setCircle(userId: UserId, { conversations, people }: PresenceAudience, now: number): void {
     const viewer = this.viewersById.get(userId)
     if (viewer !== undefined) {
-      const before: Circle = { people: viewer.people, conversations: viewer.conversations }
+      const before: PresenceAudience = { people: viewer.people, conversations: viewer.conversations }
       this.setIndexed(viewer, false)
       viewer.people = new Set(people)
       viewer.conversations = conversations
@@ -155,12 +155,16 @@ export class Board {
     return [...this.viewersById.values()].filter(({ readAt }) => readAt < time).map(({ userId }) => userId)
   }
 
-  private typersIn(id: ConversationId, { conversations, people }: Circle): ReadonlyArray<UserId> {
+  private typersIn(id: ConversationId, { conversations, people }: PresenceAudience): ReadonlyArray<UserId> {
     if (!conversations.has(id)) return []
     return [...(this.typing.get(id)?.keys() ?? [])].filter((userId) => people.has(userId))
   }
 
-  private describe(circle: Circle, people: Iterable<UserId>, conversations: Iterable<ConversationId>): PresencePage {
+  private describe(
+    circle: PresenceAudience,
+    people: Iterable<UserId>,
+    conversations: Iterable<ConversationId>
+  ): PresencePage {
     const statusOf = (userId: UserId) =>
       ({ status: circle.people.has(userId) && this.here.has(userId) ? "online" : "offline" }) as const
     return {
@@ -194,7 +198,7 @@ export class Board {
   }
 
   /** A viewer has another circle than before. */
-  private tellDifference(viewer: Viewer, before: Circle): void {
+  private tellDifference(viewer: Viewer, before: PresenceAudience): void {
     for (const userId of viewer.people.symmetricDifference(before.people)) {
       if (this.here.has(userId)) this.tell(viewer, ({ people }) => people.add(userId))
     }
@@ -214,7 +218,7 @@ export class Board {
     }
   }
 
-  private tell({ looks }: Viewer, mark: (look: Look) => void): void {
+  private tell({ looks }: Viewer, mark: (look: PresenceViewer) => void): void {
     for (const look of looks) {
       mark(look)
       this.told.add(look)

@@ -1,13 +1,13 @@
 import { Console, DateTime, Effect, Layer } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ConversationId } from "../contract/Conversation.ts"
-import { ConversationControl } from "../conversations/ConversationControl.ts"
+import { ConversationAdmin } from "../conversations/ConversationAdmin.ts"
 import { Ownership } from "../conversations/Ownership.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
 import { ChangeBus } from "../changes/ChangeBus.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
-const Services = ConversationControl.layer.pipe(
+const Services = ConversationAdmin.layer.pipe(
   Layer.provide(Layer.mergeAll(SystemMessages.layer, Ownership.layer)),
   Layer.provide(ChangeBus.layerConfig),
   Layer.provide(CommandDatabase.layer)
@@ -27,7 +27,7 @@ const quoted = (name: string) =>
 
 const show = Command.make("show", { id }, ({ id }) =>
   Effect.gen(function* () {
-    const { createdAt, head, isDirectMessage, name, people } = yield* (yield* ConversationControl).show(id)
+    const { createdAt, head, isDirectMessage, name, people } = yield* (yield* ConversationAdmin).show(id)
     const kind = isDirectMessage ? "Direct conversation" : "Group"
     yield* Console.log(
       [
@@ -52,7 +52,7 @@ const to = Flag.String("to").pipe(
 
 const handOver = Command.make("hand-over", { id, to }, ({ id, to }) =>
   Effect.gen(function* () {
-    yield* (yield* ConversationControl).handOver(id, to)
+    yield* (yield* ConversationAdmin).handOver(id, to)
     yield* Console.log(`${to} owns the group ${id}.`)
   })
 ).pipe(

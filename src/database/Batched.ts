@@ -4,7 +4,7 @@ import { Array as Arrays, Deferred, Effect, Exit, type Scope } from "effect"
  * Gathers what is asked for in one turn of the event loop, and runs it as one: many requests that come together cost one
  * statement. Each is answered with what `run` gives at its place, or with its failure.
  */
-export const gather = <A, B, E>(
+export const batched = <A, B, E>(
   run: (inputs: Arrays.NonEmptyReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
 ): Effect.Effect<(input: A) => Effect.Effect<B, E>, never, Scope.Scope> =>
   Effect.map(Effect.scope, (scope) => {

@@ -27,7 +27,7 @@ import {
   type ValidationFailed
 } from "../contract/Problem.ts"
 import { Problems } from "../contract/ProblemsApi.ts"
-import { parseBody, readBody } from "./RequestBody.ts"
+import { parseBody, readBody } from "./Body.ts"
 
 const log = logOf("xfchat/http")
 

@@ -4,16 +4,16 @@ import type { ConversationId } from "../contract/Conversation.ts"
 import { formatLogVersion, parseLogVersion } from "../contract/LogVersion.ts"
 import { MessagePage, toJson } from "../contract/Message.ts"
 import { braidEncoding, type Encoding } from "../live/Encoding.ts"
-import { answerFeed, type Ask } from "../live/StreamHttp.ts"
-import type { Subscriptions, Update } from "./Subscriptions.ts"
+import { answerFeed, type Ask } from "../live/StreamResponse.ts"
+import type { Subscriptions, SubscriptionUpdate } from "./Subscriptions.ts"
 
 /** What a conversation held before its first message: who subscribes from the root is given this to add to. */
 const root = braidEncoding.snapshot("0", toJson(new MessagePage({ messages: [], before: null, after: null })))
 
-const versionOf = (update: Update): string =>
+const versionOf = (update: SubscriptionUpdate): string =>
   formatLogVersion(update._tag === "Snapshot" ? update.version : update.frame.version)
 
-const encode = (update: Update, encoding: Encoding): Uint8Array =>
+const encode = (update: SubscriptionUpdate, encoding: Encoding): Uint8Array =>
   update._tag === "Snapshot"
     ? encoding.snapshot(formatLogVersion(update.version), toJson(update.page))
     : update.frame.encode(encoding, update.previous)

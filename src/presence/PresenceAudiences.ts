@@ -4,7 +4,7 @@ import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { ConversationId } from "../contract/Conversation.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
-import type { Circle } from "../contract/PresencePage.ts"
+import type { PresenceAudience } from "../contract/PresencePage.ts"
 
 /** Conversations of more people show neither presence nor typing: each change is told to so many at most. */
 export const mostPeople = 100
@@ -13,11 +13,13 @@ export const mostPeople = 100
  * Who may see whom: friends, and who take part in a conversation of at most {@link mostPeople} together, but nobody whom
  * one of the two blocks. Who hides their presence sees nobody and is seen by nobody.
  */
-export class Circles extends Context.Service<
-  Circles,
+export class PresenceAudiences extends Context.Service<
+  PresenceAudiences,
   {
     /** The circle of each of some people; an empty one for who is not there. */
-    readonly of: (users: ReadonlyArray<UserId>) => Effect.Effect<ReadonlyMap<UserId, Circle>, DatabaseUnavailable>
+    readonly of: (
+      users: ReadonlyArray<UserId>
+    ) => Effect.Effect<ReadonlyMap<UserId, PresenceAudience>, DatabaseUnavailable>
     /** Those among some people who take part in any of these conversations. */
     readonly participants: (
       conversations: ReadonlyArray<ConversationId>,
@@ -26,7 +28,7 @@ export class Circles extends Context.Service<
   }
 >()("xfchat/presence/Circles") {
   static readonly layer = Layer.effect(
-    Circles,
+    PresenceAudiences,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
@@ -61,8 +63,8 @@ export class Circles extends Context.Service<
           WHERE me.id = ANY(${users}::uuid[]) AND me.shows_presence`
       })
 
-      const of = Effect.fn("Circles.of")(function* (users: ReadonlyArray<UserId>) {
-        const circles = new Map<UserId, Circle>(
+      const of = Effect.fn("PresenceAudiences.of")(function* (users: ReadonlyArray<UserId>) {
+        const circles = new Map<UserId, PresenceAudience>(
           users.map((user) => [user, { people: new Set(), conversations: new Set() }])
         )
         for (const { conversations, people, user } of yield* find(users)) {
@@ -80,13 +82,13 @@ export class Circles extends Context.Service<
           WHERE conversation_id = ANY(${conversations}::uuid[]) AND user_id = ANY(${among}::uuid[])`
       })
 
-      const participants = Effect.fn("Circles.participants")(
+      const participants = Effect.fn("PresenceAudiences.participants")(
         (conversations: ReadonlyArray<ConversationId>, among: ReadonlyArray<UserId>) =>
           Effect.map(findParticipants({ conversations, among }), (rows) => rows.map(({ user }) => user)),
         catchDatabaseErrors
       )
 
-      return Circles.of({ of, participants })
+      return PresenceAudiences.of({ of, participants })
     })
   )
 }

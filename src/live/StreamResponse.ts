@@ -4,12 +4,12 @@ import { IncomingMessage } from "node:http"
 import { multiresponse } from "../braid/Multiresponse.ts"
 import { parseRequest, type BraidRequest } from "../braid/Request.ts"
 import type { Version } from "../braid/Version.ts"
-import { CurrentPlace } from "../http/InFlight.ts"
+import { CurrentSlot } from "../http/Capacity.ts"
 import { pageBytes } from "../contract/Paging.ts"
 import { MalformedRequest } from "../contract/Problem.ts"
 import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
 import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
-import { deliver } from "./DeliveryHttp.ts"
+import { deliver } from "./NodeDelivery.ts"
 
 /** A subscription to a resource, ready to be answered with. */
 export interface Answer<A extends object> {
@@ -108,7 +108,7 @@ export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: As
   const { braid, encoding, from } = ask
   const { currentVersion, feed, root } = answer
   if (encoding === "poll") {
-    const place = yield* CurrentPlace
+    const place = yield* CurrentSlot
     place.leave()
     return answerPoll(yield* Pull.catchDone(feed.next(), () => Effect.succeed([])), answer, from?.at(-1))
   }

@@ -3,7 +3,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { Base64Url } from "effect/encoding"
 import { randomBytes } from "node:crypto"
 import { Email, Password, Username } from "../contract/Account.ts"
-import { AccountControl } from "../accounts/AccountControl.ts"
+import { AccountAdmin } from "../accounts/AccountAdmin.ts"
 import { Accounts } from "../auth/Accounts.ts"
 import { LoginAttempts } from "../auth/LoginAttempts.ts"
 import { Passwords } from "../auth/Passwords.ts"
@@ -15,7 +15,7 @@ import { SystemMessages } from "../messages/SystemMessages.ts"
 import { ChangeBus } from "../changes/ChangeBus.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
-const Services = Layer.mergeAll(Accounts.layer, AccountControl.layer).pipe(
+const Services = Layer.mergeAll(Accounts.layer, AccountAdmin.layer).pipe(
   Layer.provide(Memberships.layer),
   Layer.provide(Layer.mergeAll(SystemMessages.layer, Ownership.layer, Removal.layer)),
   Layer.provide(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer)),
@@ -89,7 +89,7 @@ const create = Command.make(
 
 const disable = Command.make("disable", { name }, ({ name }) =>
   Effect.gen(function* () {
-    yield* (yield* AccountControl).disable(name)
+    yield* (yield* AccountAdmin).disable(name)
     yield* say(`Account ${name} is disabled: its sessions have ended.`)
   })
 ).pipe(
@@ -101,7 +101,7 @@ const disable = Command.make("disable", { name }, ({ name }) =>
 
 const enable = Command.make("enable", { name }, ({ name }) =>
   Effect.gen(function* () {
-    yield* (yield* AccountControl).enable(name)
+    yield* (yield* AccountAdmin).enable(name)
     yield* say(`Account ${name} is enabled.`)
   })
 ).pipe(
@@ -112,7 +112,7 @@ const enable = Command.make("enable", { name }, ({ name }) =>
 const resetPassword = Command.make("reset-password", { name, passwordStdin }, ({ name, passwordStdin }) =>
   Effect.gen(function* () {
     const { password, said } = yield* choosePassword(passwordStdin)
-    yield* (yield* AccountControl).resetPassword(name, password)
+    yield* (yield* AccountAdmin).resetPassword(name, password)
     yield* say(`Account ${name} has another password: its sessions have ended.`, said)
   })
 ).pipe(
@@ -124,7 +124,7 @@ const resetPassword = Command.make("reset-password", { name, passwordStdin }, ({
 )
 
 const list = Command.make("list", {}, () =>
-  Effect.flatMap(AccountControl, ({ list }) =>
+  Effect.flatMap(AccountAdmin, ({ list }) =>
     Stream.runForEach(list, ({ createdAt, disabledAt, email, username }) =>
       say(
         `${username.padEnd(30)}  ${disabledAt === null ? "active  " : "disabled"}  ${DateTime.formatIso(createdAt)}  ${email ?? ""}`

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { UserId } from "../../src/contract/Account.ts"
 import { ConversationId } from "../../src/contract/Conversation.ts"
-import { Board, type Look } from "../../src/presence/Board.ts"
-import type { Circle, PresencePage } from "../../src/contract/PresencePage.ts"
+import { PresenceState, type PresenceViewer } from "../../src/presence/PresenceState.ts"
+import type { PresenceAudience, PresencePage } from "../../src/contract/PresencePage.ts"
 
 const idOf = (number: number) => `00000000-0000-4000-8000-00000000000${number}`
 const people = [0, 1, 2, 3].map((number) => UserId.make(idOf(number)))
@@ -43,11 +43,11 @@ const shownBy = ({ people, typing }: PresencePage): Shown => ({
 
 /** What a device shows: what it was told, one over the other. */
 class Copy {
-  readonly look: Look
+  readonly look: PresenceViewer
   readonly who: number
   private page: PresencePage
 
-  constructor(look: Look, who: number, page: PresencePage) {
+  constructor(look: PresenceViewer, who: number, page: PresencePage) {
     this.look = look
     this.who = who
     this.page = page
@@ -76,7 +76,7 @@ class Model {
 
   pair = (a: number, b: number) => `${Math.min(a, b)} ${Math.max(a, b)}`
 
-  circleOf(who: number): Circle {
+  circleOf(who: number): PresenceAudience {
     return {
       people: new Set(people.filter((_, whom) => this.meets.has(this.pair(who, whom)))),
       conversations: new Set(conversations.filter((_, where) => this.takesPart.has(`${who} ${where}`)))
@@ -105,10 +105,10 @@ describe("Board", () => {
     "tells everybody all that they may see and nothing else, whoever comes, goes, types, meets and parts",
     [anyActs],
     ([acts]) => {
-      const board = new Board()
+      const board = new PresenceState()
       const model = new Model()
       const copies: Array<Copy> = []
-      const woken = new Set<Look>()
+      const woken = new Set<PresenceViewer>()
 
       for (const act of acts) {
         const before = copies.map(({ who }) => JSON.stringify(model.shownTo(who)))
@@ -124,7 +124,7 @@ describe("Board", () => {
             break
           case "PassTime":
             model.now += act.millis
-            board.passTime(model.now)
+            board.tick(model.now)
             break
           case "Meet":
             if (act.who === act.whom) continue
@@ -136,7 +136,7 @@ describe("Board", () => {
             board.setCircle(people[act.who]!, model.circleOf(act.who), model.now)
             break
           case "Watch": {
-            const look: Look = board.watch(people[act.who]!, () => void woken.add(look))
+            const look: PresenceViewer = board.addViewer(people[act.who]!, () => void woken.add(look))
             board.setCircle(people[act.who]!, model.circleOf(act.who), model.now)
             copies.push(new Copy(look, act.who, board.whole(look)))
             woken.clear()
@@ -156,7 +156,7 @@ describe("Board", () => {
           assert.strictEqual(woken.has(copy.look), isNews)
           if (change !== undefined) copy.take(change)
           assert.deepStrictEqual(copy.shown, expected)
-          assert.deepStrictEqual(shownBy(board.picture(model.circleOf(copy.who))), expected)
+          assert.deepStrictEqual(shownBy(board.snapshot(model.circleOf(copy.who))), expected)
         })
       }
       for (const { look } of copies) board.unwatch(look)
@@ -166,14 +166,14 @@ describe("Board", () => {
   )
 
   it("keeps what changed until it is looked at, each id once", () => {
-    const board = new Board()
+    const board = new PresenceState()
     const [ada, grace] = [people[0]!, people[1]!]
-    const look = board.watch(ada, () => {})
+    const look = board.addViewer(ada, () => {})
     board.setCircle(ada, { people: new Set([grace]), conversations: new Set(conversations) }, 0)
     for (let now = 0; now < 1_000; now += 10) {
       board.setHere(grace, now + 5, now)
       board.setTyping(conversations[0]!, grace, now + 5, now)
-      board.passTime(now + 5)
+      board.tick(now + 5)
     }
     assert.deepStrictEqual([look.people.size, look.conversations.size], [1, 1])
     assert.deepStrictEqual(board.changes(look), {
@@ -184,16 +184,16 @@ describe("Board", () => {
   })
 
   it("wakes who looks on when a change is complete, and once: who looks at once sees all of it", () => {
-    const board = new Board()
+    const board = new PresenceState()
     const [ada, ...others] = people
     for (const other of others) {
       board.setHere(other, 10, 0)
       board.setTyping(conversations[0]!, other, 10, 0)
     }
     const seen: Array<PresencePage | undefined> = []
-    const look: Look = board.watch(ada!, () => void seen.push(board.changes(look)))
+    const look: PresenceViewer = board.addViewer(ada!, () => void seen.push(board.changes(look)))
     board.setCircle(ada!, { people: new Set(others), conversations: new Set(conversations) }, 0)
-    board.passTime(10)
+    board.tick(10)
     const status = (status: string) => Object.fromEntries(others.map((other) => [other, { status }]))
     assert.deepStrictEqual(seen, [
       { people: status("online"), typing: { [conversations[0]!]: others } },
@@ -202,13 +202,13 @@ describe("Board", () => {
   })
 
   it("knows whose circle was read when", () => {
-    const board = new Board()
+    const board = new PresenceState()
     const [ada, grace] = [people[0]!, people[1]!]
-    board.watch(ada, () => {})
-    board.watch(grace, () => {})
+    board.addViewer(ada, () => {})
+    board.addViewer(grace, () => {})
     // What has not been read yet is about to be.
     assert.deepStrictEqual(board.viewersReadBefore(100), [])
-    const nobody: Circle = { people: new Set(), conversations: new Set() }
+    const nobody: PresenceAudience = { people: new Set(), conversations: new Set() }
     board.setCircle(ada, nobody, 50)
     board.setCircle(grace, nobody, 60)
     assert.deepStrictEqual(board.viewersReadBefore(60), [ada])

@@ -4,7 +4,7 @@ import { Duration } from "effect"
  * What a process sends to all, it hears too: how long that takes is how late the others hear of it. One payload, the
  * probe, is on its way from the beginning and after each loss of the channel, until it comes back.
  */
-export const makeEchoes = () => {
+export const makeRoundTripLag = () => {
   // When each payload that has not come back was sent. They come back in order.
   const times = [performance.now()]
   return {

@@ -4,23 +4,23 @@ import { SqlClient } from "effect/sql"
 import { Profiles } from "../../src/accounts/Profiles.ts"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
-import { Circles, mostPeople } from "../../src/presence/Circles.ts"
-import type { Circle } from "../../src/contract/PresencePage.ts"
+import { PresenceAudiences, mostPeople } from "../../src/presence/PresenceAudiences.ts"
+import type { PresenceAudience } from "../../src/contract/PresencePage.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
-import { groupOf, nobody, people } from "../conversations/group.ts"
+import { groupOf, nobody, people } from "../world.ts"
 
-const empty: Circle = { people: new Set(), conversations: new Set() }
+const empty: PresenceAudience = { people: new Set(), conversations: new Set() }
 
 /** Whether each sees the other: it is always mutual. */
 const seeEachOther = Effect.fnUntraced(function* (one: TestUser, other: TestUser) {
-  const circles = yield* (yield* Circles).of([one.id, other.id])
+  const circles = yield* (yield* PresenceAudiences).of([one.id, other.id])
   const sees = circles.get(one.id)?.people.has(other.id)
   assert.strictEqual(circles.get(other.id)?.people.has(one.id), sees)
   return sees
 })
 
 const circleOf = Effect.fnUntraced(function* ({ id }: TestUser) {
-  const circle = (yield* (yield* Circles).of([id])).get(id)
+  const circle = (yield* (yield* PresenceAudiences).of([id])).get(id)
   return circle ?? assert.fail("no circle")
 })
 
@@ -130,15 +130,15 @@ layer(TestServices)("In a circle", (it) => {
 
   it.effect("of who is not there is nobody", () =>
     Effect.gen(function* () {
-      const circles = yield* (yield* Circles).of([nobody])
+      const circles = yield* (yield* PresenceAudiences).of([nobody])
       assert.deepStrictEqual([...circles], [[nobody, empty]])
-      assert.strictEqual((yield* (yield* Circles).of([])).size, 0)
+      assert.strictEqual((yield* (yield* PresenceAudiences).of([])).size, 0)
     })
   )
 
   it.effect("come and go as people join and leave", () =>
     Effect.gen(function* () {
-      const circles = yield* Circles
+      const circles = yield* PresenceAudiences
       const [ada, grace, alan] = yield* people("ada", "grace", "alan")
       const [group, other] = [yield* groupOf([ada, grace]), yield* groupOf([alan])]
       const everybody = [ada.id, grace.id, alan.id]

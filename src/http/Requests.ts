@@ -3,14 +3,14 @@ import { Cause, Context, Effect, Exit, References, type Types } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { IncomingMessage } from "node:http"
 import * as Configuration from "../platform/Configuration.ts"
-import { CurrentPlace, InFlight, Place } from "./InFlight.ts"
+import { CurrentSlot, Capacity, RequestSlot } from "./Capacity.ts"
 import { isLogged, logOf } from "../platform/Log.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { byTlsOnly, headersOfRoute } from "./AnswerHeaders.ts"
 import { makeCrossOrigin } from "./CrossOrigin.ts"
 import { makeRequestMetrics } from "./RequestMetrics.ts"
 import { HeadersTooLarge, ServerBusy, UriTooLong } from "../contract/Problem.ts"
-import { makeProblemOf } from "./ProblemsHttp.ts"
+import { makeProblemOf } from "./Problems.ts"
 import { isDeno } from "../platform/Runtime.ts"
 
 /** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
@@ -69,7 +69,7 @@ export const RequestsLive = HttpRouter.middleware(
     const crossOrigin = origins.length === 0 ? undefined : makeCrossOrigin(origins)
     const problemOf = makeProblemOf()
     const count = yield* makeRequestMetrics
-    const inFlight = new InFlight(yield* Configuration.serverMaxRequests)
+    const inFlight = new Capacity(yield* Configuration.serverMaxRequests)
     yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight.count)
     const isEachLogged = yield* isLogged(module, "Debug")
     const logRequest = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
@@ -79,7 +79,7 @@ export const RequestsLive = HttpRouter.middleware(
             .pipe(Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }))
         : Effect.void
 
-    const refusalOf = (request: HttpServerRequest.HttpServerRequest, place: Place) => {
+    const refusalOf = (request: HttpServerRequest.HttpServerRequest, place: RequestSlot) => {
       if (!place.take() && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
       if (request.url.length > maxUriLength) {
         return new UriTooLong({ detail: `A path with its query has at most ${maxUriLength} characters.` })
@@ -90,7 +90,7 @@ export const RequestsLive = HttpRouter.middleware(
       return undefined
     }
 
-    const answer = (app: App, request: HttpServerRequest.HttpServerRequest, place: Place): App => {
+    const answer = (app: App, request: HttpServerRequest.HttpServerRequest, place: RequestSlot): App => {
       const refusal = refusalOf(request, place)
       if (refusal !== undefined) return HttpServerRespondable.toResponse(refusal)
       const preflight = crossOrigin?.preflight(request)
@@ -122,7 +122,7 @@ export const RequestsLive = HttpRouter.middleware(
         const given = request.headers["x-request-id"]
         const requestId = given !== undefined && saneId.test(given) ? given : crypto.randomUUID()
         const started = performance.now()
-        const place = new Place(inFlight)
+        const place = new RequestSlot(inFlight)
         return answer(app, request, place).pipe(
           Effect.catchCause((cause): App =>
             Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : problemOf(cause, request, requestId)
@@ -141,7 +141,7 @@ export const RequestsLive = HttpRouter.middleware(
           Effect.map((response) => complete(response, request, requestId, fiber.context)),
           Effect.updateContext((context: Context.Context<never>) =>
             context.pipe(
-              Context.add(CurrentPlace, place),
+              Context.add(CurrentSlot, place),
               Context.add(References.CurrentLogAnnotations, {
                 ...Context.get(context, References.CurrentLogAnnotations),
                 requestId

@@ -20,8 +20,8 @@ export const AccountState = Schema.Struct({
 const decodeState = Schema.decodeUnknownEffect(AccountState)
 
 /** What an operator does to the accounts of others. */
-export class AccountControl extends Context.Service<
-  AccountControl,
+export class AccountAdmin extends Context.Service<
+  AccountAdmin,
   {
     /**
      * Ends all sessions of an account, and opens none any more: its login answers as to a wrong password. The groups that it
@@ -38,9 +38,9 @@ export class AccountControl extends Context.Service<
     /** All accounts but those that were deleted, by username. */
     readonly list: Stream.Stream<typeof AccountState.Type, SqlError.SqlError | Schema.SchemaError>
   }
->()("xfchat/auth/AccountControl") {
+>()("xfchat/accounts/AccountControl") {
   static readonly layer = Layer.effect(
-    AccountControl,
+    AccountAdmin,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const passwords = yield* Passwords
@@ -55,7 +55,7 @@ export class AccountControl extends Context.Service<
       const endSessions = (id: UserId) => sql`DELETE FROM sessions WHERE user_id = ${id}`
 
       // By users_username_key, as the next two.
-      const disable = Effect.fn("AccountControl.disable")(function* (username: string) {
+      const disable = Effect.fn("AccountAdmin.disable")(function* (username: string) {
         const disabled = yield* Effect.gen(function* () {
           const rows = yield* sql<{ id: UserId }>`
             UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
@@ -67,14 +67,14 @@ export class AccountControl extends Context.Service<
         yield* memberships.passOnGroups(disabled)
       }, catchDatabaseErrors)
 
-      const enable = Effect.fn("AccountControl.enable")(function* (username: string) {
+      const enable = Effect.fn("AccountAdmin.enable")(function* (username: string) {
         const rows = yield* sql`
           UPDATE users SET disabled_at = NULL, updated_at = now()
           WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
         yield* one(username, rows)
       }, catchDatabaseErrors)
 
-      const resetPassword = Effect.fn("AccountControl.resetPassword")(function* (
+      const resetPassword = Effect.fn("AccountAdmin.resetPassword")(function* (
         username: string,
         password: Redacted.Redacted
       ) {
@@ -94,7 +94,7 @@ export class AccountControl extends Context.Service<
         Stream.mapEffect((row) => decodeState(row))
       )
 
-      return AccountControl.of({ disable, enable, resetPassword, list })
+      return AccountAdmin.of({ disable, enable, resetPassword, list })
     })
   )
 }

@@ -16,8 +16,8 @@ export interface Reach {
  * Whom a person reaches. Where one of the two blocks the other, they are strangers to each other who take none: what is
  * refused for a block is refused like that.
  */
-export class Reaches extends Context.Service<
-  Reaches,
+export class ContactPolicy extends Context.Service<
+  ContactPolicy,
   {
     /** For each of some people who is there. */
     readonly of: (
@@ -25,9 +25,9 @@ export class Reaches extends Context.Service<
       people: ReadonlyArray<UserId>
     ) => Effect.Effect<ReadonlyMap<UserId, Reach>, DatabaseUnavailable>
   }
->()("xfchat/friends/Reaches") {
+>()("xfchat/people/Reaches") {
   static readonly layer = Layer.effect(
-    Reaches,
+    ContactPolicy,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
@@ -50,12 +50,12 @@ export class Reaches extends Context.Service<
           WHERE u.id = ANY(${people}::uuid[]) AND u.deleted_at IS NULL`
       })
 
-      const of = Effect.fn("Reaches.of")(function* (caller: UserId, people: ReadonlyArray<UserId>) {
+      const of = Effect.fn("ContactPolicy.check")(function* (caller: UserId, people: ReadonlyArray<UserId>) {
         const found = yield* find({ caller, people })
         return new Map(found.map(({ id, ...reach }) => [id, reach]))
       }, catchDatabaseErrors)
 
-      return Reaches.of({ of })
+      return ContactPolicy.of({ of })
     })
   )
 }
