@@ -7,7 +7,7 @@ import { Memberships } from "../conversations/Memberships.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
 import type { UserId } from "../contract/Account.ts"
 import { Accounts } from "../auth/Accounts.ts"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import { Sessions } from "../auth/Sessions.ts"
 
 /**
@@ -24,7 +24,7 @@ export class AccountDeletion extends Context.Service<
      * requests are gone, and so is the person from every group. The username and the address are free again.
      */
     readonly deleteAccount: (
-      current: CurrentSession["Service"],
+      current: Caller,
       currentPassword: Redacted.Redacted,
       address?: string
     ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
@@ -61,7 +61,7 @@ export class AccountDeletion extends Context.Service<
         DELETE FROM usage_tracking WHERE user_id = ${userId}`
 
       const deleteAccount = Effect.fn("AccountDeletion.deleteAccount")(function* (
-        current: CurrentSession["Service"],
+        current: Caller,
         currentPassword: Redacted.Redacted,
         address?: string
       ) {

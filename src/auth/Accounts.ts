@@ -7,7 +7,7 @@ import type { AccountChange, Login, PasswordChange } from "../contract/Account.t
 import { Account, EmailTaken, foldLogin, Signup, Unauthorized, UserId, UsernameTaken } from "../contract/Account.ts"
 import { LoginAttempts, type Attempt } from "./LoginAttempts.ts"
 import { Passwords } from "./Passwords.ts"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import { Sessions } from "./Sessions.ts"
 
 const decodeAccounts = Schema.decodeUnknownEffect(Schema.Array(Account))
@@ -57,7 +57,7 @@ export class Accounts extends Context.Service<
     >
     /** Gives an account another password, and ends all its other sessions: who has stolen one is out. */
     readonly changePassword: (
-      current: CurrentSession["Service"],
+      current: Caller,
       change: PasswordChange,
       address?: string
     ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
@@ -225,7 +225,7 @@ export class Accounts extends Context.Service<
       })
 
       const changePassword = Effect.fn("Accounts.changePassword")(function* (
-        current: CurrentSession["Service"],
+        current: Caller,
         { currentPassword, newPassword }: PasswordChange,
         address?: string
       ) {

@@ -5,7 +5,7 @@ import { logOf } from "../platform/Log.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../contract/Problem.ts"
 import { Unauthorized, Username, type Account } from "../contract/Account.ts"
 import { Accounts } from "./Accounts.ts"
-import type { CurrentSession, SessionToken } from "../contract/Session.ts"
+import type { Caller, SessionToken } from "../contract/Session.ts"
 import { Sessions } from "./Sessions.ts"
 
 const log = logOf("xfchat/auth")
@@ -16,9 +16,7 @@ export const isLoopback = (host: string): boolean =>
 
 export interface DevUsers {
   /** A session of the person of this name, who is made on first use. */
-  readonly sessionOf: (
-    username: string
-  ) => Effect.Effect<CurrentSession["Service"], Unauthorized | ServerBusy | DatabaseUnavailable>
+  readonly sessionOf: (username: string) => Effect.Effect<Caller, Unauthorized | ServerBusy | DatabaseUnavailable>
 }
 
 /**

@@ -9,7 +9,7 @@ import { batched } from "../database/Batched.ts"
 import { logOf } from "../platform/Log.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { Unauthorized, UserId } from "../contract/Account.ts"
-import { Session, SessionId, type CurrentSession, type SessionToken } from "../contract/Session.ts"
+import { Session, SessionId, type Caller, type SessionToken } from "../contract/Session.ts"
 
 const log = logOf("xfchat/auth")
 
@@ -54,18 +54,15 @@ export class Sessions extends Context.Service<
     readonly authenticate: (
       token: Redacted.Redacted,
       address?: string
-    ) => Effect.Effect<CurrentSession["Service"], Unauthorized | DatabaseUnavailable>
+    ) => Effect.Effect<Caller, Unauthorized | DatabaseUnavailable>
     /** A person's sessions, the last used first. */
-    readonly list: (current: CurrentSession["Service"]) => Effect.Effect<ReadonlyArray<Session>, DatabaseUnavailable>
+    readonly list: (current: Caller) => Effect.Effect<ReadonlyArray<Session>, DatabaseUnavailable>
     /** Ends a session; one that has ended already stays so. */
     readonly end: (id: SessionId) => Effect.Effect<void, DatabaseUnavailable>
     /** Ends a session of the caller's own. */
-    readonly revoke: (
-      current: CurrentSession["Service"],
-      id: SessionId
-    ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+    readonly revoke: (current: Caller, id: SessionId) => Effect.Effect<void, NotFound | DatabaseUnavailable>
     /** Ends all sessions of the caller but this one. May be part of a transaction. */
-    readonly endOthers: (current: CurrentSession["Service"]) => Effect.Effect<void, DatabaseUnavailable>
+    readonly endOthers: (current: Caller) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("xfchat/auth/Sessions") {
   static readonly layer = Layer.effect(
@@ -183,7 +180,7 @@ export class Sessions extends Context.Service<
           ORDER BY last_used_at DESC, created_at DESC, id`
       })
 
-      const list = Effect.fn("Sessions.list")(function* (current: CurrentSession["Service"]) {
+      const list = Effect.fn("Sessions.list")(function* (current: Caller) {
         return yield* find({ ...current, now: yield* DateTime.now })
       }, catchDatabaseErrors)
 
@@ -191,13 +188,13 @@ export class Sessions extends Context.Service<
         yield* sql`DELETE FROM sessions WHERE id = ${id}`
       }, catchDatabaseErrors)
 
-      const revoke = Effect.fn("Sessions.revoke")(function* ({ userId }: CurrentSession["Service"], id: SessionId) {
+      const revoke = Effect.fn("Sessions.revoke")(function* ({ userId }: Caller, id: SessionId) {
         const ended = yield* sql`DELETE FROM sessions WHERE id = ${id} AND user_id = ${userId} RETURNING id`
         if (ended.length === 0) return yield* new NotFound({ detail: "There is no such session." })
       }, catchDatabaseErrors)
 
       // By sessions_user_id_idx.
-      const endOthers = Effect.fn("Sessions.endOthers")(function* ({ id, userId }: CurrentSession["Service"]) {
+      const endOthers = Effect.fn("Sessions.endOthers")(function* ({ id, userId }: Caller) {
         yield* sql`DELETE FROM sessions WHERE user_id = ${userId} AND id <> ${id}`
       }, catchDatabaseErrors)
 

@@ -32,8 +32,12 @@ export class Session extends Model.Class<Session>("Session")({
   isCurrent: Schema.Boolean
 }) {}
 
+/** The user that a request comes from, and the session that it was sent with. */
+export interface Caller {
+  /** The session's. */
+  readonly id: SessionId
+  readonly userId: UserId
+}
+
 /** The session that a request was sent with. */
-export class CurrentSession extends Context.Service<
-  CurrentSession,
-  { readonly id: SessionId; readonly userId: UserId }
->()("xfchat/contract/CurrentSession") {}
+export class CurrentSession extends Context.Service<CurrentSession, Caller>()("xfchat/contract/CurrentSession") {}

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import type { DatabaseUnavailable, RateLimited } from "../contract/Problem.ts"
 import { Feed } from "../live/Feed.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
@@ -34,7 +34,7 @@ export class InboxSubscriptions extends Context.Service<
      * Ends with its scope, with the session, at its maximum age, and when the server stops.
      */
     readonly open: (
-      session: CurrentSession["Service"],
+      session: Caller,
       start: string | undefined,
       heartbeat: Duration.Duration
     ) => Effect.Effect<InboxSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 
 /**
@@ -7,7 +7,7 @@ import type { ConversationId } from "../contract/Conversation.ts"
  * has no timer, and no fiber beside that of its request.
  */
 export class LiveStream {
-  readonly session: CurrentSession["Service"]
+  readonly session: Caller
   /** `undefined` for a stream of the user's own. */
   readonly conversationId: ConversationId | undefined
   /** When it wants to be woken at the latest. */
@@ -20,7 +20,7 @@ export class LiveStream {
 
   /** Times are those of `elapsedMillis`. */
   constructor(
-    session: CurrentSession["Service"],
+    session: Caller,
     conversationId: ConversationId | undefined,
     times: { readonly now: number; readonly endsAt: number }
   ) {

@@ -13,7 +13,7 @@ import {
 } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
-import type { CurrentSession, SessionId } from "../contract/Session.ts"
+import type { Caller, SessionId } from "../contract/Session.ts"
 import * as Configuration from "../platform/Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { elapsedMillis } from "../platform/Clock.ts"
@@ -48,7 +48,7 @@ export class LiveStreams extends Context.Service<
   {
     /** Opens a stream until its scope closes. It is over when the session, the participation or the server ends. */
     readonly admit: (
-      session: CurrentSession["Service"],
+      session: Caller,
       conversationId: ConversationId | undefined
     ) => Effect.Effect<LiveStream, RateLimited, Scope.Scope>
     /** Whether somebody has a stream here. */
@@ -123,10 +123,7 @@ export class LiveStreams extends Context.Service<
         Effect.forkScoped({ startImmediately: true })
       )
 
-      const admit = Effect.fnUntraced(function* (
-        session: CurrentSession["Service"],
-        conversationId: ConversationId | undefined
-      ) {
+      const admit = Effect.fnUntraced(function* (session: Caller, conversationId: ConversationId | undefined) {
         if ((counts.get(session.id) ?? 0) >= mostOfSession || (counts.get(session.userId) ?? 0) >= mostOfUser) {
           return yield* new RateLimited({
             detail: `A session has at most ${mostOfSession} streams, a user ${mostOfUser}.`

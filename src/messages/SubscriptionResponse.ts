@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 import { formatLogVersion, parseLogVersion } from "../contract/LogVersion.ts"
 import { MessagePage, toJson } from "../contract/Message.ts"
@@ -21,7 +21,7 @@ const encode = (update: SubscriptionUpdate, encoding: Encoding): Uint8Array =>
 /** Answers with a subscription to a conversation's messages. */
 export const subscribe = Effect.fnUntraced(function* (
   subscriptions: Subscriptions["Service"],
-  session: CurrentSession["Service"],
+  session: Caller,
   conversationId: ConversationId,
   ask: Ask
 ) {

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import type { ConversationId, Position } from "../contract/Conversation.ts"
 import { isOfIncarnation, type LogVersion } from "../contract/LogVersion.ts"
 import type { Message, MessagePage } from "../contract/Message.ts"
@@ -37,7 +37,7 @@ export interface Subscription {
 }
 
 /** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
-const endsParticipation = ({ content }: Message, { userId }: CurrentSession["Service"]): boolean =>
+const endsParticipation = ({ content }: Message, { userId }: Caller): boolean =>
   content !== null &&
   typeof content === "object" &&
   "event" in content &&
@@ -48,7 +48,7 @@ const endsParticipation = ({ content }: Message, { userId }: CurrentSession["Ser
 class LogReader {
   private readonly messages: Messages["Service"]
   private readonly topic: Topic
-  private readonly session: CurrentSession["Service"]
+  private readonly session: Caller
   private readonly conversationId: ConversationId
   private view: View
   /** With what the subscriber came. */
@@ -62,7 +62,7 @@ class LogReader {
   constructor(
     messages: Messages["Service"],
     topic: Topic,
-    session: CurrentSession["Service"],
+    session: Caller,
     conversationId: ConversationId,
     view: View,
     from: LogVersion | undefined
@@ -218,7 +218,7 @@ export class Subscriptions extends Context.Service<
      * participation ends, at its maximum age, and when the server stops.
      */
     readonly open: (
-      session: CurrentSession["Service"],
+      session: Caller,
       conversationId: ConversationId,
       request: SubscribeRequest
     ) => Effect.Effect<Subscription, NotFound | RateLimited | DatabaseUnavailable, Scope.Scope>
@@ -233,7 +233,7 @@ export class Subscriptions extends Context.Service<
 
       // Untraced, as all that stays for as long as a stream does: thousands of them are open.
       const open = Effect.fnUntraced(function* (
-        session: CurrentSession["Service"],
+        session: Caller,
         conversationId: ConversationId,
         { from, heartbeat }: SubscribeRequest
       ) {

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import { createHash, randomUUID } from "node:crypto"
-import type { CurrentSession } from "../contract/Session.ts"
+import type { Caller } from "../contract/Session.ts"
 import type { DatabaseUnavailable, RateLimited } from "../contract/Problem.ts"
 import { Feed } from "../live/Feed.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
@@ -37,13 +37,13 @@ export class PresenceSubscriptions extends Context.Service<
   PresenceSubscriptions,
   {
     /** What who is signed in may see now. */
-    readonly read: (session: CurrentSession["Service"]) => Effect.Effect<VersionedPage, DatabaseUnavailable>
+    readonly read: (session: Caller) => Effect.Effect<VersionedPage, DatabaseUnavailable>
     /**
      * Subscribes who is signed in: the whole picture, unless they come with its version, then what changes. Ends with its scope, with
      * the session, at its maximum age, and when the server stops.
      */
     readonly open: (
-      session: CurrentSession["Service"],
+      session: Caller,
       start: string | undefined,
       heartbeat: Duration.Duration
     ) => Effect.Effect<PresenceSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>
@@ -62,13 +62,13 @@ export class PresenceSubscriptions extends Context.Service<
       const digestOf = (page: PresencePage) =>
         createHash("sha256").update(JSON.stringify(page)).digest("base64url").slice(0, 22)
 
-      const read = Effect.fn("PresenceSubscriptions.read")(function* ({ userId }: CurrentSession["Service"]) {
+      const read = Effect.fn("PresenceSubscriptions.read")(function* ({ userId }: Caller) {
         const page = yield* presence.read(userId)
         return { page, version: `${newVersion()}.${digestOf(page)}` }
       })
 
       const open = Effect.fn("PresenceSubscriptions.open")(function* (
-        session: CurrentSession["Service"],
+        session: Caller,
         start: string | undefined,
         heartbeat: Duration.Duration
       ) {

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { AccountDeletion } from "../../src/accounts/AccountDeletion.ts"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import { Profiles } from "../../src/accounts/Profiles.ts"
-import type { CurrentSession } from "../../src/contract/Session.ts"
+import type { Caller } from "../../src/contract/Session.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { signedIn, testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
 import { groupOf, post } from "../world.ts"
@@ -12,7 +12,7 @@ import { plansOf } from "../queryPlans.ts"
 
 interface Filled {
   readonly ada: TestUser
-  readonly session: CurrentSession["Service"]
+  readonly session: Caller
 }
 
 /** A database in which no table is so small that it is read whole. */
