@@ -39,20 +39,44 @@ export const AuthHttp = HttpApiBuilder.group(
         Effect.flatMap(accounts.verify(payload, addressOf(request)), ({ account, proof }) =>
           signIn(account, payload.deviceName, request, proof)
         ),
-      logout: () => Effect.flatMap(CurrentSession, ({ id }) => sessions.end(id)),
-      me: () => Effect.flatMap(CurrentSession, ({ userId }) => accounts.get(userId)),
-      update: ({ payload, request }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => profiles.update(userId, payload, addressOf(request))),
-      changePassword: ({ payload, request }) =>
-        Effect.flatMap(CurrentSession, (current) => accounts.changePassword(current, payload, addressOf(request))),
-      deleteAccount: ({ payload, request }) =>
-        Effect.flatMap(CurrentSession, (current) =>
-          deletion.deleteAccount(current, payload.currentPassword, addressOf(request))
-        ),
-      sessions: () =>
-        Effect.flatMap(CurrentSession, (current) => Effect.map(sessions.list(current), (sessions) => ({ sessions }))),
-      endSession: ({ params }) => Effect.flatMap(CurrentSession, (current) => sessions.revoke(current, params.id)),
-      endOtherSessions: () => Effect.flatMap(CurrentSession, sessions.endOthers)
+      logout: Effect.fnUntraced(function* () {
+        const { id } = yield* CurrentSession
+        return yield* sessions.end(id)
+      }),
+
+      me: Effect.fnUntraced(function* () {
+        const { userId } = yield* CurrentSession
+        return yield* accounts.get(userId)
+      }),
+
+      update: Effect.fnUntraced(function* ({ payload, request }) {
+        const { userId } = yield* CurrentSession
+        return yield* profiles.update(userId, payload, addressOf(request))
+      }),
+
+      changePassword: Effect.fnUntraced(function* ({ payload, request }) {
+        const caller = yield* CurrentSession
+        return yield* accounts.changePassword(caller, payload, addressOf(request))
+      }),
+
+      deleteAccount: Effect.fnUntraced(function* ({ payload, request }) {
+        const caller = yield* CurrentSession
+        return yield* deletion.deleteAccount(caller, payload.currentPassword, addressOf(request))
+      }),
+
+      sessions: Effect.fnUntraced(function* () {
+        const caller = yield* CurrentSession
+        return { sessions: yield* sessions.list(caller) }
+      }),
+
+      endSession: Effect.fnUntraced(function* ({ params }) {
+        const caller = yield* CurrentSession
+        return yield* sessions.revoke(caller, params.id)
+      }),
+
+      endOtherSessions: Effect.fnUntraced(function* () {
+        yield* sessions.endOthers(yield* CurrentSession)
+      })
     })
   })
 )

@@ -30,7 +30,10 @@ export const ConversationsHttp = HttpApiBuilder.group(
         return HttpServerResponse.jsonUnsafe(encodeConversation(conversation), { status: created ? 201 : 200 })
       }),
 
-      create: ({ payload }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.create(userId, payload)),
+      create: Effect.fnUntraced(function* ({ payload }) {
+        const { userId } = yield* CurrentSession
+        return yield* conversations.create(userId, payload)
+      }),
 
       list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
         const { userId } = yield* CurrentSession
@@ -38,12 +41,20 @@ export const ConversationsHttp = HttpApiBuilder.group(
         return { conversations: found, cursor: next }
       }),
 
-      get: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.get(userId, params.id)),
+      get: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* conversations.get(userId, params.id)
+      }),
 
-      update: ({ params, payload }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => conversations.update(userId, params.id, payload)),
+      update: Effect.fnUntraced(function* ({ params, payload }) {
+        const { userId } = yield* CurrentSession
+        return yield* conversations.update(userId, params.id, payload)
+      }),
 
-      remove: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => conversations.remove(userId, params.id)),
+      remove: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* conversations.remove(userId, params.id)
+      }),
 
       participants: Effect.fnUntraced(function* ({ params, query: { cursor, limit = mostListed } }) {
         const { userId } = yield* CurrentSession
@@ -51,16 +62,20 @@ export const ConversationsHttp = HttpApiBuilder.group(
         return { participants: items, cursor: next }
       }),
 
-      putParticipant: ({ params, payload }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) =>
-          participants.put(userId, params.id, params.userId, payload.role)
-        ),
+      putParticipant: Effect.fnUntraced(function* ({ params, payload }) {
+        const { userId } = yield* CurrentSession
+        return yield* participants.put(userId, params.id, params.userId, payload.role)
+      }),
 
-      removeParticipant: ({ params }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => participants.remove(userId, params.id, params.userId)),
+      removeParticipant: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* participants.remove(userId, params.id, params.userId)
+      }),
 
-      receipt: ({ params, payload }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => receipts.put(userId, params.id, payload)),
+      receipt: Effect.fnUntraced(function* ({ params, payload }) {
+        const { userId } = yield* CurrentSession
+        return yield* receipts.put(userId, params.id, payload)
+      }),
 
       typing: Effect.fnUntraced(function* ({ params, payload }) {
         const { userId } = yield* CurrentSession

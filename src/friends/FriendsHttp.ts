@@ -24,7 +24,10 @@ export const FriendsHttp = HttpApiBuilder.group(
         return { friends: items, cursor: next }
       }),
 
-      remove: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => friends.remove(userId, params.userId)),
+      remove: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* friends.remove(userId, params.userId)
+      }),
 
       requests: Effect.fnUntraced(function* ({ query: { cursor, direction, limit = defaultLimit } }) {
         const { userId } = yield* CurrentSession
@@ -38,10 +41,15 @@ export const FriendsHttp = HttpApiBuilder.group(
         return HttpServerResponse.jsonUnsafe(encodeRequest(request), { status: created ? 201 : 200 })
       }),
 
-      answer: ({ params, payload }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) => friends.answer(userId, params.id, payload.status)),
+      answer: Effect.fnUntraced(function* ({ params, payload }) {
+        const { userId } = yield* CurrentSession
+        return yield* friends.answer(userId, params.id, payload.status)
+      }),
 
-      withdraw: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => friends.withdraw(userId, params.id)),
+      withdraw: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* friends.withdraw(userId, params.id)
+      }),
 
       blocks: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
         const { userId } = yield* CurrentSession
@@ -49,9 +57,15 @@ export const FriendsHttp = HttpApiBuilder.group(
         return { blocks: items, cursor: next }
       }),
 
-      block: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => blocks.block(userId, params.userId)),
+      block: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* blocks.block(userId, params.userId)
+      }),
 
-      unblock: ({ params }) => Effect.flatMap(CurrentSession, ({ userId }) => blocks.unblock(userId, params.userId))
+      unblock: Effect.fnUntraced(function* ({ params }) {
+        const { userId } = yield* CurrentSession
+        return yield* blocks.unblock(userId, params.userId)
+      })
     })
   })
 )

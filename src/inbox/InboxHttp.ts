@@ -59,10 +59,10 @@ export const InboxHttp = HttpApiBuilder.group(
     return handlers.handle(
       "inbox",
       Effect.fnUntraced(function* ({ query, request }) {
-        const session = yield* CurrentSession
+        const caller = yield* CurrentSession
         const ask = readAsk(request, yield* readBraid(request), query)
         if (ask === undefined) {
-          const state = yield* inbox.read(session.userId, undefined)
+          const state = yield* inbox.read(caller.userId, undefined)
           return HttpApiSchema.withHeaders({
             body: pageOf(state),
             headers: { version: formatVersion([formatInboxVersion(versionOf(state))]) }
@@ -70,7 +70,7 @@ export const InboxHttp = HttpApiBuilder.group(
         }
         // An inbox has one version at a time: several at once are none.
         const start = ask.from?.length === 1 ? ask.from[0] : undefined
-        const { feed, version } = yield* subscriptions.open(session, start, ask.heartbeat)
+        const { feed, version } = yield* subscriptions.open(caller, start, ask.heartbeat)
         return yield* answerFeed(ask, {
           currentVersion: version,
           feed,

@@ -69,12 +69,12 @@ export const MessagesHttp = HttpApiBuilder.group(
 
     return handlers.handleAll({
       page: Effect.fnUntraced(function* ({ params, query: { wait, ...query }, request }) {
-        const session = yield* CurrentSession
+        const caller = yield* CurrentSession
         const braid = yield* readBraid(request)
         const after = query.after === undefined ? undefined : String(query.after)
         const ask = readAsk(request, braid, { wait, after })
-        if (ask !== undefined) return yield* subscribe(subscriptions, session, params.id, ask)
-        const view = yield* messages.view(session.userId, params.id)
+        if (ask !== undefined) return yield* subscribe(subscriptions, caller, params.id, ask)
+        const view = yield* messages.view(caller.userId, params.id)
         yield* requireVersion(view, "Parents", braid.parents, () => true)
         // Only the present is kept as a whole.
         yield* requireVersion(view, "Version", braid.version, ({ position }) => position === view.head)

@@ -11,13 +11,14 @@ export const PeopleHttp = HttpApiBuilder.group(
     const people = yield* People
 
     return handlers.handleAll({
-      search: ({ query }) =>
-        Effect.flatMap(CurrentSession, ({ userId }) =>
-          Effect.map(
-            query.query === undefined ? people.getMany(query.ids ?? []) : people.search(userId, query.query),
-            (users) => ({ users })
-          )
-        ),
+      search: Effect.fnUntraced(function* ({ query }) {
+        const { userId } = yield* CurrentSession
+        const users = yield* query.query === undefined
+          ? people.getMany(query.ids ?? [])
+          : people.search(userId, query.query)
+        return { users }
+      }),
+
       get: ({ params }) => people.get(params.id)
     })
   })

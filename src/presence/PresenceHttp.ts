@@ -34,13 +34,13 @@ export const PresenceHttp = HttpApiBuilder.group(
 
     return handlers.handleAll({
       presence: Effect.fnUntraced(function* ({ query, request }) {
-        const session = yield* CurrentSession
+        const caller = yield* CurrentSession
         const ask = readAsk(request, yield* readBraid(request), query)
         if (ask === undefined) {
-          const { page, version } = yield* subscriptions.read(session)
+          const { page, version } = yield* subscriptions.read(caller)
           return HttpApiSchema.withHeaders({ body: page, headers: { version: formatVersion([version]) } })
         }
-        const { feed, version } = yield* subscriptions.open(session, ask.from?.at(-1), ask.heartbeat)
+        const { feed, version } = yield* subscriptions.open(caller, ask.from?.at(-1), ask.heartbeat)
         return yield* answerFeed(ask, {
           currentVersion: version,
           feed,
