@@ -79,7 +79,7 @@ export const ConversationsHttp = HttpApiBuilder.group(
 
       typing: Effect.fnUntraced(function* ({ params, payload }) {
         const { userId } = yield* CurrentSession
-        yield* presence.type(userId, params.id, payload.isTyping ?? true, messages.view(userId, params.id))
+        yield* presence.setTyping(userId, params.id, payload.isTyping ?? true, messages.view(userId, params.id))
       })
     })
   })

@@ -1,7 +1,4 @@
-/**
- * What holds until a time, unless it is said again. Nothing runs out by itself: who uses this tells the time, and what has
- * not been let go of holds.
- */
+/** Keys that are held until a time. They do not expire on their own: one is held until {@link Leases.expire} removes it. */
 export class Leases<Key> {
   private readonly ends = new Map<Key, number>()
 
@@ -13,17 +10,20 @@ export class Leases<Key> {
     return this.ends.has(key)
   }
 
-  /** In the order in which they began. */
+  /** In the order in which they were first set. */
   keys(): IterableIterator<Key> {
     return this.ends.keys()
   }
 
-  /** Until when a key holds; `undefined` for one that does not. */
+  /** The end of a lease; `undefined` for a key that is not held. */
   endOf(key: Key): number | undefined {
     return this.ends.get(key)
   }
 
-  /** Makes a key hold until a time, whatever was said before: `now` or earlier ends it. Gives whether that made a difference. */
+  /**
+   * Holds a key until a time, whether that is later or earlier than before; a time that is not after `now` releases it.
+   * Returns whether it was taken or released by this.
+   */
   set(key: Key, until: number, now: number): boolean {
     if (until <= now) return this.ends.delete(key)
     const isNew = !this.ends.has(key)
@@ -31,14 +31,14 @@ export class Leases<Key> {
     return isNew
   }
 
-  /** Lets go of what has run out, and gives it. */
-  runOut(now: number): ReadonlyArray<Key> {
-    const over: Array<Key> = []
+  /** Removes the leases that have ended, and returns their keys. */
+  expire(now: number): ReadonlyArray<Key> {
+    const expired: Array<Key> = []
     for (const [key, end] of this.ends) {
       if (end > now) continue
       this.ends.delete(key)
-      over.push(key)
+      expired.push(key)
     }
-    return over
+    return expired
   }
 }

@@ -1,201 +1,185 @@
-import {
-  Array as Arrays,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  Layer,
-  Queue,
-  Schedule,
-  Stream,
-  type Scope
-} from "effect"
+import { Array as Arrays, Context, Deferred, Duration, Effect, Exit, Layer, Schedule, Stream, type Scope } from "effect"
 import type { UserId } from "../contract/Account.ts"
-import * as Configuration from "../platform/Configuration.ts"
-import { elapsedMillis } from "../platform/Clock.ts"
-import { logOf } from "../platform/Log.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
-import type { DatabaseUnavailable } from "../contract/Problem.ts"
-import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
-import { LiveStreams } from "../live/LiveStreams.ts"
-import { PresenceState } from "./PresenceState.ts"
-import { PresenceAudiences } from "./PresenceAudiences.ts"
 import type { PresencePage } from "../contract/PresencePage.ts"
+import type { DatabaseUnavailable } from "../contract/Problem.ts"
+import { elapsedMillis } from "../platform/Clock.ts"
+import * as Configuration from "../platform/Configuration.ts"
+import { logOf } from "../platform/Log.ts"
+import { ChangeBus, ChangeHint } from "../changes/ChangeBus.ts"
+import { followChanges, makeBacklog } from "../changes/Follower.ts"
+import { LiveStreams } from "../live/LiveStreams.ts"
+import { PresenceAudiences } from "./PresenceAudiences.ts"
+import { PresenceState } from "./PresenceState.ts"
 
 const log = logOf("xfchat/presence")
 
-/** How long somebody types, unless they say so again. */
+/** How long somebody types, in milliseconds, unless they repeat it. */
 const typingTime = 6_000
 
-/** Who says again that they type is not repeated, nor asked for their right to, within this time. */
+/** A repetition within this time is neither authorized again nor published, in milliseconds. */
 const typingPause = 1_000
 
-/** How late at most it shows that something has run out. */
+/** How late an expiry shows at most. */
 const tickInterval = Duration.millis(500)
 
-/** Who may see whom is read again when something changes it, and after this time: in case nobody told. */
-const circleAge = 60_000
+/** An audience is read again when a hint says that it changed, and at this age, in milliseconds, in case the hint was lost. */
+const audienceAge = 60_000
 
-/** Circles read in one statement. */
-const circlesAtOnce = 256
+/** Audiences read in one statement. */
+const audiencesAtOnce = 256
 
-/** Who looks on from one device. */
-export interface Onlooker {
+/** What one device sees. */
+export interface PresenceView {
   /** All that there is to see now. */
-  readonly whole: () => PresencePage
-  /** What changed since it was looked at last; `undefined` when nothing did. */
-  readonly changes: () => PresencePage | undefined
+  readonly snapshot: () => PresencePage
+  /** The changes since it was last read; `undefined` when there are none. */
+  readonly takeChanges: () => PresencePage | undefined
 }
 
-interface Ask {
+interface AudienceRequest {
   readonly users: ReadonlyArray<UserId>
   readonly conversations: ReadonlyArray<ConversationId>
   readonly answered?: Deferred.Deferred<void, DatabaseUnavailable>
 }
 
 /**
- * Who is here and who types, in the memory of each process, never stored. All of it are leases that processes tell each
- * other by the bus, and that run out unless they are renewed: a lost hint, and a process that dies, is made up for.
+ * Who is online and who types: in the memory of each process, never stored. Both are leases, which processes publish on the bus
+ * and which expire unless they are renewed, so that neither a lost hint nor a process that dies leaves a wrong state behind.
  *
- * Somebody is here while any process has a stream of theirs, which renews their lease, and for a grace time afterwards, so
- * that who reconnects does not flicker. A process that starts, or that has lost the bus, asks the others to renew theirs.
+ * A user is online while any process has a stream of theirs and renews their lease, and for a grace time afterwards, so that a
+ * client that reconnects does not flicker. A process that starts, or that has lost the bus, asks the others to renew theirs.
  *
- * What is shown is wrong at most until the next renewal (20 seconds) when it was not heard that somebody has come, for a
- * lease (50 seconds) when it was not heard that they have gone, and for a minute when not that who sees whom has changed.
+ * A lost hint shows for a limited time: that somebody came, until the next renewal (20 seconds); that they went, until the
+ * lease ends (50 seconds); that an audience changed, for a minute.
  */
 export class Presence extends Context.Service<
   Presence,
   {
     /**
-     * Says that somebody types, for the next six seconds, or has stopped. `authorize` fails for a person who may not: it is
-     * not asked again within a second of their last word.
+     * Publishes that somebody types, for the next six seconds, or that they have stopped. `authorize` fails for a user who
+     * may not type there; it does not run again for a repetition within a second.
      */
-    readonly type: <E>(
+    readonly setTyping: <E>(
       caller: UserId,
       conversationId: ConversationId,
       isTyping: boolean,
       authorize: Effect.Effect<unknown, E>
     ) => Effect.Effect<void, E>
-    /** Somebody types no more, as when their message is there. */
+    /** Ends somebody's typing, as when their message is there. */
     readonly stopTyping: (userId: UserId, conversationId: ConversationId) => Effect.Effect<void>
-    /** What somebody may see of others. */
+    /** All that a user may see. */
     readonly read: (userId: UserId) => Effect.Effect<PresencePage, DatabaseUnavailable>
-    /** Looks on for somebody until the scope closes, and wakes a stream whenever something has changed for them. */
+    /** A user's view until the scope closes. The stream wakes whenever the view changes. */
     readonly follow: (
       userId: UserId,
       stream: { wake(): void }
-    ) => Effect.Effect<Onlooker, DatabaseUnavailable, Scope.Scope>
+    ) => Effect.Effect<PresenceView, DatabaseUnavailable, Scope.Scope>
   }
 >()("xfchat/presence/Presence") {
   static readonly layer = Layer.effect(
     Presence,
     Effect.gen(function* () {
       const bus = yield* ChangeBus
-      const circles = yield* PresenceAudiences
+      const audiences = yield* PresenceAudiences
       const liveStreams = yield* LiveStreams
-      // Two renewals may be lost: only the third comes too late.
+      // Two renewals in a row may be lost: the lease outlives them.
       const lease = Duration.toMillis(yield* Configuration.presenceLease)
       const renewal = Duration.millis(0.4 * lease)
       const grace = Math.ceil(0.3 * lease)
-      const board = new PresenceState()
+      const state = new PresenceState()
 
-      // Those whose leases this process renews.
-      const ours = new Set<UserId>()
+      // The users whose leases this process renews.
+      const own = new Set<UserId>()
 
-      const here = (userId: UserId) => ChangeHint.Presence({ userId, millis: lease })
+      const online = (userId: UserId) => ChangeHint.Presence({ userId, millis: lease })
       const leaving = (userId: UserId) => ChangeHint.Presence({ userId, millis: grace })
-      const renew = Effect.suspend(() => bus.publish([...ours].map(here)))
-      // When all else has ended: the others take those who were here for reconnecting.
-      yield* Effect.addFinalizer(() => bus.publish([...ours].map(leaving)))
+      const renew = Effect.suspend(() => bus.publish([...own].map(online)))
+      // The finalizer that runs last: for the other processes, these users are reconnecting.
+      yield* Effect.addFinalizer(() => bus.publish([...own].map(leaving)))
 
-      // Who asks while circles are read is answered by the next statement, together with all who asked meanwhile.
-      const asked = yield* Queue.unbounded<Ask>()
-
-      const readCircles = Effect.fnUntraced(function* (asks: ReadonlyArray<Ask>) {
-        const users = new Set(asks.flatMap((ask) => ask.users))
-        const conversations = [...new Set(asks.flatMap((ask) => ask.conversations))]
+      const readAudiences = Effect.fnUntraced(function* (requests: ReadonlyArray<AudienceRequest>) {
+        const users = new Set(requests.flatMap((request) => request.users))
+        const conversations = [...new Set(requests.flatMap((request) => request.conversations))]
         if (conversations.length > 0) {
-          // Those who took part, as far as is known, and those who do.
-          for (const id of conversations) for (const user of board.viewersOf(id)) users.add(user)
-          for (const user of yield* circles.participants(conversations, board.viewers())) users.add(user)
+          // Both the participants as known so far and those of now.
+          for (const id of conversations) for (const user of state.usersWatching(id)) users.add(user)
+          for (const user of yield* audiences.findParticipants(conversations, state.watchingUsers())) users.add(user)
         }
-        for (const chunk of Arrays.chunksOf(users, circlesAtOnce)) {
-          const found = yield* circles.of(chunk)
+        for (const chunk of Arrays.chunksOf(users, audiencesAtOnce)) {
+          const found = yield* audiences.find(chunk)
           const now = yield* elapsedMillis
-          for (const [userId, circle] of found) board.setCircle(userId, circle, now)
+          for (const [userId, audience] of found) state.setAudience(userId, audience, now)
         }
       })
 
-      const answer = Effect.fnUntraced(function* (asks: ReadonlyArray<Ask>) {
-        const exit = yield* Effect.exit(readCircles(asks))
-        for (const { answered } of asks) if (answered !== undefined) Deferred.doneUnsafe(answered, exit)
-        if (Exit.hasDies(exit)) yield* log.error("Who may see whom cannot be read", exit)
-        else if (Exit.isFailure(exit)) yield* log.warning("Changes of who may see whom are delayed")
-      })
-      yield* Queue.takeAll(asked).pipe(Effect.flatMap(answer), Effect.forever, Effect.forkScoped)
+      const requestAudiences = yield* makeBacklog<AudienceRequest>(
+        Effect.fnUntraced(function* (requests) {
+          const exit = yield* Effect.exit(readAudiences(requests))
+          for (const { answered } of requests) if (answered !== undefined) Deferred.doneUnsafe(answered, exit)
+          if (Exit.hasDies(exit)) yield* log.error("The audiences of presence cannot be read", exit)
+          else if (Exit.isFailure(exit)) yield* log.warning("Changes of the audiences of presence are delayed")
+        })
+      )
 
       const hear = Effect.fnUntraced(function* (change: ChangeHint) {
         const now = yield* elapsedMillis
         switch (change._tag) {
           case "Presence":
-            board.setHere(change.userId, now + change.millis, now)
-            // Where their last stream has closed it is not known that they have one here.
-            if (change.millis < lease && ours.has(change.userId)) yield* bus.publish([here(change.userId)])
+            state.setOnline(change.userId, now + change.millis, now)
+            // The process that had their last stream does not know of those here.
+            if (change.millis < lease && own.has(change.userId)) yield* bus.publish([online(change.userId)])
             break
           case "Typing":
-            board.setTyping(change.conversationId, change.userId, now + change.millis, now)
+            state.setTyping(change.conversationId, change.userId, now + change.millis, now)
             break
           case "RollCall":
             yield* renew
             break
           case "Person":
-            if (board.hasViewers) Queue.offerUnsafe(asked, { users: [change.userId], conversations: [] })
+            if (state.hasViewers) requestAudiences({ users: [change.userId], conversations: [] })
             break
           case "Participation":
-            if (board.hasViewers) Queue.offerUnsafe(asked, { users: [], conversations: [change.conversationId] })
+            if (state.hasViewers) requestAudiences({ users: [], conversations: [change.conversationId] })
             break
         }
       })
-      yield* bus.changes.pipe(
-        Stream.runForEach((change) => (change._tag === "Log" ? Effect.void : hear(change))),
-        Effect.forkScoped({ startImmediately: true })
-      )
+      const callRoll = bus.publish([ChangeHint.RollCall()])
+      yield* followChanges({
+        hear: (change) => (change._tag === "Log" ? Effect.void : hear(change)),
+        sweep: renew,
+        every: renewal,
+        catchUp: callRoll
+      })
 
-      const turnOver = (userId: UserId) => {
-        // As it is by now: they may have come and gone meanwhile.
-        const isHere = liveStreams.hasStream(userId)
-        if (isHere) ours.add(userId)
-        else ours.delete(userId)
-        return bus.publish([isHere ? here(userId) : leaving(userId)])
+      const updatePresence = (userId: UserId) => {
+        // The state of now: they may have come and gone since.
+        const isOnline = liveStreams.hasStream(userId)
+        if (isOnline) own.add(userId)
+        else own.delete(userId)
+        return bus.publish([isOnline ? online(userId) : leaving(userId)])
       }
       yield* liveStreams.presenceChanges.pipe(
-        Stream.runForEach(turnOver),
+        Stream.runForEach(updatePresence),
         Effect.forkScoped({ startImmediately: true })
       )
-      yield* renew.pipe(Effect.repeat(Schedule.spaced(renewal)), Effect.forkScoped)
 
       const tick = Effect.map(elapsedMillis, (now) => {
-        board.tick(now)
-        const users = board.viewersReadBefore(now - circleAge)
-        if (users.length > 0) Queue.offerUnsafe(asked, { users, conversations: [] })
+        state.expire(now)
+        const users = state.usersReadBefore(now - audienceAge)
+        if (users.length > 0) requestAudiences({ users, conversations: [] })
       })
       yield* tick.pipe(Effect.repeat(Schedule.spaced(tickInterval)), Effect.forkScoped)
 
-      const callRoll = bus.publish([ChangeHint.RollCall()])
-      yield* bus.missed.pipe(
-        Stream.runForEach(() => callRoll),
-        Effect.forkScoped({ startImmediately: true })
-      )
       yield* callRoll
 
-      const type = Effect.fn("Presence.type")(function* <E>(
+      const setTyping = Effect.fn("Presence.setTyping")(function* <E>(
         caller: UserId,
         conversationId: ConversationId,
         isTyping: boolean,
         authorize: Effect.Effect<unknown, E>
       ) {
-        const until = board.typesUntil(conversationId, caller)
+        const until = state.typingUntil(conversationId, caller)
         const now = yield* elapsedMillis
         if (isTyping && until !== undefined && until > now + typingTime - typingPause) return
         yield* authorize
@@ -205,29 +189,29 @@ export class Presence extends Context.Service<
 
       const stopTyping = (userId: UserId, conversationId: ConversationId) =>
         Effect.suspend(() =>
-          board.typesUntil(conversationId, userId) === undefined
+          state.typingUntil(conversationId, userId) === undefined
             ? Effect.void
             : bus.publish([ChangeHint.Typing({ conversationId, userId, millis: 0 })])
         )
 
       const read = Effect.fn("Presence.read")(function* (userId: UserId) {
-        const circle = (yield* circles.of([userId])).get(userId)
-        return board.snapshot(circle ?? { people: new Set(), conversations: new Set() })
+        const audience = (yield* audiences.find([userId])).get(userId)
+        return state.pageOf(audience ?? { people: new Set(), conversations: new Set() })
       })
 
       const follow = Effect.fn("Presence.follow")(function* (userId: UserId, stream: { wake(): void }) {
-        // Before the circle is read: what changes it meanwhile is heard of, and read after.
-        const look = yield* Effect.acquireRelease(
-          Effect.sync(() => board.addViewer(userId, () => stream.wake())),
-          (look) => Effect.sync(() => board.unwatch(look))
+        // Added before the audience is read, so that a hint of a change meanwhile has it read again.
+        const viewer = yield* Effect.acquireRelease(
+          Effect.sync(() => state.addViewer(userId, () => stream.wake())),
+          (viewer) => Effect.sync(() => state.removeViewer(viewer))
         )
         const answered = yield* Deferred.make<void, DatabaseUnavailable>()
-        Queue.offerUnsafe(asked, { users: [userId], conversations: [], answered })
+        requestAudiences({ users: [userId], conversations: [], answered })
         yield* Deferred.await(answered)
-        return { whole: () => board.whole(look), changes: () => board.changes(look) }
+        return { snapshot: () => state.snapshot(viewer), takeChanges: () => state.takeChanges(viewer) }
       })
 
-      return Presence.of({ type, stopTyping, read, follow })
+      return Presence.of({ setTyping, stopTyping, read, follow })
     })
   )
 }

@@ -6,36 +6,36 @@ import { ConversationId } from "../contract/Conversation.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import type { PresenceAudience } from "../contract/PresencePage.ts"
 
-/** Conversations of more people show neither presence nor typing: each change is told to so many at most. */
+/** Larger conversations show neither presence nor typing, so that a change reaches few people. */
 export const mostPeople = 100
 
 /**
- * Who may see whom: friends, and who take part in a conversation of at most {@link mostPeople} together, but nobody whom
- * one of the two blocks. Who hides their presence sees nobody and is seen by nobody.
+ * Whom each person may see: friends, and the other participants of conversations of at most {@link mostPeople}, except where
+ * either blocks the other. People who hide their presence see nobody, and nobody sees them.
  */
 export class PresenceAudiences extends Context.Service<
   PresenceAudiences,
   {
-    /** The circle of each of some people; an empty one for who is not there. */
-    readonly of: (
+    /** The audience of each user; an empty one for a user who does not exist. */
+    readonly find: (
       users: ReadonlyArray<UserId>
     ) => Effect.Effect<ReadonlyMap<UserId, PresenceAudience>, DatabaseUnavailable>
-    /** Those among some people who take part in any of these conversations. */
-    readonly participants: (
+    /** Those of some users who are participants of any of these conversations. */
+    readonly findParticipants: (
       conversations: ReadonlyArray<ConversationId>,
       among: ReadonlyArray<UserId>
     ) => Effect.Effect<ReadonlyArray<UserId>, DatabaseUnavailable>
   }
->()("xfchat/presence/Circles") {
+>()("xfchat/presence/PresenceAudiences") {
   static readonly layer = Layer.effect(
     PresenceAudiences,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
       // By conversation_participants_user_id_idx and its primary key, friend_requests_from_user_id_idx and
-      // friend_requests_to_user_id_idx, and the primary keys of users and blocks. Of a large conversation, no more than mostPeople
+      // friend_requests_to_user_id_idx, and the primary keys of users and blocks. Of a large conversation at most mostPeople + 1
       // entries of the index are read.
-      const find = SqlSchema.findAll({
+      const findRows = SqlSchema.findAll({
         Request: Schema.Array(UserId),
         Result: Schema.Struct({
           user: UserId,
@@ -63,18 +63,18 @@ export class PresenceAudiences extends Context.Service<
           WHERE me.id = ANY(${users}::uuid[]) AND me.shows_presence`
       })
 
-      const of = Effect.fn("PresenceAudiences.of")(function* (users: ReadonlyArray<UserId>) {
-        const circles = new Map<UserId, PresenceAudience>(
+      const find = Effect.fn("PresenceAudiences.find")(function* (users: ReadonlyArray<UserId>) {
+        const audiences = new Map<UserId, PresenceAudience>(
           users.map((user) => [user, { people: new Set(), conversations: new Set() }])
         )
-        for (const { conversations, people, user } of yield* find(users)) {
-          circles.set(user, { people: new Set(people), conversations: new Set(conversations) })
+        for (const { conversations, people, user } of yield* findRows(users)) {
+          audiences.set(user, { people: new Set(people), conversations: new Set(conversations) })
         }
-        return circles
+        return audiences
       }, catchDatabaseErrors)
 
       // By the primary key of conversation_participants.
-      const findParticipants = SqlSchema.findAll({
+      const findParticipantRows = SqlSchema.findAll({
         Request: Schema.Struct({ conversations: Schema.Array(ConversationId), among: Schema.Array(UserId) }),
         Result: Schema.Struct({ user: UserId }),
         execute: ({ among, conversations }) => sql`
@@ -82,13 +82,13 @@ export class PresenceAudiences extends Context.Service<
           WHERE conversation_id = ANY(${conversations}::uuid[]) AND user_id = ANY(${among}::uuid[])`
       })
 
-      const participants = Effect.fn("PresenceAudiences.participants")(
+      const findParticipants = Effect.fn("PresenceAudiences.findParticipants")(
         (conversations: ReadonlyArray<ConversationId>, among: ReadonlyArray<UserId>) =>
-          Effect.map(findParticipants({ conversations, among }), (rows) => rows.map(({ user }) => user)),
+          Effect.map(findParticipantRows({ conversations, among }), (rows) => rows.map(({ user }) => user)),
         catchDatabaseErrors
       )
 
-      return PresenceAudiences.of({ of, participants })
+      return PresenceAudiences.of({ find, findParticipants })
     })
   )
 }

@@ -1,158 +1,155 @@
 import type { UserId } from "../contract/Account.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
-import { Leases } from "./Leases.ts"
 import type { PresenceAudience, PresencePage } from "../contract/PresencePage.ts"
+import { Leases } from "./Leases.ts"
 
-/** Somebody who looks on, from one device or more. */
-interface Viewer extends PresenceAudience {
+/** A user who watches presence, on one device or more. */
+interface WatchingUser extends PresenceAudience {
   readonly userId: UserId
   people: Set<UserId>
   conversations: ReadonlySet<ConversationId>
-  readonly looks: Set<PresenceViewer>
-  /** When the circle was read last. */
+  readonly viewers: Set<PresenceViewer>
+  /** When the audience was read last. */
   readAt: number
 }
 
-/** One of the devices from which somebody looks on: what changed since it looked last, and how it is told so. */
+/** One device that watches presence, and the ids of what has changed since it last read. */
 export interface PresenceViewer {
-  readonly viewer: Viewer
-  readonly people: Set<UserId>
-  readonly conversations: Set<ConversationId>
+  readonly user: WatchingUser
+  readonly changedPeople: Set<UserId>
+  readonly changedConversations: Set<ConversationId>
   readonly wake: () => void
 }
 
 /**
- * Who is here and who types where, as a process knows it, and who looks on. A change is told to those who may see it, and
- * to nobody else: not even that there was one. What is kept for each of them is the id of what changed, so that who stops
- * reading holds no more ids than there are in their circle.
+ * The presence and typing that a process knows of, and its viewers. A change reaches only viewers who may see it; the others
+ * do not even learn that there was one. A viewer that stops reading holds ids, at most as many as its audience has.
  */
 export class PresenceState {
-  private readonly here = new Leases<UserId>()
+  private readonly online = new Leases<UserId>()
   private readonly typing = new Map<ConversationId, Leases<UserId>>()
-  private readonly viewersById = new Map<UserId, Viewer>()
-  /** Who sees somebody, and who sees where somebody types. */
-  private readonly watchers = new Map<UserId | ConversationId, Set<Viewer>>()
-  /** Those to wake when a change is complete: who wakes may look at once. */
-  private readonly told = new Set<PresenceViewer>()
+  private readonly watching = new Map<UserId, WatchingUser>()
+  /** The users who see a person, and those who see the typing in a conversation. */
+  private readonly watchersOf = new Map<UserId | ConversationId, Set<WatchingUser>>()
+  /** The viewers to wake once a change is complete, since they may read at once. */
+  private readonly toWake = new Set<PresenceViewer>()
 
-  /** Somebody is here until a time, whatever was said before. */
-  setHere(userId: UserId, until: number, now: number): void {
-    if (this.here.set(userId, until, now)) this.tellPerson(userId)
+  /** Sets until when somebody is online, replacing any earlier word. */
+  setOnline(userId: UserId, until: number, now: number): void {
+    if (this.online.set(userId, until, now)) this.markPerson(userId)
     this.wake()
   }
 
-  /** Somebody types until a time, whatever was said before. */
+  /** Sets until when somebody types, replacing any earlier word. */
   setTyping(id: ConversationId, userId: UserId, until: number, now: number): void {
     const leases = this.typing.get(id) ?? new Leases<UserId>()
     if (!leases.set(userId, until, now)) return
     if (leases.size === 0) this.typing.delete(id)
     else this.typing.set(id, leases)
-    this.tellTyping(id, userId)
+    this.markTyping(id, userId)
     this.wake()
   }
 
   /** Until when somebody types; `undefined` when they do not. */
-  typesUntil(id: ConversationId, userId: UserId): number | undefined {
+  typingUntil(id: ConversationId, userId: UserId): number | undefined {
     return this.typing.get(id)?.endOf(userId)
   }
 
-  /** Ends what has run out. */
-  tick(now: number): void {
-    for (const userId of this.here.runOut(now)) this.tellPerson(userId)
+  /** Ends the presence and typing whose time is over. */
+  expire(now: number): void {
+    for (const userId of this.online.expire(now)) this.markPerson(userId)
     for (const [id, leases] of this.typing) {
-      const stopped = leases.runOut(now)
+      const stopped = leases.expire(now)
       if (leases.size === 0) this.typing.delete(id)
-      for (const userId of stopped) this.tellTyping(id, userId)
+      for (const userId of stopped) this.markTyping(id, userId)
     }
     this.wake()
   }
 
-  /** What somebody with a circle sees. */
-  snapshot(circle: PresenceAudience): PresencePage {
-    const people = [...circle.people].filter((userId) => this.here.has(userId))
-    const conversations = [...circle.conversations].filter((id) => this.typersIn(id, circle).length > 0)
-    return this.describe(circle, people, conversations)
+  /** All that a user with this audience sees. */
+  pageOf(audience: PresenceAudience): PresencePage {
+    const people = [...audience.people].filter((userId) => this.online.has(userId))
+    const conversations = [...audience.conversations].filter((id) => this.typersIn(id, audience).length > 0)
+    return this.describe(audience, people, conversations)
   }
 
-  /** Somebody looks on from now on. They see nobody before {@link setCircle}. */
+  /** Adds a viewer, who sees nobody before {@link setAudience}. */
   addViewer(userId: UserId, wake: () => void): PresenceViewer {
-    const viewer: Viewer = this.viewersById.get(userId) ?? {
+    const user: WatchingUser = this.watching.get(userId) ?? {
       userId,
       people: new Set(),
       conversations: new Set(),
-      looks: new Set(),
+      viewers: new Set(),
       readAt: Infinity
     }
-    this.viewersById.set(userId, viewer)
-    const look: PresenceViewer = { viewer, people: new Set(), conversations: new Set(), wake }
-    viewer.looks.add(look)
-    return look
+    this.watching.set(userId, user)
+    const viewer: PresenceViewer = { user, changedPeople: new Set(), changedConversations: new Set(), wake }
+    user.viewers.add(viewer)
+    return viewer
   }
 
-  unwatch(look: PresenceViewer): void {
-    const { viewer } = look
-    viewer.looks.delete(look)
-    if (viewer.looks.size > 0) return
-    this.viewersById.delete(viewer.userId)
-    this.setIndexed(viewer, false)
+  removeViewer(viewer: PresenceViewer): void {
+    const { user } = viewer
+    user.viewers.delete(viewer)
+    if (user.viewers.size > 0) return
+    this.watching.delete(user.userId)
+    this.setIndexed(user, false)
   }
 
-  /** All that there is to see, of which what changed before is a part. */
-  whole(look: PresenceViewer): PresencePage {
-    look.people.clear()
-    look.conversations.clear()
-    return this.snapshot(look.viewer)
+  /** All that a viewer sees, which includes every change so far. */
+  snapshot({ changedConversations, changedPeople, user }: PresenceViewer): PresencePage {
+    changedPeople.clear()
+    changedConversations.clear()
+    return this.pageOf(user)
   }
 
-  /** What changed since the last look; `undefined` when nothing did. */
-  changes(look: PresenceViewer): PresencePage | undefined {
-    const { conversations, people, viewer } = look
-    if (people.size === 0 && conversations.size === 0) return undefined
-    const page = this.describe(viewer, people, conversations)
-    people.clear()
-    conversations.clear()
+  /** The changes since the viewer last read; `undefined` when there are none. */
+  takeChanges({ changedConversations, changedPeople, user }: PresenceViewer): PresencePage | undefined {
+    if (changedPeople.size === 0 && changedConversations.size === 0) return undefined
+    const page = this.describe(user, changedPeople, changedConversations)
+    changedPeople.clear()
+    changedConversations.clear()
     return page
   }
 
-  /** Whom somebody may see, as it was read just now, and so who may see them. */
-  setCircle(userId: UserId, { conversations, people }: PresenceAudience, now: number): void {
-    const viewer = this.viewersById.get(userId)
-    if (viewer !== undefined) {
-      const before: PresenceAudience = { people: viewer.people, conversations: viewer.conversations }
-      this.setIndexed(viewer, false)
-      viewer.people = new Set(people)
-      viewer.conversations = conversations
-      viewer.readAt = now
-      this.setIndexed(viewer, true)
-      this.tellDifference(viewer, before)
+  /** Sets whom a user may see, as read just now. It is mutual, so it also sets who may see this user. */
+  setAudience(userId: UserId, { conversations, people }: PresenceAudience, now: number): void {
+    const user = this.watching.get(userId)
+    if (user !== undefined) {
+      const before: PresenceAudience = { people: user.people, conversations: user.conversations }
+      this.setIndexed(user, false)
+      user.people = new Set(people)
+      user.conversations = conversations
+      user.readAt = now
+      this.setIndexed(user, true)
+      this.markDifference(user, before)
     }
-    for (const other of this.watchers.get(userId) ?? []) {
-      if (!people.has(other.userId)) this.setSeen(other, userId, false)
+    for (const other of this.watchersOf.get(userId) ?? []) {
+      if (!people.has(other.userId)) this.setVisible(other, userId, false)
     }
     for (const id of people) {
-      const other = this.viewersById.get(id)
-      if (other !== undefined && !other.people.has(userId)) this.setSeen(other, userId, true)
+      const other = this.watching.get(id)
+      if (other !== undefined && !other.people.has(userId)) this.setVisible(other, userId, true)
     }
     this.wake()
   }
 
   get hasViewers(): boolean {
-    return this.viewersById.size > 0
+    return this.watching.size > 0
   }
 
-  /** Those who look on. */
-  viewers(): ReadonlyArray<UserId> {
-    return [...this.viewersById.keys()]
+  watchingUsers(): ReadonlyArray<UserId> {
+    return [...this.watching.keys()]
   }
 
-  /** Those who look on, and see who types in a conversation. */
-  viewersOf(id: ConversationId): ReadonlyArray<UserId> {
-    return [...(this.watchers.get(id) ?? [])].map(({ userId }) => userId)
+  /** The watching users who see the typing in a conversation. */
+  usersWatching(id: ConversationId): ReadonlyArray<UserId> {
+    return [...(this.watchersOf.get(id) ?? [])].map(({ userId }) => userId)
   }
 
-  /** Those who look on, with a circle that was read before a time. */
-  viewersReadBefore(time: number): ReadonlyArray<UserId> {
-    return [...this.viewersById.values()].filter(({ readAt }) => readAt < time).map(({ userId }) => userId)
+  /** The watching users whose audience was read before a time. */
+  usersReadBefore(time: number): ReadonlyArray<UserId> {
+    return [...this.watching.values()].filter(({ readAt }) => readAt < time).map(({ userId }) => userId)
   }
 
   private typersIn(id: ConversationId, { conversations, people }: PresenceAudience): ReadonlyArray<UserId> {
@@ -161,73 +158,76 @@ export class PresenceState {
   }
 
   private describe(
-    circle: PresenceAudience,
+    audience: PresenceAudience,
     people: Iterable<UserId>,
     conversations: Iterable<ConversationId>
   ): PresencePage {
     const statusOf = (userId: UserId) =>
-      ({ status: circle.people.has(userId) && this.here.has(userId) ? "online" : "offline" }) as const
+      ({ status: audience.people.has(userId) && this.online.has(userId) ? "online" : "offline" }) as const
     return {
       people: Object.fromEntries([...people].sort().map((userId) => [userId, statusOf(userId)])),
-      typing: Object.fromEntries([...conversations].sort().map((id) => [id, this.typersIn(id, circle).toSorted()]))
+      typing: Object.fromEntries([...conversations].sort().map((id) => [id, this.typersIn(id, audience).toSorted()]))
     }
   }
 
-  private setIndexed(viewer: Viewer, isIndexed: boolean): void {
-    for (const id of viewer.people) this.index(id, viewer, isIndexed)
-    for (const id of viewer.conversations) this.index(id, viewer, isIndexed)
+  private setIndexed(user: WatchingUser, isIndexed: boolean): void {
+    for (const id of user.people) this.index(id, user, isIndexed)
+    for (const id of user.conversations) this.index(id, user, isIndexed)
   }
 
-  private index(id: UserId | ConversationId, viewer: Viewer, isIndexed: boolean): void {
-    const viewers = this.watchers.get(id)
+  private index(id: UserId | ConversationId, user: WatchingUser, isIndexed: boolean): void {
+    const watchers = this.watchersOf.get(id)
     if (isIndexed) {
-      if (viewers === undefined) this.watchers.set(id, new Set([viewer]))
-      else viewers.add(viewer)
-    } else if (viewers?.delete(viewer) === true && viewers.size === 0) this.watchers.delete(id)
+      if (watchers === undefined) this.watchersOf.set(id, new Set([user]))
+      else watchers.add(user)
+    } else if (watchers?.delete(user) === true && watchers.size === 0) this.watchersOf.delete(id)
   }
 
-  /** Somebody came into a viewer's circle, or left it. */
-  private setSeen(viewer: Viewer, userId: UserId, isSeen: boolean): void {
-    if (isSeen) viewer.people.add(userId)
-    else viewer.people.delete(userId)
-    this.index(userId, viewer, isSeen)
-    if (this.here.has(userId)) this.tell(viewer, ({ people }) => people.add(userId))
-    for (const id of viewer.conversations) {
-      if (this.typing.get(id)?.has(userId) === true) this.tell(viewer, ({ conversations }) => conversations.add(id))
+  /** Adds a person to those whom a user sees, or removes them. */
+  private setVisible(user: WatchingUser, personId: UserId, isVisible: boolean): void {
+    if (isVisible) user.people.add(personId)
+    else user.people.delete(personId)
+    this.index(personId, user, isVisible)
+    if (this.online.has(personId)) this.mark(user, ({ changedPeople }) => changedPeople.add(personId))
+    for (const id of user.conversations) {
+      if (this.typing.get(id)?.has(personId) !== true) continue
+      this.mark(user, ({ changedConversations }) => changedConversations.add(id))
     }
   }
 
-  /** A viewer has another circle than before. */
-  private tellDifference(viewer: Viewer, before: PresenceAudience): void {
-    for (const userId of viewer.people.symmetricDifference(before.people)) {
-      if (this.here.has(userId)) this.tell(viewer, ({ people }) => people.add(userId))
+  /** Marks what a user with a new audience sees otherwise than before. */
+  private markDifference(user: WatchingUser, before: PresenceAudience): void {
+    for (const personId of user.people.symmetricDifference(before.people)) {
+      if (this.online.has(personId)) this.mark(user, ({ changedPeople }) => changedPeople.add(personId))
     }
-    for (const id of viewer.conversations.union(before.conversations)) {
-      const isSame = this.typersIn(id, viewer).join() === this.typersIn(id, before).join()
-      if (!isSame) this.tell(viewer, ({ conversations }) => conversations.add(id))
-    }
-  }
-
-  private tellPerson(userId: UserId): void {
-    for (const viewer of this.watchers.get(userId) ?? []) this.tell(viewer, ({ people }) => people.add(userId))
-  }
-
-  private tellTyping(id: ConversationId, userId: UserId): void {
-    for (const viewer of this.watchers.get(id) ?? []) {
-      if (viewer.people.has(userId)) this.tell(viewer, ({ conversations }) => conversations.add(id))
+    for (const id of user.conversations.union(before.conversations)) {
+      const isSame = this.typersIn(id, user).join() === this.typersIn(id, before).join()
+      if (!isSame) this.mark(user, ({ changedConversations }) => changedConversations.add(id))
     }
   }
 
-  private tell({ looks }: Viewer, mark: (look: PresenceViewer) => void): void {
-    for (const look of looks) {
-      mark(look)
-      this.told.add(look)
+  private markPerson(personId: UserId): void {
+    for (const user of this.watchersOf.get(personId) ?? []) {
+      this.mark(user, ({ changedPeople }) => changedPeople.add(personId))
+    }
+  }
+
+  private markTyping(id: ConversationId, personId: UserId): void {
+    for (const user of this.watchersOf.get(id) ?? []) {
+      if (user.people.has(personId)) this.mark(user, ({ changedConversations }) => changedConversations.add(id))
+    }
+  }
+
+  private mark({ viewers }: WatchingUser, change: (viewer: PresenceViewer) => void): void {
+    for (const viewer of viewers) {
+      change(viewer)
+      this.toWake.add(viewer)
     }
   }
 
   private wake(): void {
-    const told = [...this.told]
-    this.told.clear()
-    for (const look of told) look.wake()
+    const viewers = [...this.toWake]
+    this.toWake.clear()
+    for (const viewer of viewers) viewer.wake()
   }
 }

@@ -73,7 +73,7 @@ export class PresenceSubscriptions extends Context.Service<
         heartbeat: Duration.Duration
       ) {
         const stream = yield* liveStreams.admit(session, undefined)
-        const onlooker = yield* presence.follow(session.userId, stream)
+        const view = yield* presence.follow(session.userId, stream)
         let version = start ?? "0"
 
         const tell = (page: PresencePage, digest?: string): ReadonlyArray<PresenceUpdate> => {
@@ -88,12 +88,12 @@ export class PresenceSubscriptions extends Context.Service<
 
         const look = (): ReadonlyArray<PresenceUpdate> => {
           if (isKnown) {
-            const page = onlooker.whole()
+            const page = view.snapshot()
             const digest = digestOf(page)
             isKnown = digest === known
             return isKnown ? [] : tell(page, digest)
           }
-          const page = onlooker.changes()
+          const page = view.takeChanges()
           return page === undefined ? [] : tell(page)
         }
 

@@ -156,7 +156,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
         "friend_requests_to_user_id_idx",
         "blocks_pkey"
       ],
-      run: ({ ada }) => PresenceAudiences.use((circles) => circles.of([ada.id]))
+      run: ({ ada }) => PresenceAudiences.use((audiences) => audiences.find([ada.id]))
     },
     "an inbox": {
       indexes: [
@@ -172,7 +172,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     },
     "who of some takes part": {
       indexes: [],
-      run: ({ ada, id }) => PresenceAudiences.use((circles) => circles.participants([id], [ada.id]))
+      run: ({ ada, id }) => PresenceAudiences.use((audiences) => audiences.findParticipants([id], [ada.id]))
     },
     "a common word, by walking": {
       indexes: ["message_terms_posted_at_idx", "conversation_participants_user_id_idx", "chat_messages_seq_key"],

@@ -9,13 +9,13 @@ const anyActs = Arbitrary.array(
   Arbitrary.schema(
     Schema.Union([
       Schema.TaggedStruct("Set", { key: Key, millis: Millis }),
-      Schema.TaggedStruct("RunOut", { after: Millis })
+      Schema.TaggedStruct("Expire", { after: Millis })
     ])
   ),
   { minLength: 10, maxLength: 40 }
 )
 
-/** What was said last of each key, and when: a key holds when that is not over. */
+/** The last end that was set for each key: a key is held until then. */
 class Model {
   private said: ReadonlyArray<{ readonly key: string; readonly until: number }> = []
 
@@ -29,41 +29,41 @@ class Model {
 }
 
 describe("Leases", () => {
-  it.prop("hold what was said last until that runs out, and tell each beginning and end once", [anyActs], ([acts]) => {
+  it.prop("hold a key until the end set last, and report each beginning and end once", [anyActs], ([acts]) => {
     const leases = new Leases<string>()
     const model = new Model()
-    const told = new Set<string>()
+    const held = new Set<string>()
     let now = 0
     for (const act of acts) {
-      if (act._tag === "RunOut") {
+      if (act._tag === "Expire") {
         now += act.after
-        for (const key of leases.runOut(now)) assert.isTrue(told.delete(key), `${key} ended twice`)
+        for (const key of leases.expire(now)) assert.isTrue(held.delete(key), `${key} ended twice`)
       } else {
-        // What has run out counts as held until it is let go of.
+        // A lease that has ended counts as held until it is removed.
         const before = leases.has(act.key)
         model.say(act.key, now + act.millis)
         assert.strictEqual(leases.set(act.key, now + act.millis, now), before !== act.millis > 0)
-        if (act.millis > 0) told.add(act.key)
-        else told.delete(act.key)
+        if (act.millis > 0) held.add(act.key)
+        else held.delete(act.key)
       }
       assert.sameMembers([...leases.keys()], [...model.holdingAt(now)])
-      assert.sameMembers([...leases.keys()], [...told])
-      assert.strictEqual(leases.size, told.size)
+      assert.sameMembers([...leases.keys()], [...held])
+      assert.strictEqual(leases.size, held.size)
     }
   })
 
-  it("keep the order in which they began, whenever they were said again", () => {
+  it("keep the order in which they began, whenever they were renewed", () => {
     const leases = new Leases<string>()
     for (const key of ["ada", "grace", "ada", "eve"]) leases.set(key, 10, 0)
     assert.deepStrictEqual([...leases.keys()], ["ada", "grace", "eve"])
   })
 
-  it("may be said to end earlier than was said before", () => {
+  it("can be made to end earlier", () => {
     const leases = new Leases<string>()
     leases.set("ada", 50, 0)
     leases.set("ada", 15, 10)
     assert.strictEqual(leases.endOf("ada"), 15)
-    assert.deepStrictEqual(leases.runOut(15), ["ada"])
+    assert.deepStrictEqual(leases.expire(15), ["ada"])
     assert.isUndefined(leases.endOf("ada"))
   })
 })

@@ -10,174 +10,174 @@ const statusOf = (page: PresencePage | undefined, user: UserId) => page?.people[
 const typersIn = (page: PresencePage | undefined) => page?.typing[conversation]
 const nothing: PresencePage = { people: {}, typing: {} }
 
-/** Lets everything run that has something to do now. */
+/** Lets everything run that is due now. */
 const settle = TestClock.adjust("1 milli")
 const seconds = (count: number) => TestClock.adjust(count * 1_000)
 
-/** Ada and Grace, who see each other, and a process on which Ada looks on. */
+/** Ada and Grace, who see each other, and a process with a view of Ada's. */
 const acquainted = Effect.gen(function* () {
   const [ada, grace] = [aPerson(), aPerson()]
   const world = makeWorld()
   world.acquaint(ada, grace)
   const here = yield* startProcess(world)
-  const { told, whole } = yield* here.watch(ada)
-  return { ada, grace, world, here, told, whole }
+  const { changes, snapshot } = yield* here.watch(ada)
+  return { ada, grace, world, here, changes, snapshot }
 })
 
-describe("Somebody is here", () => {
-  it.effect("from when their first stream opens until a while after their last one has closed", () =>
+describe("Somebody is online", () => {
+  it.effect("from when their first stream opens until the grace time after their last one has closed", () =>
     Effect.gen(function* () {
-      const { grace, here, told, whole } = yield* acquainted
-      assert.deepStrictEqual(yield* whole, nothing)
+      const { grace, here, changes, snapshot } = yield* acquainted
+      assert.deepStrictEqual(yield* snapshot, nothing)
       yield* here.open(grace)
       yield* settle
-      assert.strictEqual(statusOf(yield* told, grace), "online")
+      assert.strictEqual(statusOf(yield* changes, grace), "online")
       yield* here.open(grace)
       yield* here.close(grace)
       yield* seconds(60)
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
       yield* here.close(grace)
       yield* seconds(14)
-      assert.isUndefined(yield* told)
-      assert.strictEqual(statusOf(yield* whole, grace), "online")
+      assert.isUndefined(yield* changes)
+      assert.strictEqual(statusOf(yield* snapshot, grace), "online")
       yield* seconds(2)
-      assert.strictEqual(statusOf(yield* told, grace), "offline")
-      assert.deepStrictEqual(yield* whole, nothing)
+      assert.strictEqual(statusOf(yield* changes, grace), "offline")
+      assert.deepStrictEqual(yield* snapshot, nothing)
     })
   )
 
-  it.effect("without a break when they reconnect within that while", () =>
+  it.effect("without a break when they reconnect within the grace time", () =>
     Effect.gen(function* () {
-      const { grace, here, told } = yield* acquainted
+      const { grace, here, changes } = yield* acquainted
       yield* here.open(grace)
       yield* settle
-      yield* told
+      yield* changes
       for (let times = 0; times < 5; times++) {
         yield* here.close(grace)
         yield* seconds(10)
         yield* here.open(grace)
         yield* seconds(10)
       }
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
     })
   )
 
-  it.effect("for hours, while the process that has their stream says so again and again", () =>
+  it.effect("for hours, while the process that has their stream renews their lease", () =>
     Effect.gen(function* () {
-      const { grace, told, world } = yield* acquainted
+      const { grace, changes, world } = yield* acquainted
       const there = yield* startProcess(world)
       yield* there.open(grace)
       yield* settle
-      assert.strictEqual(statusOf(yield* told, grace), "online")
+      assert.strictEqual(statusOf(yield* changes, grace), "online")
       yield* TestClock.adjust("2 hours")
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
     })
   )
 
-  it.effect("while they have a stream anywhere, whichever other they close", () =>
+  it.effect("while they have a stream in any process, whichever other they close", () =>
     Effect.gen(function* () {
-      const { grace, here, told, world } = yield* acquainted
+      const { grace, here, changes, world } = yield* acquainted
       const there = yield* startProcess(world)
       yield* here.open(grace)
       yield* there.open(grace)
       yield* settle
-      yield* told
+      yield* changes
       yield* here.close(grace)
       yield* seconds(60)
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
       yield* there.close(grace)
       yield* seconds(16)
-      assert.strictEqual(statusOf(yield* told, grace), "offline")
+      assert.strictEqual(statusOf(yield* changes, grace), "offline")
     })
   )
 
-  it.effect("although two of three times that it is said are lost", () =>
+  it.effect("although two renewals in a row are lost", () =>
     Effect.gen(function* () {
-      const { grace, told, world } = yield* acquainted
+      const { grace, changes, world } = yield* acquainted
       const there = yield* startProcess(world)
       yield* there.open(grace)
       yield* settle
-      yield* told
-      // It is said after 20 and 40 seconds, and the lease is 50 long.
+      yield* changes
+      // Renewals are due after 20 and 40 seconds, and the lease is 50 seconds long.
       yield* there.cutOff
       yield* seconds(45)
       yield* there.comeBack
       yield* seconds(60)
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
     })
   )
 
-  it.effect("no more when their process has died: after a lease", () =>
+  it.effect("until a lease after their process has died", () =>
     Effect.gen(function* () {
-      const { grace, told, world } = yield* acquainted
+      const { grace, changes, world } = yield* acquainted
       const there = yield* startProcess(world)
       yield* there.open(grace)
       yield* settle
-      yield* told
+      yield* changes
       yield* there.cutOff
       yield* seconds(49)
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
       yield* seconds(2)
-      assert.strictEqual(statusOf(yield* told, grace), "offline")
+      assert.strictEqual(statusOf(yield* changes, grace), "offline")
     })
   )
 
   for (const isClosed of [true, false]) {
     it.effect(
-      `no more when their process has stopped, ${isClosed ? "just after" : "before"} their stream has closed: after a while`,
+      `until the grace time after their process has stopped, ${isClosed ? "just after" : "before"} their stream closes`,
       () =>
         Effect.gen(function* () {
-          const { grace, told, world } = yield* acquainted
+          const { grace, changes, world } = yield* acquainted
           const there = yield* startProcess(world)
           yield* there.open(grace)
           yield* settle
-          yield* told
+          yield* changes
           if (isClosed) yield* there.close(grace)
           yield* there.stop
           yield* seconds(14)
-          assert.isUndefined(yield* told)
+          assert.isUndefined(yield* changes)
           yield* seconds(2)
-          assert.strictEqual(statusOf(yield* told, grace), "offline")
+          assert.strictEqual(statusOf(yield* changes, grace), "offline")
         })
     )
   }
 })
 
 describe("A process", () => {
-  it.effect("knows at once who is here elsewhere when it starts, and when it hears the others again", () =>
+  it.effect("learns who is online elsewhere when it starts, and when it hears the others again", () =>
     Effect.gen(function* () {
       const { ada, grace, here, world } = yield* acquainted
       yield* here.open(grace)
       yield* seconds(5)
       const late = yield* startProcess(world)
       yield* settle
-      const { told, whole } = yield* late.watch(ada)
-      assert.strictEqual(statusOf(yield* whole, grace), "online")
+      const { changes, snapshot } = yield* late.watch(ada)
+      assert.strictEqual(statusOf(yield* snapshot, grace), "online")
 
       yield* late.cutOff
       yield* seconds(60)
-      assert.strictEqual(statusOf(yield* told, grace), "offline")
+      assert.strictEqual(statusOf(yield* changes, grace), "offline")
       yield* late.comeBack
       yield* settle
-      assert.strictEqual(statusOf(yield* told, grace), "online")
+      assert.strictEqual(statusOf(yield* changes, grace), "online")
     })
   )
 
-  it.effect("tells the others of its own people at once when they hear it again", () =>
+  it.effect("publishes its own users when the others hear it again", () =>
     Effect.gen(function* () {
-      const { grace, told, world } = yield* acquainted
+      const { grace, changes, world } = yield* acquainted
       const there = yield* startProcess(world)
       yield* there.cutOff
       yield* there.open(grace)
       yield* seconds(5)
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
       yield* there.comeBack
       yield* settle
-      assert.strictEqual(statusOf(yield* told, grace), "online")
+      assert.strictEqual(statusOf(yield* changes, grace), "online")
     })
   )
 
-  it.effect("says nothing for ever when nobody is there", () =>
+  it.effect("publishes nothing while nobody is online", () =>
     Effect.gen(function* () {
       const { world } = yield* acquainted
       yield* settle
@@ -189,96 +189,99 @@ describe("A process", () => {
 })
 
 describe("Somebody types", () => {
-  it.effect("for six seconds, and on for as long as they say so again", () =>
+  it.effect("for six seconds, and for as long as they repeat it", () =>
     Effect.gen(function* () {
-      const { grace, here, told, whole } = yield* acquainted
-      yield* here.type(grace, conversation, true)
+      const { grace, here, changes, snapshot } = yield* acquainted
+      yield* here.setTyping(grace, conversation, true)
       yield* settle
-      assert.deepStrictEqual(typersIn(yield* told), [grace])
+      assert.deepStrictEqual(typersIn(yield* changes), [grace])
       for (let times = 0; times < 5; times++) {
         yield* seconds(5)
-        yield* here.type(grace, conversation, true)
+        yield* here.setTyping(grace, conversation, true)
       }
       yield* seconds(5)
-      assert.isUndefined(yield* told)
-      assert.deepStrictEqual(typersIn(yield* whole), [grace])
+      assert.isUndefined(yield* changes)
+      assert.deepStrictEqual(typersIn(yield* snapshot), [grace])
       yield* seconds(2)
-      assert.deepStrictEqual(typersIn(yield* told), [])
-      assert.deepStrictEqual(yield* whole, nothing)
+      assert.deepStrictEqual(typersIn(yield* changes), [])
+      assert.deepStrictEqual(yield* snapshot, nothing)
     })
   )
 
-  it.effect("no more when they say so, or have sent their message, from whichever process", () =>
+  it.effect("until they stop or send their message, from whichever process", () =>
     Effect.gen(function* () {
-      const { grace, here, told, world } = yield* acquainted
+      const { grace, here, changes, world } = yield* acquainted
       const there = yield* startProcess(world)
-      for (const stop of [there.type(grace, conversation, false), there.presence.stopTyping(grace, conversation)]) {
-        yield* here.type(grace, conversation, true)
+      for (const stop of [
+        there.setTyping(grace, conversation, false),
+        there.presence.stopTyping(grace, conversation)
+      ]) {
+        yield* here.setTyping(grace, conversation, true)
         yield* settle
-        assert.deepStrictEqual(typersIn(yield* told), [grace])
+        assert.deepStrictEqual(typersIn(yield* changes), [grace])
         yield* stop
         yield* settle
-        assert.deepStrictEqual(typersIn(yield* told), [])
+        assert.deepStrictEqual(typersIn(yield* changes), [])
       }
     })
   )
 
-  it.effect("is told once a second at most, and who says so more often is not asked for their right to", () =>
+  it.effect("and a repetition within a second is neither published nor authorized again", () =>
     Effect.gen(function* () {
       const { grace, here, world } = yield* acquainted
       const typing = () => world.published.filter(({ _tag }) => _tag === "Typing")
       for (let times = 0; times < 20; times++) {
-        yield* here.type(grace, conversation, true)
+        yield* here.setTyping(grace, conversation, true)
         yield* TestClock.adjust("50 millis")
       }
       assert.deepStrictEqual(typing(), [
         ChangeHint.Typing({ conversationId: conversation, userId: grace, millis: 6_000 })
       ])
-      assert.strictEqual(world.rights, 1)
-      yield* here.type(grace, conversation, true)
+      assert.strictEqual(world.authorized, 1)
+      yield* here.setTyping(grace, conversation, true)
       assert.strictEqual(typing().length, 2)
-      assert.strictEqual(world.rights, 2)
+      assert.strictEqual(world.authorized, 2)
     })
   )
 
-  it.effect("is not said of who does not type: of a message nobody announced, the others hear nothing here", () =>
+  it.effect("and nothing is published when somebody stops who was not typing", () =>
     Effect.gen(function* () {
       const { grace, here, world } = yield* acquainted
       yield* settle
       world.published.length = 0
       yield* here.presence.stopTyping(grace, conversation)
-      yield* here.type(grace, conversation, false)
+      yield* here.setTyping(grace, conversation, false)
       assert.deepStrictEqual(world.published, [])
     })
   )
 
-  it.effect("only where they take part: nobody hears of anything else", () =>
+  it.effect("only where they are a participant", () =>
     Effect.gen(function* () {
-      const { here, told, world } = yield* acquainted
+      const { here, changes, world } = yield* acquainted
       yield* settle
       world.published.length = 0
       for (const isTyping of [true, false]) {
-        const { _tag } = yield* Effect.flip(here.type(aPerson(), conversation, isTyping))
+        const { _tag } = yield* Effect.flip(here.setTyping(aPerson(), conversation, isTyping))
         assert.strictEqual(_tag, "NotFound")
       }
       yield* settle
       assert.deepStrictEqual(world.published, [])
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
     })
   )
 })
 
-describe("Who sees whom", () => {
-  it.effect("is asked when somebody begins to look on, and then once a minute, whatever happens", () =>
+describe("An audience", () => {
+  it.effect("is read when somebody subscribes, and then once a minute, whatever happens", () =>
     Effect.gen(function* () {
-      const { ada, grace, here, told, world } = yield* acquainted
+      const { ada, grace, here, changes, world } = yield* acquainted
       assert.deepStrictEqual(world.reads, [[ada]])
       for (let times = 0; times < 5; times++) {
         yield* here.open(grace)
-        yield* here.type(grace, conversation, true)
+        yield* here.setTyping(grace, conversation, true)
         yield* seconds(10)
         yield* here.close(grace)
-        yield* told
+        yield* changes
       }
       assert.deepStrictEqual(world.reads, [[ada]])
       yield* seconds(12)
@@ -288,7 +291,7 @@ describe("Who sees whom", () => {
     })
   )
 
-  it.effect("is asked for all who begin at once by one statement, and by none for who has left", () =>
+  it.effect("is read with those of others in one statement, and no longer after they have left", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const here = yield* startProcess(world)
@@ -306,52 +309,52 @@ describe("Who sees whom", () => {
     })
   )
 
-  it.effect("is asked again when somebody changes it: friends, a block, or a wish not to be seen", () =>
+  it.effect("is read again when a person changes: friends, a block, or hidden presence", () =>
     Effect.gen(function* () {
-      const { ada, grace, here, told, world } = yield* acquainted
+      const { ada, grace, here, changes, world } = yield* acquainted
       yield* here.open(grace)
       yield* settle
-      yield* told
+      yield* changes
 
-      world.circles.delete(ada)
-      world.circles.delete(grace)
-      // It is enough that one of two is said to have changed.
+      world.audiences.delete(ada)
+      world.audiences.delete(grace)
+      // A hint about one of the two is enough.
       yield* here.publish(ChangeHint.Person({ userId: grace }))
       yield* settle
-      assert.strictEqual(statusOf(yield* told, grace), "offline")
+      assert.strictEqual(statusOf(yield* changes, grace), "offline")
 
       world.acquaint(ada, grace)
       yield* here.publish(ChangeHint.Person({ userId: grace }))
       yield* settle
-      assert.strictEqual(statusOf(yield* told, grace), "online")
+      assert.strictEqual(statusOf(yield* changes, grace), "online")
     })
   )
 
-  it.effect("is asked again of all who took part in a conversation, or do, when others join or leave", () =>
+  it.effect("is read again for former and present participants when people join or leave", () =>
     Effect.gen(function* () {
-      const { ada, grace, here, told, world } = yield* acquainted
+      const { ada, grace, here, changes, world } = yield* acquainted
       const alan = aPerson()
       const alans = yield* here.watch(alan)
       yield* here.open(grace)
-      yield* here.type(grace, conversation, true)
+      yield* here.setTyping(grace, conversation, true)
       yield* settle
-      assert.deepStrictEqual(typersIn(yield* told), [grace])
-      assert.isUndefined(yield* alans.told)
+      assert.deepStrictEqual(typersIn(yield* changes), [grace])
+      assert.isUndefined(yield* alans.changes)
 
       world.acquaint(grace, alan)
-      world.circles.delete(ada)
+      world.audiences.delete(ada)
       yield* here.publish(ChangeHint.Participation({ conversationId: conversation }))
       yield* settle
-      const seen = yield* alans.told
+      const seen = yield* alans.changes
       assert.strictEqual(statusOf(seen, grace), "online")
       assert.deepStrictEqual(typersIn(seen), [grace])
-      const lost = yield* told
+      const lost = yield* changes
       assert.strictEqual(statusOf(lost, grace), "offline")
       assert.deepStrictEqual(typersIn(lost), [])
     })
   )
 
-  it.effect("is not asked for anybody's sake where nobody looks on", () =>
+  it.effect("is not read where nobody is subscribed", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const here = yield* startProcess(world)
@@ -362,21 +365,21 @@ describe("Who sees whom", () => {
     })
   )
 
-  it.effect("is asked again and again while the database is away: nobody begins, and who looks on is told later", () =>
+  it.effect("is read again once the database is back; until then new subscriptions fail", () =>
     Effect.gen(function* () {
-      const { ada, grace, here, told, world } = yield* acquainted
+      const { ada, grace, here, changes, world } = yield* acquainted
       yield* here.open(grace)
       yield* settle
-      yield* told
+      yield* changes
       world.isAway = true
       assert.strictEqual((yield* Effect.flip(Effect.scoped(here.watch(grace))))._tag, "DatabaseUnavailable")
-      world.circles.delete(ada)
+      world.audiences.delete(ada)
       yield* here.publish(ChangeHint.Person({ userId: ada }))
       yield* seconds(70)
-      assert.isUndefined(yield* told)
+      assert.isUndefined(yield* changes)
       world.isAway = false
       yield* seconds(1)
-      assert.strictEqual(statusOf(yield* told, grace), "offline")
+      assert.strictEqual(statusOf(yield* changes, grace), "offline")
     })
   )
 })

@@ -13,15 +13,15 @@ const empty: PresenceAudience = { people: new Set(), conversations: new Set() }
 
 /** Whether each sees the other: it is always mutual. */
 const seeEachOther = Effect.fnUntraced(function* (one: TestUser, other: TestUser) {
-  const circles = yield* (yield* PresenceAudiences).of([one.id, other.id])
-  const sees = circles.get(one.id)?.people.has(other.id)
-  assert.strictEqual(circles.get(other.id)?.people.has(one.id), sees)
+  const audiences = yield* (yield* PresenceAudiences).find([one.id, other.id])
+  const sees = audiences.get(one.id)?.people.has(other.id)
+  assert.strictEqual(audiences.get(other.id)?.people.has(one.id), sees)
   return sees
 })
 
-const circleOf = Effect.fnUntraced(function* ({ id }: TestUser) {
-  const circle = (yield* (yield* PresenceAudiences).of([id])).get(id)
-  return circle ?? assert.fail("no circle")
+const audienceOf = Effect.fnUntraced(function* ({ id }: TestUser) {
+  const audience = (yield* (yield* PresenceAudiences).find([id])).get(id)
+  return audience ?? assert.fail("no audience")
 })
 
 const befriend = Effect.fnUntraced(function* (from: TestUser, to: TestUser, status: string) {
@@ -31,7 +31,7 @@ const befriend = Effect.fnUntraced(function* (from: TestUser, to: TestUser, stat
     ON CONFLICT (least(from_user_id, to_user_id), greatest(from_user_id, to_user_id)) DO UPDATE SET status = ${status}`
 })
 
-/** Adds people who have no other part in a test. */
+/** Adds people of whom a test needs only the number. */
 const fill = Effect.fnUntraced(function* (conversation: string, count: number) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
@@ -44,15 +44,15 @@ const fill = Effect.fnUntraced(function* (conversation: string, count: number) {
     INSERT INTO conversation_participants (conversation_id, user_id) SELECT ${conversation}::uuid, id FROM made`
 })
 
-layer(TestServices)("In a circle", (it) => {
-  it.effect("are friends, whoever asked, and not who was only asked, or refused", () =>
+layer(TestServices)("An audience", (it) => {
+  it.effect("has friends, whoever asked, and nobody with an open or rejected request", () =>
     Effect.gen(function* () {
       const [ada, grace, alan, eve, mallory] = yield* people("ada", "grace", "alan", "eve", "mallory")
       yield* befriend(ada, grace, "accepted")
       yield* befriend(alan, ada, "accepted")
       yield* befriend(ada, eve, "pending")
       yield* befriend(mallory, ada, "rejected")
-      assert.deepStrictEqual([...(yield* circleOf(ada)).people].sort(), [grace.id, alan.id].sort())
+      assert.deepStrictEqual([...(yield* audienceOf(ada)).people].sort(), [grace.id, alan.id].sort())
       for (const [other, sees] of [
         [grace, true],
         [alan, true],
@@ -64,34 +64,34 @@ layer(TestServices)("In a circle", (it) => {
     })
   )
 
-  it.effect("are who takes part in a conversation of theirs, each once, and nobody else", () =>
+  it.effect("has the fellow participants of all conversations, each once, and nobody else", () =>
     Effect.gen(function* () {
       const [ada, grace, alan, eve] = yield* people("ada", "grace", "alan", "eve")
       const { conversation } = yield* (yield* Conversations).direct(ada.id, grace.id)
       const group = yield* groupOf([ada, grace, alan])
       yield* groupOf([alan, eve])
-      const { conversations, people: seen } = yield* circleOf(ada)
+      const { conversations, people: seen } = yield* audienceOf(ada)
       assert.deepStrictEqual([...seen].sort(), [grace.id, alan.id].sort())
       assert.deepStrictEqual([...conversations].sort(), [conversation.id, group].sort())
       assert.isFalse(yield* seeEachOther(ada, eve))
     })
   )
 
-  it.effect(`are not those of a conversation of more than ${mostPeople}, nor is that conversation`, () =>
+  it.effect(`has neither a conversation of more than ${mostPeople} people nor its participants`, () =>
     Effect.gen(function* () {
       const [ada, grace, alan] = yield* people("ada", "grace", "alan")
       const group = yield* groupOf([ada, grace])
       yield* fill(group, mostPeople - 2)
       assert.isTrue(yield* seeEachOther(ada, grace))
-      assert.strictEqual((yield* circleOf(ada)).people.size, mostPeople - 1)
+      assert.strictEqual((yield* audienceOf(ada)).people.size, mostPeople - 1)
       yield* fill(group, 1)
       yield* befriend(ada, alan, "accepted")
-      assert.deepStrictEqual(yield* circleOf(ada), { ...empty, people: new Set([alan.id]) })
+      assert.deepStrictEqual(yield* audienceOf(ada), { ...empty, people: new Set([alan.id]) })
       assert.isFalse(yield* seeEachOther(ada, grace))
     })
   )
 
-  it.effect("is nobody whom one of the two blocks, whatever they share, until the block ends", () =>
+  it.effect("has nobody on either side of a block, whatever they share, until the block ends", () =>
     Effect.gen(function* () {
       const blocks = yield* Blocks
       const [ada, grace, alan] = yield* people("ada", "grace", "alan")
@@ -104,7 +104,7 @@ layer(TestServices)("In a circle", (it) => {
         assert.isTrue(yield* seeEachOther(ada, grace))
         yield* blocks.block(blocker.id, blocked.id)
         for (const user of [ada, grace]) {
-          assert.deepStrictEqual(yield* circleOf(user), {
+          assert.deepStrictEqual(yield* audienceOf(user), {
             people: new Set([alan.id]),
             conversations: new Set([group])
           })
@@ -115,36 +115,36 @@ layer(TestServices)("In a circle", (it) => {
     })
   )
 
-  it.effect("of who hides their presence is nobody, and they are in nobody's", () =>
+  it.effect("is empty for people who hide their presence, and nobody has them in theirs", () =>
     Effect.gen(function* () {
       const [ada, grace, alan] = yield* people("ada", "grace", "alan")
       const group = yield* groupOf([ada, grace, alan])
       yield* befriend(ada, grace, "accepted")
       yield* (yield* Profiles).update(ada.id, { showsPresence: false })
-      assert.deepStrictEqual(yield* circleOf(ada), empty)
-      assert.deepStrictEqual(yield* circleOf(grace), { people: new Set([alan.id]), conversations: new Set([group]) })
+      assert.deepStrictEqual(yield* audienceOf(ada), empty)
+      assert.deepStrictEqual(yield* audienceOf(grace), { people: new Set([alan.id]), conversations: new Set([group]) })
       yield* (yield* Profiles).update(ada.id, { showsPresence: true })
       assert.isTrue(yield* seeEachOther(ada, grace))
     })
   )
 
-  it.effect("of who is not there is nobody", () =>
+  it.effect("is empty for a user who does not exist", () =>
     Effect.gen(function* () {
-      const circles = yield* (yield* PresenceAudiences).of([nobody])
-      assert.deepStrictEqual([...circles], [[nobody, empty]])
-      assert.strictEqual((yield* (yield* PresenceAudiences).of([])).size, 0)
+      const audiences = yield* (yield* PresenceAudiences).find([nobody])
+      assert.deepStrictEqual([...audiences], [[nobody, empty]])
+      assert.strictEqual((yield* (yield* PresenceAudiences).find([])).size, 0)
     })
   )
 
-  it.effect("come and go as people join and leave", () =>
+  it.effect("is found by the conversations that people join and leave", () =>
     Effect.gen(function* () {
-      const circles = yield* PresenceAudiences
+      const audiences = yield* PresenceAudiences
       const [ada, grace, alan] = yield* people("ada", "grace", "alan")
       const [group, other] = [yield* groupOf([ada, grace]), yield* groupOf([alan])]
       const everybody = [ada.id, grace.id, alan.id]
-      assert.sameMembers([...(yield* circles.participants([group], everybody))], [ada.id, grace.id])
-      assert.sameMembers([...(yield* circles.participants([group, other], everybody))], everybody)
-      assert.deepStrictEqual(yield* circles.participants([group], [alan.id]), [])
+      assert.sameMembers([...(yield* audiences.findParticipants([group], everybody))], [ada.id, grace.id])
+      assert.sameMembers([...(yield* audiences.findParticipants([group, other], everybody))], everybody)
+      assert.deepStrictEqual(yield* audiences.findParticipants([group], [alan.id]), [])
     })
   )
 })

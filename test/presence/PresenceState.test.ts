@@ -19,7 +19,7 @@ const anyActs = Arbitrary.array(
       Schema.TaggedStruct("Here", { who: Person, millis: Millis }),
       Schema.TaggedStruct("Types", { who: Person, where: Conversation, millis: Millis }),
       Schema.TaggedStruct("PassTime", { millis: Millis }),
-      // Two come to see each other, or do no more: the circle of the first is read again.
+      // Two come to see each other, or no longer do; the audience of the first is read again.
       Schema.TaggedStruct("Meet", { who: Person, whom: Person }),
       // Somebody joins a conversation, or leaves it.
       Schema.TaggedStruct("Move", { who: Person, where: Conversation }),
@@ -30,7 +30,7 @@ const anyActs = Arbitrary.array(
   { minLength: 30, maxLength: 100 }
 )
 
-/** What is shown of a page: who is offline and where nobody types is as if not named. */
+/** What a client draws of a page: people who are offline, and conversations without typing, are left out. */
 interface Shown {
   readonly online: ReadonlyArray<string>
   readonly typing: ReadonlyArray<readonly [conversation: string, typers: ReadonlyArray<string>]>
@@ -41,14 +41,14 @@ const shownBy = ({ people, typing }: PresencePage): Shown => ({
   typing: Object.entries(typing).filter(([, typers]) => typers.length > 0)
 })
 
-/** What a device shows: what it was told, one over the other. */
+/** What a device shows: all updates, each over the one before. */
 class Copy {
-  readonly look: PresenceViewer
+  readonly viewer: PresenceViewer
   readonly who: number
   private page: PresencePage
 
-  constructor(look: PresenceViewer, who: number, page: PresencePage) {
-    this.look = look
+  constructor(viewer: PresenceViewer, who: number, page: PresencePage) {
+    this.viewer = viewer
     this.who = who
     this.page = page
   }
@@ -66,25 +66,25 @@ class Copy {
   }
 }
 
-/** Everything written down in the plainest way, and looked up anew each time. */
+/** Everything kept in the plainest way, and looked up again each time. */
 class Model {
   now = 0
   readonly here = new Map<number, number>()
   readonly typing = new Map<string, number>()
-  readonly meets = new Set<string>()
-  readonly takesPart = new Set<string>()
+  readonly acquainted = new Set<string>()
+  readonly participates = new Set<string>()
 
   pair = (a: number, b: number) => `${Math.min(a, b)} ${Math.max(a, b)}`
 
-  circleOf(who: number): PresenceAudience {
+  audienceOf(who: number): PresenceAudience {
     return {
-      people: new Set(people.filter((_, whom) => this.meets.has(this.pair(who, whom)))),
-      conversations: new Set(conversations.filter((_, where) => this.takesPart.has(`${who} ${where}`)))
+      people: new Set(people.filter((_, whom) => this.acquainted.has(this.pair(who, whom)))),
+      conversations: new Set(conversations.filter((_, where) => this.participates.has(`${who} ${where}`)))
     }
   }
 
   shownTo(who: number): Shown {
-    const { conversations: mine, people: seen } = this.circleOf(who)
+    const { conversations: mine, people: seen } = this.audienceOf(who)
     const typing = conversations.map((id, where): readonly [string, ReadonlyArray<string>] => [
       id,
       people.filter((user, whom) => seen.has(user) && (this.typing.get(`${whom} ${where}`) ?? 0) > this.now)
@@ -100,100 +100,96 @@ const toggle = (set: Set<string>, member: string) => {
   if (!set.delete(member)) set.add(member)
 }
 
-describe("Board", () => {
-  it.prop(
-    "tells everybody all that they may see and nothing else, whoever comes, goes, types, meets and parts",
-    [anyActs],
-    ([acts]) => {
-      const board = new PresenceState()
-      const model = new Model()
-      const copies: Array<Copy> = []
-      const woken = new Set<PresenceViewer>()
+describe("The state of presence", () => {
+  it.prop("reaches everybody who may see it and nobody else, whatever people do", [anyActs], ([acts]) => {
+    const state = new PresenceState()
+    const model = new Model()
+    const copies: Array<Copy> = []
+    const woken = new Set<PresenceViewer>()
 
-      for (const act of acts) {
-        const before = copies.map(({ who }) => JSON.stringify(model.shownTo(who)))
-        woken.clear()
-        switch (act._tag) {
-          case "Here":
-            model.here.set(act.who, model.now + act.millis)
-            board.setHere(people[act.who]!, model.now + act.millis, model.now)
-            break
-          case "Types":
-            model.typing.set(`${act.who} ${act.where}`, model.now + act.millis)
-            board.setTyping(conversations[act.where]!, people[act.who]!, model.now + act.millis, model.now)
-            break
-          case "PassTime":
-            model.now += act.millis
-            board.tick(model.now)
-            break
-          case "Meet":
-            if (act.who === act.whom) continue
-            toggle(model.meets, model.pair(act.who, act.whom))
-            board.setCircle(people[act.who]!, model.circleOf(act.who), model.now)
-            break
-          case "Move":
-            toggle(model.takesPart, `${act.who} ${act.where}`)
-            board.setCircle(people[act.who]!, model.circleOf(act.who), model.now)
-            break
-          case "Watch": {
-            const look: PresenceViewer = board.addViewer(people[act.who]!, () => void woken.add(look))
-            board.setCircle(people[act.who]!, model.circleOf(act.who), model.now)
-            copies.push(new Copy(look, act.who, board.whole(look)))
-            woken.clear()
-            break
-          }
-          case "Unwatch": {
-            const [copy] = copies.splice(act.which, 1)
-            if (copy !== undefined) board.unwatch(copy.look)
-            continue
-          }
+    for (const act of acts) {
+      const before = copies.map(({ who }) => JSON.stringify(model.shownTo(who)))
+      woken.clear()
+      switch (act._tag) {
+        case "Here":
+          model.here.set(act.who, model.now + act.millis)
+          state.setOnline(people[act.who]!, model.now + act.millis, model.now)
+          break
+        case "Types":
+          model.typing.set(`${act.who} ${act.where}`, model.now + act.millis)
+          state.setTyping(conversations[act.where]!, people[act.who]!, model.now + act.millis, model.now)
+          break
+        case "PassTime":
+          model.now += act.millis
+          state.expire(model.now)
+          break
+        case "Meet":
+          if (act.who === act.whom) continue
+          toggle(model.acquainted, model.pair(act.who, act.whom))
+          state.setAudience(people[act.who]!, model.audienceOf(act.who), model.now)
+          break
+        case "Move":
+          toggle(model.participates, `${act.who} ${act.where}`)
+          state.setAudience(people[act.who]!, model.audienceOf(act.who), model.now)
+          break
+        case "Watch": {
+          const viewer: PresenceViewer = state.addViewer(people[act.who]!, () => void woken.add(viewer))
+          state.setAudience(people[act.who]!, model.audienceOf(act.who), model.now)
+          copies.push(new Copy(viewer, act.who, state.snapshot(viewer)))
+          woken.clear()
+          break
         }
-        copies.forEach((copy, index) => {
-          const expected = model.shownTo(copy.who)
-          const isNews = before[index] !== undefined && before[index] !== JSON.stringify(expected)
-          const change = board.changes(copy.look)
-          assert.strictEqual(change !== undefined, isNews, `${act._tag} is told ${copy.who}`)
-          assert.strictEqual(woken.has(copy.look), isNews)
-          if (change !== undefined) copy.take(change)
-          assert.deepStrictEqual(copy.shown, expected)
-          assert.deepStrictEqual(shownBy(board.snapshot(model.circleOf(copy.who))), expected)
-        })
+        case "Unwatch": {
+          const [copy] = copies.splice(act.which, 1)
+          if (copy !== undefined) state.removeViewer(copy.viewer)
+          continue
+        }
       }
-      for (const { look } of copies) board.unwatch(look)
-      assert.isFalse(board.hasViewers)
-      for (const id of conversations) assert.deepStrictEqual(board.viewersOf(id), [])
+      copies.forEach((copy, index) => {
+        const expected = model.shownTo(copy.who)
+        const isNews = before[index] !== undefined && before[index] !== JSON.stringify(expected)
+        const change = state.takeChanges(copy.viewer)
+        assert.strictEqual(change !== undefined, isNews, `${act._tag} reaches ${copy.who}`)
+        assert.strictEqual(woken.has(copy.viewer), isNews)
+        if (change !== undefined) copy.take(change)
+        assert.deepStrictEqual(copy.shown, expected)
+        assert.deepStrictEqual(shownBy(state.pageOf(model.audienceOf(copy.who))), expected)
+      })
     }
-  )
+    for (const { viewer } of copies) state.removeViewer(viewer)
+    assert.isFalse(state.hasViewers)
+    for (const id of conversations) assert.deepStrictEqual(state.usersWatching(id), [])
+  })
 
-  it("keeps what changed until it is looked at, each id once", () => {
-    const board = new PresenceState()
+  it("keeps what changed until it is read, each id once", () => {
+    const state = new PresenceState()
     const [ada, grace] = [people[0]!, people[1]!]
-    const look = board.addViewer(ada, () => {})
-    board.setCircle(ada, { people: new Set([grace]), conversations: new Set(conversations) }, 0)
+    const viewer = state.addViewer(ada, () => {})
+    state.setAudience(ada, { people: new Set([grace]), conversations: new Set(conversations) }, 0)
     for (let now = 0; now < 1_000; now += 10) {
-      board.setHere(grace, now + 5, now)
-      board.setTyping(conversations[0]!, grace, now + 5, now)
-      board.tick(now + 5)
+      state.setOnline(grace, now + 5, now)
+      state.setTyping(conversations[0]!, grace, now + 5, now)
+      state.expire(now + 5)
     }
-    assert.deepStrictEqual([look.people.size, look.conversations.size], [1, 1])
-    assert.deepStrictEqual(board.changes(look), {
+    assert.deepStrictEqual([viewer.changedPeople.size, viewer.changedConversations.size], [1, 1])
+    assert.deepStrictEqual(state.takeChanges(viewer), {
       people: { [grace]: { status: "offline" } },
       typing: { [conversations[0]!]: [] }
     })
-    assert.isUndefined(board.changes(look))
+    assert.isUndefined(state.takeChanges(viewer))
   })
 
-  it("wakes who looks on when a change is complete, and once: who looks at once sees all of it", () => {
-    const board = new PresenceState()
+  it("wakes a viewer once a change is complete, so that one that reads at once gets all of it", () => {
+    const state = new PresenceState()
     const [ada, ...others] = people
     for (const other of others) {
-      board.setHere(other, 10, 0)
-      board.setTyping(conversations[0]!, other, 10, 0)
+      state.setOnline(other, 10, 0)
+      state.setTyping(conversations[0]!, other, 10, 0)
     }
     const seen: Array<PresencePage | undefined> = []
-    const look: PresenceViewer = board.addViewer(ada!, () => void seen.push(board.changes(look)))
-    board.setCircle(ada!, { people: new Set(others), conversations: new Set(conversations) }, 0)
-    board.tick(10)
+    const viewer: PresenceViewer = state.addViewer(ada!, () => void seen.push(state.takeChanges(viewer)))
+    state.setAudience(ada!, { people: new Set(others), conversations: new Set(conversations) }, 0)
+    state.expire(10)
     const status = (status: string) => Object.fromEntries(others.map((other) => [other, { status }]))
     assert.deepStrictEqual(seen, [
       { people: status("online"), typing: { [conversations[0]!]: others } },
@@ -201,18 +197,18 @@ describe("Board", () => {
     ] as never)
   })
 
-  it("knows whose circle was read when", () => {
-    const board = new PresenceState()
+  it("lists the users whose audience is older than a time", () => {
+    const state = new PresenceState()
     const [ada, grace] = [people[0]!, people[1]!]
-    board.addViewer(ada, () => {})
-    board.addViewer(grace, () => {})
-    // What has not been read yet is about to be.
-    assert.deepStrictEqual(board.viewersReadBefore(100), [])
+    state.addViewer(ada, () => {})
+    state.addViewer(grace, () => {})
+    // Those whose audience was never read wait for their first reading.
+    assert.deepStrictEqual(state.usersReadBefore(100), [])
     const nobody: PresenceAudience = { people: new Set(), conversations: new Set() }
-    board.setCircle(ada, nobody, 50)
-    board.setCircle(grace, nobody, 60)
-    assert.deepStrictEqual(board.viewersReadBefore(60), [ada])
-    board.setCircle(ada, nobody, 70)
-    assert.deepStrictEqual(board.viewersReadBefore(70), [grace])
+    state.setAudience(ada, nobody, 50)
+    state.setAudience(grace, nobody, 60)
+    assert.deepStrictEqual(state.usersReadBefore(60), [ada])
+    state.setAudience(ada, nobody, 70)
+    assert.deepStrictEqual(state.usersReadBefore(70), [grace])
   })
 })

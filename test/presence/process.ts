@@ -12,22 +12,22 @@ import { LiveStreams } from "../../src/live/LiveStreams.ts"
 export const aPerson = () => UserId.make(randomUUID())
 export const conversation = ConversationId.make(randomUUID())
 
-/** A database and a bus for any number of processes, in memory, and all that was asked of them. */
+/** A database and a bus in memory for any number of processes, and a record of what they were asked. */
 export const makeWorld = () => {
   const processes = new Set<PubSub.PubSub<ChangeHint>>()
-  const circles = new Map<UserId, PresenceAudience>()
+  const audiences = new Map<UserId, PresenceAudience>()
   const world = {
     processes,
-    circles,
-    /** Those whose circles were read, statement by statement. */
+    audiences,
+    /** The users whose audiences were read, statement by statement. */
     reads: [] as Array<ReadonlyArray<UserId>>,
-    rights: 0,
+    authorized: 0,
     published: [] as Array<ChangeHint>,
     isAway: false,
-    /** Everybody sees everybody, and all take part in the one conversation. */
+    /** Lets all of them see each other, as participants of the one conversation. */
     acquaint: (...users: ReadonlyArray<UserId>) => {
       for (const user of users) {
-        circles.set(user, {
+        audiences.set(user, {
           people: new Set(users.filter((other) => other !== user)),
           conversations: new Set([conversation])
         })
@@ -42,7 +42,7 @@ export type World = ReturnType<typeof makeWorld>
 export const startProcess = Effect.fnUntraced(function* (world: World) {
   const heard = yield* PubSub.unbounded<ChangeHint>()
   const missed = yield* PubSub.unbounded<void>()
-  const turnover = yield* PubSub.unbounded<UserId>()
+  const presenceChanges = yield* PubSub.unbounded<UserId>()
   const open = new Map<UserId, number>()
   world.processes.add(heard)
 
@@ -56,34 +56,34 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     delay: Effect.succeed(Duration.zero),
     missed: Stream.fromPubSub(missed)
   })
-  const circles = PresenceAudiences.of({
-    of: Effect.fnUntraced(function* (users) {
+  const audiences = PresenceAudiences.of({
+    find: Effect.fnUntraced(function* (users) {
       if (world.isAway) return yield* new DatabaseUnavailable()
       world.reads.push(users)
       const nobody: PresenceAudience = { people: new Set(), conversations: new Set() }
-      return new Map(users.map((user) => [user, world.circles.get(user) ?? nobody]))
+      return new Map(users.map((user) => [user, world.audiences.get(user) ?? nobody]))
     }),
-    participants: (conversations, among) =>
+    findParticipants: (conversations, among) =>
       Effect.succeed(
-        among.filter((user) => conversations.some((id) => world.circles.get(user)?.conversations.has(id) === true))
+        among.filter((user) => conversations.some((id) => world.audiences.get(user)?.conversations.has(id) === true))
       )
   })
   const liveStreams = LiveStreams.of({
-    admit: () => Effect.die("not asked here"),
+    admit: () => Effect.die("not used here"),
     hasStream: (user) => open.has(user),
-    presenceChanges: Stream.fromPubSub(turnover)
+    presenceChanges: Stream.fromPubSub(presenceChanges)
   })
   /** Fails for a person who is not in the conversation, as the database would. */
   const authorize = Effect.fnUntraced(function* (user: UserId, id: ConversationId) {
-    world.rights++
-    if (world.circles.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
+    world.authorized++
+    if (world.audiences.get(user)?.conversations.has(id) !== true) return yield* new NotFound()
   })
 
   const scope = yield* Scope.fork(yield* Effect.scope)
   const context = yield* Layer.buildWithScope(
     Layer.fresh(Presence.layer).pipe(
       Layer.provide(Layer.succeed(ChangeBus, bus)),
-      Layer.provide(Layer.succeed(PresenceAudiences, circles)),
+      Layer.provide(Layer.succeed(PresenceAudiences, audiences)),
       Layer.provide(Layer.succeed(LiveStreams, liveStreams))
     ),
     scope
@@ -94,23 +94,22 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     const sum = (open.get(user) ?? 0) + more
     if (sum === 0) open.delete(user)
     else open.set(user, sum)
-    if (sum === 0 || (sum === 1 && more === 1)) yield* PubSub.publish(turnover, user)
+    if (sum === 0 || (sum === 1 && more === 1)) yield* PubSub.publish(presenceChanges, user)
   })
-  /** Looks on for somebody: gives what is told since this was asked last. */
   const watch = Effect.fnUntraced(function* (user: UserId) {
-    const onlooker = yield* presence.follow(user, { wake: () => {} })
-    return { whole: Effect.sync(onlooker.whole), told: Effect.sync(onlooker.changes) }
+    const view = yield* presence.follow(user, { wake: () => {} })
+    return { snapshot: Effect.sync(view.snapshot), changes: Effect.sync(view.takeChanges) }
   })
 
   return {
     presence,
-    type: (user: UserId, id: ConversationId, isTyping: boolean) =>
-      presence.type(user, id, isTyping, authorize(user, id)),
+    setTyping: (user: UserId, id: ConversationId, isTyping: boolean) =>
+      presence.setTyping(user, id, isTyping, authorize(user, id)),
     watch,
     open: (user: UserId) => count(user, 1),
     close: (user: UserId) => count(user, -1),
     publish: (change: ChangeHint) => bus.publish([change]),
-    /** Hears nothing of the others any more, nor they of it. */
+    /** The process no longer hears the others, nor they it. */
     cutOff: Effect.sync(() => world.processes.delete(heard)),
     comeBack: Effect.andThen(
       Effect.sync(() => world.processes.add(heard)),
