@@ -64,16 +64,16 @@ export const GroupChange = Schema.Struct({
 export type GroupChange = typeof GroupChange.Type
 
 /** Unread messages are counted no further: shown as 999+. */
-export const mostUnread = 1_000
+export const maxUnread = 1_000
 
 /** Characters of the last message in a list. */
 export const previewLength = 200
 
 /** Other participants that a list shows of a conversation: enough to draw it. */
-export const mostPeopleListed = 5
+export const maxParticipantsListed = 5
 
 /** Up to so many participants, everyone's receipts are shown; of more, the cursors that are furthest behind. */
-export const mostInReceipts = 50
+export const maxReceiptsListed = 50
 
 /** A conversation as a list shows it. */
 export class ConversationSummary extends Model.Class<ConversationSummary>("ConversationSummary")({
@@ -83,14 +83,14 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
   head: Position,
   role: Role,
   lastReadSeq: Position,
-  /** Messages of others, neither deleted nor the server's, past the caller's read cursor; at most {@link mostUnread}. */
+  /** Messages of others, neither deleted nor the server's, past the caller's read cursor; at most {@link maxUnread}. */
   unreadCount: Schema.Int,
   /** Those of the unread ones that mention the caller. */
   mentionCount: Schema.Int,
   /** The other one of a direct conversation, while their account is there. */
   other: Schema.NullOr(Schema.Struct(Profile.fields)),
   /** The first of the others, longest there first, without people whom the caller blocks. */
-  participants: Schema.Array(Schema.Struct(Profile.fields)).check(Schema.isMaxLength(mostPeopleListed)),
+  participants: Schema.Array(Schema.Struct(Profile.fields)).check(Schema.isMaxLength(maxParticipantsListed)),
   /** Everyone, the caller included. */
   participantCount: Schema.Int,
   lastMessage: Schema.NullOr(
@@ -109,7 +109,7 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
       /** The beginning of a text, or an English sentence for a system message; `null` for other kinds, and once it is deleted. */
       preview: Schema.NullOr(Schema.String),
       createdAt: Schema.DateTimeUtcFromString,
-      /** As of the message; `false` in conversations of more than {@link mostInReceipts} participants. */
+      /** As of the message; `false` in conversations of more than {@link maxReceiptsListed} participants. */
       isDelivered: Schema.Boolean,
       isRead: Schema.Boolean
     })

@@ -8,7 +8,7 @@ export const RequestId = Uuid.pipe(Schema.brand("RequestId"))
 export type RequestId = typeof RequestId.Type
 
 /** Most requests that a person has open at once. */
-export const mostOutgoing = 100
+export const maxOutgoingRequests = 100
 
 /** A friend, and since when. */
 export class Friend extends Model.Class<Friend>("Friend")({ ...Profile.fields, since: Timestamp }) {}
@@ -20,8 +20,8 @@ export const Direction = Schema.Literals(["incoming", "outgoing"])
 export type Direction = typeof Direction.Type
 
 /** What a recipient answers. */
-export const Answer = Schema.Literals(["accepted", "rejected"])
-export type Answer = typeof Answer.Type
+export const RequestAnswer = Schema.Literals(["accepted", "rejected"])
+export type RequestAnswer = typeof RequestAnswer.Type
 
 /**
  * A request for friendship, as one of the two sees it. Who sent it does not learn that it was declined: for them it stays
@@ -37,8 +37,8 @@ export class FriendRequest extends Model.Class<FriendRequest>("FriendRequest")({
   createdAt: Timestamp
 }) {}
 
-/** Most of each list that {@link PeopleLists} has; a request is one of {@link mostOutgoing} in each direction. */
-export const mostShown = 1_000
+/** Most of each list that {@link PeopleLists} has; a request is one of {@link maxOutgoingRequests} in each direction. */
+export const maxPeopleListed = 1_000
 
 /** What a person sees of others beside conversations, the latest first. Of longer lists, what is earlier is on their pages. */
 export const PeopleLists = Schema.Struct({

@@ -5,7 +5,7 @@ import { Authorization } from "./AuthApi.ts"
 import { Cursor, Limit } from "./Paging.ts"
 import { Forbidden, NotFound } from "./Problem.ts"
 import {
-  Answer,
+  RequestAnswer,
   Block,
   Direction,
   Friend,
@@ -47,7 +47,7 @@ export class FriendsApi extends HttpApiGroup.make("friends")
     ),
     HttpApiEndpoint.put("answer", "/friends/requests/:id", {
       params: request,
-      payload: Schema.Struct({ status: Answer }),
+      payload: Schema.Struct({ status: RequestAnswer }),
       success: FriendRequest.json,
       error: [NotFound, Forbidden]
     }).annotate(

@@ -1,13 +1,13 @@
 import { DateTime, Schema, SchemaTransformation } from "effect"
 
 /** Most that are shown of a list at once. */
-export const mostListed = 200
+export const maxPageSize = 200
 
 /** How many of a list to show. */
-export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: mostListed }))
+export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxPageSize }))
 
 /** How many are shown of a list unless it is said. */
-export const defaultLimit = 50
+export const defaultPageSize = 50
 
 /**
  * Most bytes of what people wrote in one answer, whatever number of items was asked for; an item that is larger than what
@@ -46,8 +46,8 @@ export interface Page<A> {
 }
 
 /** The first `limit` of what was found, of which there is one more where the list goes on. */
-export const pageOf = <A>(found: ReadonlyArray<A>, limit: number, placeOf: (item: A) => PageCursor): Page<A> => {
+export const pageOf = <A>(found: ReadonlyArray<A>, limit: number, cursorOf: (item: A) => PageCursor): Page<A> => {
   const items = found.slice(0, limit)
   const last = items.at(-1)
-  return { items, next: found.length > limit && last !== undefined ? placeOf(last) : null }
+  return { items, next: found.length > limit && last !== undefined ? cursorOf(last) : null }
 }

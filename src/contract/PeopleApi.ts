@@ -7,11 +7,11 @@ import { NotFound } from "./Problem.ts"
 import { Text } from "./Text.ts"
 
 /** Most people that one request asks for by their ids. */
-export const mostIds = 100
+export const maxIds = 100
 
-const Ids = Schema.String.check(Schema.isMaxLength(37 * mostIds)).pipe(
+const Ids = Schema.String.check(Schema.isMaxLength(37 * maxIds)).pipe(
   Schema.decodeTo(
-    Schema.Array(UserId).check(Schema.isMaxLength(mostIds)),
+    Schema.Array(UserId).check(Schema.isMaxLength(maxIds)),
     SchemaTransformation.transform({
       decode: (text): ReadonlyArray<string> => text.split(","),
       encode: (ids) => ids.join()

@@ -53,10 +53,10 @@ export const Problem =
 export class MalformedRequest extends Problem<MalformedRequest>()("MalformedRequest") {}
 
 /** Most errors in one answer. */
-export const mostErrors = 20
+export const maxErrors = 20
 
 /** Most characters of a member's name, and of a message, in an answer. */
-const mostCharacters = 200
+const maxCharacters = 200
 
 const InvalidMember = Schema.Struct({
   /** Where: `params`, `query`, `headers` or `payload`, then the names of the members. */
@@ -74,11 +74,11 @@ export class ValidationFailed extends Problem<ValidationFailed>()("ValidationFai
 
 /** The error of any number of invalid members. Its size has a bound, whatever the caller sent. */
 export const invalid = (members: ReadonlyArray<InvalidMember>): ValidationFailed => {
-  const omitted = members.length - mostErrors
+  const omitted = members.length - maxErrors
   return new ValidationFailed({
-    errors: members.slice(0, mostErrors).map(({ message, path }) => ({
-      path: path.slice(0, mostErrors).map((name) => name.slice(0, mostCharacters)),
-      message: message.slice(0, mostCharacters)
+    errors: members.slice(0, maxErrors).map(({ message, path }) => ({
+      path: path.slice(0, maxErrors).map((name) => name.slice(0, maxCharacters)),
+      message: message.slice(0, maxCharacters)
     })),
     ...(omitted > 0 ? { omittedErrors: omitted } : {})
   })

@@ -3,7 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
-import { defaultLimit, mostListed } from "../contract/Paging.ts"
+import { defaultPageSize, maxPageSize } from "../contract/Paging.ts"
 import { Conversation } from "../contract/Conversation.ts"
 import { Conversations } from "./Conversations.ts"
 import { Participants } from "./Participants.ts"
@@ -35,7 +35,7 @@ export const ConversationsHttp = HttpApiBuilder.group(
         return yield* conversations.create(userId, payload)
       }),
 
-      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
+      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const { conversations: found, next } = yield* conversations.list(userId, limit, cursor)
         return { conversations: found, cursor: next }
@@ -56,7 +56,7 @@ export const ConversationsHttp = HttpApiBuilder.group(
         return yield* conversations.remove(userId, params.id)
       }),
 
-      participants: Effect.fnUntraced(function* ({ params, query: { cursor, limit = mostListed } }) {
+      participants: Effect.fnUntraced(function* ({ params, query: { cursor, limit = maxPageSize } }) {
         const { userId } = yield* CurrentSession
         const { items, next } = yield* participants.list(userId, params.id, limit, cursor)
         return { participants: items, cursor: next }

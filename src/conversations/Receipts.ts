@@ -5,7 +5,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { retryRolledBack } from "../database/Transaction.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
-import { mostInReceipts, Position, type ConversationId } from "../contract/Conversation.ts"
+import { maxReceiptsListed, Position, type ConversationId } from "../contract/Conversation.ts"
 
 /** How far a participant has come. */
 export interface Receipt {
@@ -48,8 +48,8 @@ export class Receipts extends Context.Service<
             FROM old WHERE p.conversation_id = old.conversation_id AND p.user_id = old.user_id
             RETURNING (p.last_delivered_seq, p.last_read_seq) <> (old.last_delivered_seq, old.last_read_seq) AS is_moved
           ), size AS (
-            SELECT count(*) <= ${mostInReceipts} AS is_listed FROM (
-              SELECT FROM conversation_participants WHERE conversation_id = ${conversationId} LIMIT ${mostInReceipts + 1}) p
+            SELECT count(*) <= ${maxReceiptsListed} AS is_listed FROM (
+              SELECT FROM conversation_participants WHERE conversation_id = ${conversationId} LIMIT ${maxReceiptsListed + 1}) p
           ), revised AS (
             INSERT INTO conversation_revisions AS r (conversation_id)
             SELECT ${conversationId}::uuid FROM moved, size WHERE is_moved AND is_listed

@@ -1,5 +1,5 @@
 import { isBlocked, isByBlocked, isHidden } from "../messages/BlockRow.ts"
-import { mostInReceipts, mostPeopleListed, mostUnread, previewLength } from "../contract/Conversation.ts"
+import { maxReceiptsListed, maxParticipantsListed, maxUnread, previewLength } from "../contract/Conversation.ts"
 import { haveReached } from "../messages/MessageRow.ts"
 
 const profile = (user: string) => `
@@ -33,7 +33,7 @@ export const unreadJoin = `
       WHERE m.conversation_id = c.id AND m.seq > greatest(p.last_read_seq, p.visible_after)
         AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.sender_id IS DISTINCT FROM p.user_id
         AND NOT ${isHidden}
-      LIMIT ${mostUnread}) u
+      LIMIT ${maxUnread}) u
   ) unread
   CROSS JOIN LATERAL (
     SELECT count(*)::int AS "participantCount" FROM conversation_participants o WHERE o.conversation_id = c.id
@@ -70,7 +70,7 @@ export const summaryColumns = `
   (SELECT coalesce(jsonb_agg(${profile("u")} ORDER BY o.joined_at, o.user_id), '[]') FROM (
       SELECT o.user_id, o.joined_at FROM conversation_participants o
       WHERE o.conversation_id = c.id AND o.user_id <> p.user_id AND (c.is_direct_message OR NOT ${isBlocked("o.user_id")})
-      ORDER BY o.joined_at, o.user_id LIMIT ${mostPeopleListed}) o
+      ORDER BY o.joined_at, o.user_id LIMIT ${maxParticipantsListed}) o
     JOIN users u ON u.id = o.user_id) AS participants,
   people."participantCount", unread."unreadCount", unread."mentionCount",
   (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'createdAt', m.created_at,
@@ -80,9 +80,9 @@ export const summaryColumns = `
       'event', m.event,
       'preview', left(CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN m.content
         ELSE ${eventText} END, ${previewLength}),
-      'isDelivered', people."participantCount" <= ${mostInReceipts}
+      'isDelivered', people."participantCount" <= ${maxReceiptsListed}
         AND ${haveReached("last_delivered_seq", "p.user_id")},
-      'isRead', people."participantCount" <= ${mostInReceipts}
+      'isRead', people."participantCount" <= ${maxReceiptsListed}
         AND ${haveReached("last_read_seq", "p.user_id")})
     FROM (
       SELECT *, coalesce(sender_id, (event->>'by')::uuid, (event->>'user')::uuid) AS author_id

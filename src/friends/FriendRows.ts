@@ -1,5 +1,5 @@
 import type { SqlClient, Statement } from "effect/sql"
-import { mostOutgoing, mostShown, type Direction } from "../contract/Friend.ts"
+import { maxOutgoingRequests, maxPeopleListed, type Direction } from "../contract/Friend.ts"
 
 const profile = `u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl"`
 
@@ -41,10 +41,10 @@ export const peopleListsOf = (sql: SqlClient.SqlClient, user: string) => {
     SELECT * FROM (${rows}) r ORDER BY ${sql(time)} DESC, id DESC LIMIT ${most}`
   const list = (rows: Statement.Fragment, time: "since" | "createdAt") => sql`
     (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY ${sql(time)} DESC, id DESC), '[]') FROM (${rows}) l)`
-  const requests = (direction: Direction) => latest(requestsOf(sql, user, direction), "createdAt", mostOutgoing)
+  const requests = (direction: Direction) => latest(requestsOf(sql, user, direction), "createdAt", maxOutgoingRequests)
   return sql`
     jsonb_build_object(
-      'friends', ${list(latest(friendsOf(sql, user), "since", mostShown), "since")},
+      'friends', ${list(latest(friendsOf(sql, user), "since", maxPeopleListed), "since")},
       'requests', ${list(sql`(${requests("incoming")}) UNION ALL (${requests("outgoing")})`, "createdAt")},
-      'blocks', ${list(latest(blocksOf(sql, user), "since", mostShown), "since")})`
+      'blocks', ${list(latest(blocksOf(sql, user), "since", maxPeopleListed), "since")})`
 }

@@ -18,7 +18,7 @@ import {
   Friend,
   FriendRequest,
   RequestId,
-  type Answer,
+  type RequestAnswer,
   type NewRequest,
   type RequestLimitReached
 } from "../contract/Friend.ts"
@@ -58,7 +58,7 @@ export class Friends extends Context.Service<
     readonly answer: (
       caller: UserId,
       id: RequestId,
-      answer: Answer
+      answer: RequestAnswer
     ) => Effect.Effect<FriendRequest, NotFound | Forbidden | DatabaseUnavailable>
     /** Takes a request back. */
     readonly withdraw: (
@@ -173,7 +173,7 @@ export class Friends extends Context.Service<
         return (yield* change(caller, found.other, decide)).request
       })
 
-      const answer = Effect.fn("Friends.answer")(function* (caller: UserId, id: RequestId, answer: Answer) {
+      const answer = Effect.fn("Friends.answer")(function* (caller: UserId, id: RequestId, answer: RequestAnswer) {
         const request = yield* changeRequest(caller, id, (pair) => Pair.answer(pair, id, answer))
         return request ?? (yield* noRequest)
       }, catchDatabaseErrors)

@@ -3,7 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
-import { defaultLimit } from "../contract/Paging.ts"
+import { defaultPageSize } from "../contract/Paging.ts"
 import { Blocks } from "./Blocks.ts"
 import { FriendRequest } from "../contract/Friend.ts"
 import { Friends } from "./Friends.ts"
@@ -18,7 +18,7 @@ export const FriendsHttp = HttpApiBuilder.group(
     const blocks = yield* Blocks
 
     return handlers.handleAll({
-      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
+      list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const { items, next } = yield* friends.list(userId, limit, cursor)
         return { friends: items, cursor: next }
@@ -29,7 +29,7 @@ export const FriendsHttp = HttpApiBuilder.group(
         return yield* friends.remove(userId, params.userId)
       }),
 
-      requests: Effect.fnUntraced(function* ({ query: { cursor, direction, limit = defaultLimit } }) {
+      requests: Effect.fnUntraced(function* ({ query: { cursor, direction, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const { items, next } = yield* friends.requests(userId, direction, limit, cursor)
         return { requests: items, cursor: next }
@@ -51,7 +51,7 @@ export const FriendsHttp = HttpApiBuilder.group(
         return yield* friends.withdraw(userId, params.id)
       }),
 
-      blocks: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultLimit } }) {
+      blocks: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const { items, next } = yield* blocks.list(userId, limit, cursor)
         return { blocks: items, cursor: next }

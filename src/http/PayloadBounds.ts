@@ -1,7 +1,7 @@
 import { Predicate, Schema } from "effect"
 import type { JsonSchema } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
-import { mostErrors, type InvalidMember } from "../contract/Problem.ts"
+import { maxErrors, type InvalidMember } from "../contract/Problem.ts"
 
 type Definition = JsonSchema.JsonSchema
 
@@ -129,7 +129,7 @@ class PayloadSchema {
     const names = Object.keys(value)
     const unknown = names.filter((name) => !known.has(name))
     return [
-      ...(unknown.length > mostErrors
+      ...(unknown.length > maxErrors
         ? unknown.map((name) => ({ path: [...path, name], message: "is not a member that is known here" }))
         : []),
       ...names.flatMap((name) => {

@@ -5,7 +5,7 @@ import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { formatVersion, type Version } from "../braid/Version.ts"
 import { Presence } from "../presence/Presence.ts"
-import { defaultLimit } from "../contract/Paging.ts"
+import { defaultPageSize } from "../contract/Paging.ts"
 import { UnsupportedMediaType } from "../contract/Problem.ts"
 import { readAsk, readBraid } from "../live/StreamResponse.ts"
 import { subscribe } from "./SubscriptionResponse.ts"
@@ -79,7 +79,7 @@ export const MessagesHttp = HttpApiBuilder.group(
         // Only the present is kept as a whole.
         yield* requireVersion(view, "Version", braid.version, ({ position }) => position === view.head)
         const from = after === undefined ? undefined : parseLogVersion([after])?.position
-        const body = yield* messages.page(params.id, view, { limit: defaultLimit, ...query, after: from })
+        const body = yield* messages.page(params.id, view, { limit: defaultPageSize, ...query, after: from })
         return answer(body, versionOfView(view))
       }),
 
@@ -119,7 +119,7 @@ export const MessagesHttp = HttpApiBuilder.group(
         yield* changes.erase(userId, { conversationId: params.id, id: params.messageId })
       }),
 
-      history: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultLimit } }) {
+      history: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const target = { conversationId: params.id, id: params.messageId }
         const { next, versions } = yield* changes.history(userId, target, limit, after)
@@ -136,7 +136,7 @@ export const MessagesHttp = HttpApiBuilder.group(
         yield* changes.unreact(userId, { conversationId: params.id, id: params.messageId }, params.emoji)
       }),
 
-      reactors: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultLimit } }) {
+      reactors: Effect.fnUntraced(function* ({ params, query: { after, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const target = { conversationId: params.id, id: params.messageId }
         const { items, next } = yield* changes.reactors(userId, target, params.emoji, limit, after)

@@ -1,7 +1,13 @@
 import { Effect, Schema } from "effect"
 import { Profile, type UserId } from "../contract/Account.ts"
 import { Forbidden, NotFound } from "../contract/Problem.ts"
-import { FriendRequest, mostOutgoing, RequestId, RequestLimitReached, type Answer } from "../contract/Friend.ts"
+import {
+  FriendRequest,
+  maxOutgoingRequests,
+  RequestId,
+  RequestLimitReached,
+  type RequestAnswer
+} from "../contract/Friend.ts"
 
 /**
  * The state of two people's last request, and who of them sees what:
@@ -72,9 +78,9 @@ export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | Req
   if (request?.status === "accepted") return Effect.undefined
   const isRefused = isBlocked || (request?.isOwn === true && request.isCooling)
   if (request === null || request.status === "ended") {
-    if (pair.outgoing >= mostOutgoing) {
+    if (pair.outgoing >= maxOutgoingRequests) {
       return Effect.fail(
-        new RequestLimitReached({ detail: `${mostOutgoing} of your requests are open: withdraw one first.` })
+        new RequestLimitReached({ detail: `${maxOutgoingRequests} of your requests are open: withdraw one first.` })
       )
     }
     return Effect.succeed<Transition>({ _tag: "Ask", status: isRefused ? "rejected" : "pending", message })
@@ -87,7 +93,11 @@ export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | Req
 }
 
 /** Answers a request of the other's. Who declined may still accept, for as long as the other has not withdrawn it. */
-export const answer = ({ blocks, request }: Pair, id: RequestId, answer: Answer): Outcome<Forbidden | NotFound> => {
+export const answer = (
+  { blocks, request }: Pair,
+  id: RequestId,
+  answer: RequestAnswer
+): Outcome<Forbidden | NotFound> => {
   if (request?.id !== id || request.status === "ended") return Effect.fail(unknown)
   if (request.isOwn) return Effect.fail(new Forbidden({ detail: "Only who got a request answers it." }))
   if (request.status === answer) return Effect.undefined

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../contract/Api.ts"
-import { defaultLimit } from "../contract/Paging.ts"
+import { defaultPageSize } from "../contract/Paging.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { Search } from "./Search.ts"
 
@@ -17,7 +17,7 @@ export const SearchHttp = HttpApiBuilder.group(
         const { isComplete, messages, next } = yield* search.search(userId, {
           query: query.q,
           conversationId: query.conversation,
-          limit: query.limit ?? defaultLimit,
+          limit: query.limit ?? defaultPageSize,
           after: query.cursor
         })
         return { messages, cursor: next, isComplete }

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { Blocks } from "../../src/friends/Blocks.ts"
-import { mostOutgoing } from "../../src/contract/Friend.ts"
+import { maxOutgoingRequests } from "../../src/contract/Friend.ts"
 import { Friends } from "../../src/friends/Friends.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { Messages } from "../../src/messages/Messages.ts"
@@ -217,7 +217,7 @@ layer(TestServices)("A request", (it) => {
       const [ada, ...others] = yield* people("ada", "b", "c", "d", "e", "f")
       yield* sql`
         INSERT INTO users (username, email, password_hash)
-        SELECT 'asked_' || n, 'asked_' || n || '@example.com', '' FROM generate_series(1, ${mostOutgoing - 2}::int) n`
+        SELECT 'asked_' || n, 'asked_' || n || '@example.com', '' FROM generate_series(1, ${maxOutgoingRequests - 2}::int) n`
       yield* sql`
         INSERT INTO friend_requests (from_user_id, to_user_id, status)
         SELECT ${ada.id}::uuid, id, CASE WHEN username LIKE '%0' THEN 'rejected' ELSE 'pending' END FROM users

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
 import { Api } from "../../src/contract/Api.ts"
 import { payloadBounds } from "../../src/http/PayloadBounds.ts"
-import { mostErrors } from "../../src/contract/Problem.ts"
+import { maxErrors } from "../../src/contract/Problem.ts"
 
 const endpoints: Array<readonly [name: string, endpoint: HttpApiEndpoint.Top]> = []
 HttpApi.reflect(Api, {
@@ -76,7 +76,7 @@ describe("A payload larger than its schema takes", () => {
   })
 
   it("leaves few unknown members, and wrong types, to the decoder, which names them with all else", () => {
-    const few = Object.fromEntries(Array.from({ length: mostErrors }, (_, index) => [`m${index}`, index]))
+    const few = Object.fromEntries(Array.from({ length: maxErrors }, (_, index) => [`m${index}`, index]))
     assert.deepStrictEqual(find("auth.signup").excessOf(few), [])
     for (const value of [null, 1, "text", [], [[]]]) assert.deepStrictEqual(find("auth.signup").excessOf(value), [])
   })

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
-import { mostInReceipts, mostPeopleListed } from "../../src/contract/Conversation.ts"
+import { maxReceiptsListed, maxParticipantsListed } from "../../src/contract/Conversation.ts"
 import { SystemContent } from "../../src/contract/Message.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
@@ -106,11 +106,11 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
   it.effect("people come with a conversation: the first few, and how many there are", () =>
     Effect.gen(function* () {
       const ada = yield* signedIn()
-      const others = yield* Effect.forEach(Array.from({ length: mostPeopleListed + 2 }), () => signedIn())
+      const others = yield* Effect.forEach(Array.from({ length: maxParticipantsListed + 2 }), () => signedIn())
       const group = yield* groupOf(ada, ...others)
       const { participantCount, participants } = yield* itemOf(ada, group)
       assert.strictEqual(participantCount, others.length + 1)
-      assert.lengthOf(participants, mostPeopleListed)
+      assert.lengthOf(participants, maxParticipantsListed)
       const ids = others.map(({ id }): string => id)
       assert.isTrue(participants.every(({ id }) => ids.includes(id)))
       // All of them, page by page.
@@ -185,7 +185,7 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
   it.effect("in a group too large for everyone's receipts, none changes an item", () =>
     Effect.gen(function* () {
       const ada = yield* signedIn()
-      const others = yield* Effect.forEach(Array.from({ length: mostInReceipts }), () => signedIn(), {
+      const others = yield* Effect.forEach(Array.from({ length: maxReceiptsListed }), () => signedIn(), {
         concurrency: 4
       })
       const group = yield* groupOf(ada, ...others)
