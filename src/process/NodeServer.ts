@@ -55,6 +55,18 @@ const closePipelined = (server: Server) => {
   })
 }
 
+/** Refuses a request whose client has closed its sending side in the middle of it: Deno would wait for the rest. */
+const refuseCutOff = (server: Server) => {
+  server.on("request", (request) => {
+    const { socket } = request
+    const refuse = () => {
+      if (!request.complete) server.emit("clientError", new Error("The request ends in its middle."), socket)
+    }
+    socket.once("end", refuse)
+    request.once("close", () => socket.off("end", refuse))
+  })
+}
+
 /**
  * The server of Node and of Deno's `node:http`, which takes only so much of a client's time and of its headers. A client may
  * close its sending side after its request (TCP half-close): it is answered all the same.
@@ -90,7 +102,10 @@ export const createNodeServer = (options: {
       if (!server.listening) socket.destroySoon()
     })
   })
-  if (isDeno) closePipelined(server)
+  if (isDeno) {
+    closePipelined(server)
+    refuseCutOff(server)
+  }
   // Of a connection on which nothing moved for so long. A write that the system takes a part of is a move.
   server.setTimeout(Duration.toMillis(options.answerTimeout), (socket) => {
     const response = answering.get(socket)
