@@ -12,6 +12,7 @@ import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { ChangeBus, type ChangeHint } from "../changes/ChangeBus.ts"
 import { Horizon, mostSeen, snapshots, writerOf } from "./Horizon.ts"
 import type { InboxVersion } from "./InboxVersion.ts"
+import { greatestDigest, isInCopy, updateDigests, type ItemDigests } from "./ItemDigests.ts"
 
 const log = logOf("xfchat/inbox")
 
@@ -38,6 +39,8 @@ export interface InboxState {
   readonly acquaintances: PeopleLists | null
   /** The transactions that the next read could take for new ones; see {@link Horizon}. */
   readonly seen: ReadonlyArray<number>
+  /** Of all items that the next read could find again unchanged, and must not send. */
+  readonly digests: ItemDigests
 }
 
 /** Somebody who is told when there may be something new for them. */
@@ -78,7 +81,7 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
 }
 
 /** The part of a copy's version that decides what is read for it. */
-export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "seen">
+export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "seen" | "digests">
 
 /**
  * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
@@ -121,6 +124,11 @@ export class Inbox extends Context.Service<
             AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = p.user_id OFFSET 0)
           OFFSET 0)`
 
+      // By the primary keys of blocks and conversation_participants.
+      const hasBlocked = sql`EXISTS (
+          SELECT FROM blocks b JOIN conversation_participants o ON o.user_id = b.blocked_id
+          WHERE b.blocker_id = p.user_id AND o.conversation_id = p.conversation_id)`
+
       const isUnseen = (writer: string) =>
         sql.literal(`(${writer} >= threshold.transaction AND ${writer} <> ALL (threshold.seen))`)
 
@@ -139,7 +147,7 @@ export class Inbox extends Context.Service<
           next: Horizon.fields.next,
           running: Horizon.fields.running,
           ids: Schema.Array(ConversationId),
-          conversations: Schema.Array(ConversationSummary.json),
+          items: Schema.Array(Schema.Struct({ item: ConversationSummary.json, digest: Schema.NullOr(Schema.Int) })),
           revision: Schema.Int,
           acquaintances: Schema.NullOr(PeopleLists),
           seen: Schema.Array(Schema.Int)
@@ -155,13 +163,15 @@ export class Inbox extends Context.Service<
           )
           SELECT threshold.transaction IS NULL AS "isWhole", ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
-            (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s."lastActivityAt" DESC, s.id), '[]') FROM (
-              SELECT s.* FROM mine p CROSS JOIN LATERAL (
+            (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'time' ORDER BY s.time DESC, s.item->>'id'), '[]') FROM (
+              SELECT to_jsonb(s) AS item, s."lastActivityAt" AS time, CASE WHEN ${hasBlocked}
+                THEN hashtextextended(to_jsonb(s)::text, 0) & ${greatestDigest}::bigint END AS digest
+              FROM mine p CROSS JOIN LATERAL (
                 SELECT ${columns} FROM conversations c ${sql.literal(unreadJoin)} WHERE c.id = p.conversation_id OFFSET 0
               ) s
               WHERE threshold.transaction IS NULL OR ${isUnseen("p.writers[1]")} OR ${isUnseen("p.writers[2]")}
                 OR (${isUnseen("p.writers[3]")} AND ${isRevised})
-            ) s) AS conversations,
+            ) s) AS items,
             coalesce(known.revision, 0) AS revision,
             CASE WHEN threshold.transaction IS NULL OR coalesce(known.revision, 0) <> ${revision}::bigint
               THEN ${peopleListsOf(sql, user)} END AS acquaintances,
@@ -172,14 +182,20 @@ export class Inbox extends Context.Service<
       })
 
       const read = Effect.fn("Inbox.read")(function* (user: UserId, since: Known | undefined) {
-        const { next, running, ...found } = yield* find({
+        const { items, next, running, ...found } = yield* find({
           user,
           since: since?.horizon,
           incarnation: since?.incarnation,
           seen: since?.seen ?? [],
           revision: since?.revision ?? 0
         })
-        return { ...found, horizon: { next, running } }
+        const known: ItemDigests = found.isWhole || since === undefined ? new Map() : since.digests
+        return {
+          ...found,
+          horizon: { next, running },
+          conversations: items.filter((row) => !isInCopy(known, row)).map(({ item }) => item),
+          digests: updateDigests(known, items, found.ids)
+        }
       }, catchDatabaseErrors)
 
       const listenersOf = (user: UserId) => listeners.get(user) ?? new Set<LiveListener>()

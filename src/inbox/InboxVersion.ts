@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { qualify, splitQualified, type Incarnation } from "../contract/Incarnation.ts"
 import { Horizon, mostRunning, mostSeen } from "./Horizon.ts"
+import { digestsPattern, formatDigests, parseDigests, type ItemDigests } from "./ItemDigests.ts"
 
 /** The version of a copy of an inbox. */
 export interface InboxVersion {
@@ -14,10 +15,13 @@ export interface InboxVersion {
   readonly revision: number
   /** Transactions in the copy that a read from this horizon could take for new ones. */
   readonly seen: ReadonlyArray<number>
+  /** Of items that must not be sent again unchanged. */
+  readonly digests: ItemDigests
 }
 
 /** The version of what was read. */
 export const versionOf = ({
+  digests,
   horizon,
   ids,
   incarnation,
@@ -28,13 +32,14 @@ export const versionOf = ({
   horizon,
   count: ids.length,
   revision,
-  seen
+  seen,
+  digests
 })
 
 const ages = (most: number) => `(\\d{1,15}(?:-\\d{1,15}){0,${most - 1}})`
-// The fourth number was a hash in versions of older servers.
+// The fourth part is 0 where there are no digests. Servers of older versions wrote another number there.
 const pattern = new RegExp(
-  `^(\\d{1,15})\\.(\\d{1,9})\\.(\\d{1,15})\\.\\d{1,16}(?:\\.${ages(mostRunning)}(?:\\.${ages(mostSeen)})?)?$`
+  `^(\\d{1,15})\\.(\\d{1,9})\\.(\\d{1,15})\\.(?:\\d{1,16}|(${digestsPattern}))(?:\\.${ages(mostRunning)}(?:\\.${ages(mostSeen)})?)?$`
 )
 const isHorizon = Schema.is(Horizon)
 
@@ -44,17 +49,18 @@ export const parseInboxVersion = (id: string): InboxVersion | undefined => {
   const parts = pattern.exec(version)
   if (parts === null) return undefined
   const [next = 0, count = 0, revision = 0] = parts.slice(1, 4).map(Number)
-  const [running = [], seen = []] = [parts[4], parts[5]].map((list) =>
+  const [running = [], seen = []] = [parts[5], parts[6]].map((list) =>
     (list?.split("-") ?? []).map((age) => next - Number(age))
   )
   const horizon = { next, running }
-  return isHorizon(horizon) ? { incarnation, horizon, count, revision, seen } : undefined
+  const digests = parseDigests(parts[4] ?? "")
+  return isHorizon(horizon) ? { incarnation, horizon, count, revision, seen, digests } : undefined
 }
 
 /** Transactions, of which there are most often few or none, come last, by how far they are below `next`. */
-export const formatInboxVersion = ({ count, horizon, incarnation, revision, seen }: InboxVersion): string => {
+export const formatInboxVersion = ({ count, digests, horizon, incarnation, revision, seen }: InboxVersion): string => {
   const lists = [horizon.running, seen].flatMap((numbers) =>
     numbers.length === 0 ? [] : [numbers.map((number) => horizon.next - number).join("-")]
   )
-  return qualify(incarnation, [horizon.next, count, revision, 0, ...lists].join("."))
+  return qualify(incarnation, [horizon.next, count, revision, formatDigests(digests) || 0, ...lists].join("."))
 }

@@ -93,7 +93,8 @@ layer(TestServices)("Inbox", (it) => {
         incarnation: firstIncarnation,
         horizon: { next: 2 ** 40, running: [] },
         revision: 0,
-        seen: []
+        seen: [],
+        digests: new Map()
       })
       assert.isTrue(isWhole)
       assert.strictEqual(conversations.length, 1)

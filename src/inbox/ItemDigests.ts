@@ -1,0 +1,68 @@
+import type { ConversationId, ConversationSummary } from "../contract/Conversation.ts"
+
+/*
+ * A horizon tells that a conversation's rows were written, not by whom. For a viewer who blocks one of its participants, that
+ * alone would tell what the blocked person does: so a copy's version also holds a digest of each such item, and an item whose
+ * digest is still the same is not sent again.
+ */
+
+/** Digests by {@link digestKey}, the latest change last. */
+export type ItemDigests = ReadonlyMap<string, number>
+
+/** Most digests that a version holds: those that changed last. The memory of a stream holds all. */
+export const mostDigests = 32
+
+/** A digest has 48 bits. */
+export const greatestDigest = 2 ** 48 - 1
+
+/** How a version names a conversation. Two that share a key only make one of them be sent once too often. */
+export const digestKey = (id: ConversationId): string => id.slice(-8)
+
+/** A row of a read: an item, and its digest if the viewer blocks one of its participants. */
+export interface DigestedItem {
+  readonly item: typeof ConversationSummary.json.Type
+  readonly digest: number | null
+}
+
+/** The digests of a copy after a read that found `items`, the last active first, and the user's conversations `ids`. */
+export const updateDigests = (
+  known: ItemDigests,
+  items: ReadonlyArray<DigestedItem>,
+  ids: ReadonlyArray<ConversationId>
+): ItemDigests => {
+  const digests = new Map(known)
+  for (const { digest, item } of items.toReversed()) {
+    const key = digestKey(item.id)
+    digests.delete(key)
+    if (digest !== null) digests.set(key, digest)
+  }
+  if (digests.size === 0) return digests
+  // A conversation that comes back is a new item, whatever its digest was.
+  const keys = new Set(ids.map(digestKey))
+  return new Map([...digests].filter(([key]) => keys.has(key)))
+}
+
+/** Whether a copy has exactly this item. */
+export const isInCopy = (known: ItemDigests, { digest, item }: DigestedItem): boolean =>
+  digest !== null && known.get(digestKey(item.id)) === digest
+
+const keyLength = 8
+const digestLength = 10
+
+export const formatDigests = (digests: ItemDigests): string =>
+  [...digests]
+    .slice(-mostDigests)
+    .map(([key, digest]) => key + digest.toString(36).padStart(digestLength, "0"))
+    .join("")
+
+/** Reads what {@link formatDigests} wrote. */
+export const parseDigests = (text: string): ItemDigests =>
+  new Map(
+    (text.match(new RegExp(`.{${keyLength + digestLength}}`, "g")) ?? []).map((entry) => [
+      entry.slice(0, keyLength),
+      Number.parseInt(entry.slice(keyLength), 36)
+    ])
+  )
+
+/** What {@link parseDigests} reads, as a part of a regular expression. */
+export const digestsPattern = `(?:[0-9a-z]{${keyLength + digestLength}}){1,${mostDigests}}`
