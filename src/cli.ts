@@ -1,39 +1,21 @@
 #!/usr/bin/env node
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Layer, Runtime } from "effect"
-import { CliOutput, Command, Flag } from "effect/cli"
-// Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
+import { Console, Effect, Runtime } from "effect"
+import { CliOutput, Command } from "effect/cli"
+// Compiles schemas to code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import packageJson from "../package.json" with { type: "json" }
+import { config } from "./commands/ConfigCommand.ts"
 import { conversation } from "./commands/ConversationCommand.ts"
-import { doctor } from "./commands/Doctor.ts"
-import { exportCommand } from "./commands/Export.ts"
-import { importCommand } from "./commands/Import.ts"
-import { migrate } from "./commands/Migrate.ts"
+import { dev } from "./commands/DevCommand.ts"
+import { doctor } from "./commands/DoctorCommand.ts"
+import { exportCommand } from "./commands/ExportCommand.ts"
+import { importCommand } from "./commands/ImportCommand.ts"
+import { migrate } from "./commands/MigrateCommand.ts"
+import { serve } from "./commands/ServeCommand.ts"
 import { usage } from "./commands/UsageCommand.ts"
 import { user } from "./commands/UserCommand.ts"
-import { development } from "./process/Development.ts"
-import { runMain, ServerProcess } from "./process/ServerProcess.ts"
-import { showConfiguration } from "./process/ShowConfiguration.ts"
-
-const serve = Command.make("serve", {}, () => Layer.launch(ServerProcess)).pipe(
-  Command.withDescription("Serve the API. Needs DATABASE_URL.")
-)
-
-const demo = Flag.Boolean("demo").pipe(
-  Flag.withDescription("Make two demo accounts also in the database of DATABASE_URL, and print their tokens"),
-  Flag.withDefault(false)
-)
-
-const dev = Command.make("dev", { demo }, development).pipe(
-  Command.withDescription(
-    "Serve for development, on 127.0.0.1 unless SERVER_HOST is set: without DATABASE_URL, on an embedded PostgreSQL that keeps its data and has two demo accounts."
-  )
-)
-
-const config = Command.make("config", {}, () => showConfiguration).pipe(
-  Command.withDescription("Show each environment variable and what is in force. Secrets are not shown.")
-)
+import { runMain } from "./process/ServerProcess.ts"
 
 const xfchat = Command.make("xfchat").pipe(
   Command.withDescription("A chat backend on PostgreSQL"),
@@ -51,17 +33,17 @@ const xfchat = Command.make("xfchat").pipe(
   ])
 )
 
-/** Wrong usage is a line for each reason, and where to read on: the whole help would hide them. */
+/** Prints wrong usage as one line for each reason and a hint: the whole help would bury them. */
 const presenter = CliOutput.layerPresenter({
   present: (event) => {
     const name = event._tag === "Version" ? "" : event.commandPath.join(" ")
     if (event._tag === "InvalidInvocation") {
       const reasons = event.errors.map(({ message }) => `${message.replaceAll(/\s*\n\s*/g, " ")}\n`)
-      return Console.error(`${reasons.join("")}\`${name} --help\` shows how it is used.`)
+      return Console.error(`${reasons.join("")}\`${name} --help\` shows how to use it.`)
     }
     const isIncomplete = event._tag === "Help" && event.reason === "Implicit"
     return Effect.andThen(
-      isIncomplete ? Console.error(`\`${name}\` needs a command after it:`) : Effect.void,
+      isIncomplete ? Console.error(`\`${name}\` needs a command:`) : Effect.void,
       CliOutput.defaultPresenter.present(event)
     )
   }
@@ -69,7 +51,7 @@ const presenter = CliOutput.layerPresenter({
 
 runMain(
   Command.run(xfchat, { version: packageJson.version }).pipe(
-    // What is wrong has been shown, and how it is right.
+    // The presenter has already reported the mistake.
     Effect.tapErrorTag("ShowHelp", (error) => Effect.sync(() => Object.assign(error, { [Runtime.errorExitCode]: 2 }))),
     Effect.provide([NodeServices.layer, presenter])
   )

@@ -3,7 +3,7 @@ import { HttpRouter, HttpServer } from "effect/http"
 // Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import process from "node:process"
-import * as Configuration from "./platform/Configuration.ts"
+import { checkConfiguration } from "./platform/Configuration.ts"
 import * as Database from "./database/Database.ts"
 import { refuseOn } from "./process/DevAuthBypass.ts"
 import { failureLine } from "./process/FailureLine.ts"
@@ -24,7 +24,7 @@ const runtime = ManagedRuntime.make(
     Layer.provide(Database.layer),
     // For the requests, too: they run in what this gives.
     Layer.provideMerge(ObservabilityLive),
-    Layer.provide(Layer.effectDiscard(Effect.andThen(Configuration.check, refuseOn(undefined))))
+    Layer.provide(Layer.effectDiscard(Effect.andThen(checkConfiguration, refuseOn(undefined))))
   )
 )
 const context = await Effect.runPromise(

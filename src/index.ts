@@ -53,7 +53,7 @@ export { Draining } from "./live/Draining.ts"
 export { Hub } from "./messages/Hub.ts"
 export { Subscriptions, type Subscription, type SubscriptionUpdate } from "./messages/Subscriptions.ts"
 
-export * as Configuration from "./platform/Configuration.ts"
+export { Configuration } from "./platform/Configuration.ts"
 export { countsOf, metricTypes, type Counts, type Metric, type Quota } from "./contract/Metric.ts"
 export { Usage, type MonthlyUsage } from "./usage/Usage.ts"
 export * from "./contract/UsageReport.ts"

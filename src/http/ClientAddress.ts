@@ -1,7 +1,7 @@
 import { Effect, identity, Option } from "effect"
 import { HttpMiddleware, HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import type { IpNetwork } from "effect/net"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 
 /** An IPv4 address as a socket shows it that takes IPv6, too. */
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i

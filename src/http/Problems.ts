@@ -11,7 +11,7 @@ import {
 import { HttpApi, HttpApiError, type HttpApiEndpoint } from "effect/http-api"
 import { IncomingMessage } from "node:http"
 import { Api } from "../contract/Api.ts"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { logOf } from "../platform/Log.ts"
 import { payloadBounds } from "./PayloadBounds.ts"
 import {

@@ -2,7 +2,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Cause, Context, Effect, Exit, References, type Types } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { IncomingMessage } from "node:http"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { CurrentSlot, Capacity, RequestSlot } from "./Capacity.ts"
 import { isLogged, logOf } from "../platform/Log.ts"
 import * as Metrics from "../platform/Metrics.ts"

@@ -1,6 +1,6 @@
 import { Context, Duration, Effect, Layer, Option, Record } from "effect"
 import { RateLimiter } from "effect/persistence"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { logOf } from "../platform/Log.ts"
 import { layerBucketStore } from "./BucketStore.ts"
 import type { RouteClass } from "../contract/RouteClass.ts"

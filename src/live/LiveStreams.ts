@@ -14,7 +14,7 @@ import {
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
 import type { Caller, SessionId } from "../contract/Session.ts"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { elapsedMillis } from "../platform/Clock.ts"
 import { logOf } from "../platform/Log.ts"

@@ -2,7 +2,7 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Unauthorized } from "../contract/Account.ts"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { DatabaseReport } from "./DatabaseReport.ts"
 
 /** In a time that does not tell how much of it is right: of digests, which are of one length. */

@@ -16,6 +16,7 @@ import {
 } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import { logOf } from "../platform/Log.ts"
 import { type FolderInUse, FolderUnusable, lockFolder } from "./FolderLock.ts"
 import {
   accountFor,
@@ -27,6 +28,8 @@ import {
 } from "./PostgresAccount.ts"
 import { installed, type PostgresNotInstalled, runnable } from "./PostgresBinaries.ts"
 import { dataOf, initialize, launch, type Postmaster, type PostgresStartFailed, stopLeftover } from "./Postmaster.ts"
+
+const log = logOf("xfchat/postgres-embedded")
 
 export interface EmbeddedPostgresOptions {
   /** Where the data are kept between runs. Without it they are throwaway: in the temporary folder, deleted at the end. */
@@ -112,7 +115,7 @@ const keptFolder = Effect.fn("EmbeddedPostgres.keptFolder")(function* (asked: st
   // Once more: links lead elsewhere, and a umask may have closed what was just made.
   if (!canReach(account, folder)) {
     folder = yield* makeFolder(yield* sharedPathFor(asked), account)
-    yield* Effect.logInfo(`PostgreSQL, which refuses to run as root, cannot reach ${asked}: its data are in ${folder}`)
+    yield* log.info(`PostgreSQL, which refuses to run as root, cannot reach ${asked}: its data are in ${folder}`)
   }
   yield* lockFolder(folder)
   return folder
@@ -156,9 +159,9 @@ const deleteLeftovers = Effect.fn("EmbeddedPostgres.deleteLeftovers")(function* 
       Effect.scoped,
       Effect.catchTags({
         FolderInUse: () => Effect.void,
-        PostgresStartFailed: (error) => Effect.logWarning(error.message),
+        PostgresStartFailed: (error) => log.warning(error.message),
         // Its owner or another start deletes it at this moment. Where the disk itself fails, our own folder will say so.
-        FolderUnusable: (error) => Effect.logDebug(error.message)
+        FolderUnusable: (error) => log.debug(error.message)
       })
     ),
     { discard: true }
@@ -168,7 +171,7 @@ const deleteLeftovers = Effect.fn("EmbeddedPostgres.deleteLeftovers")(function* 
 // With retries: when a server was ended at once, its backends still write for a moment.
 const deleteFolder = (folder: string) =>
   inFolder(folder, () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })).pipe(
-    Effect.catch((error) => Effect.logWarning(`${error.message}: delete it by hand`))
+    Effect.catch((error) => log.warning(`${error.message}: delete it by hand`))
   )
 
 const passwordFileOf = (folder: string) => join(folder, "password")

@@ -4,9 +4,12 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { platform } from "node:os"
 import { join } from "node:path"
+import { logOf } from "../platform/Log.ts"
 import { FolderUnusable } from "./FolderLock.ts"
 import type { PostgresAccount } from "./PostgresAccount.ts"
 import type { PostgresBinaries } from "./PostgresBinaries.ts"
+
+const log = logOf("xfchat/postgres-embedded")
 
 /** initdb or the server failed; `log` holds the last lines of what it said. */
 export class PostgresStartFailed extends Schema.TaggedError<PostgresStartFailed>()("PostgresStartFailed", {
@@ -29,10 +32,10 @@ export interface Postmaster {
 /** The folder that PostgreSQL itself calls its data directory. */
 export const dataOf = (folder: string) => join(folder, "data")
 
-const logOf = (folder: string) => join(folder, "server.log")
+const logFile = (folder: string) => join(folder, "server.log")
 
 const startFailed = (folder: string, detail: string) => {
-  const log = existsSync(logOf(folder)) ? readFileSync(logOf(folder), "utf8").trimEnd() : ""
+  const log = existsSync(logFile(folder)) ? readFileSync(logFile(folder), "utf8").trimEnd() : ""
   return new PostgresStartFailed({ folder, detail, log: log.split("\n").slice(-20).join("\n") })
 }
 
@@ -49,7 +52,7 @@ const run = (server: Postmaster, name: "initdb" | "postgres", args: ReadonlyArra
   Effect.try({
     try: (): Program => {
       // A file, not a pipe: a pipe ends with this process, and PostgreSQL with the next line it writes.
-      const log = openSync(logOf(server.folder), "w", 0o600)
+      const log = openSync(logFile(server.folder), "w", 0o600)
       const child = spawn(join(server.binaries.folder, "bin", name), args, {
         ...server.account,
         // A session of its own: Ctrl-C reaches this process alone, which then ends the server after what still uses it.
@@ -251,5 +254,5 @@ const end = Effect.fn("Postmaster.end")(function* (pid: number, data: string) {
       yield* Effect.sleep("10 millis")
     }
   }
-  yield* Effect.logWarning(`PostgreSQL, pid ${pid}, does not end`)
+  yield* log.warning(`PostgreSQL, pid ${pid}, does not end`)
 })

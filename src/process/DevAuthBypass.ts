@@ -1,6 +1,6 @@
 import { Console, Data, Effect, Layer } from "effect"
 import { isLoopback, layerDevUsers } from "../auth/DevUsers.ts"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 
 /** DEV_AUTH_BYPASS is on where others than this machine might reach the server. */
 export class DevAuthBypassExposed extends Data.TaggedError("DevAuthBypassExposed")<{ readonly where: string }> {

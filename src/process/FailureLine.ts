@@ -1,5 +1,5 @@
 import { Config, PlatformError, Predicate, Schema, SchemaIssue } from "effect"
-import * as Configuration from "../platform/Configuration.ts"
+import { variables } from "../platform/Configuration.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -8,8 +8,8 @@ export const explainConfigError = ({ cause }: Config.ConfigError): string => {
   if (!Schema.isSchemaError(cause)) return "The configuration cannot be read."
   const [issue] = issuesOf(cause.issue).issues
   const name = (issue?.path ?? []).map(String).join("_")
-  const takes = Configuration.variables.find(({ variable }) => variable === name)?.takes
-  return takes === undefined ? `${name}: ${issue?.message}.` : `${name} must be ${takes}.`
+  const variable = variables.find((variable) => variable.name === name)
+  return variable === undefined ? `${name}: ${issue?.message}.` : `${name} must be ${variable.expected}.`
 }
 
 /** A failure of the file system, and what to do about it. */

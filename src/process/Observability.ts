@@ -3,7 +3,7 @@ import { FetchHttpClient, HttpMiddleware, UrlParams } from "effect/http"
 import { OtlpExporter, OtlpLogger, OtlpSerialization, OtlpTracer } from "effect/observability"
 import process from "node:process"
 import packageJson from "../../package.json" with { type: "json" }
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { CurrentLogLevels, levelOf, moduleAnnotation, type LogLevels } from "../platform/Log.ts"
 
 /** One line of JSON: what is known of it beside the message stands next to that. */
@@ -34,10 +34,10 @@ const exporter = Effect.gen(function* () {
 })
 
 const levels = Effect.gen(function* () {
-  const ours = yield* Configuration.logLevel
-  const rusts = yield* Configuration.rustLog
+  const logLevel = yield* Configuration.logLevel
+  const rustLog = yield* Configuration.rustLog
   const unset: LogLevels = { all: "Info", modules: [] }
-  return Option.getOrElse(ours, () => Option.getOrElse(rusts, () => unset))
+  return Option.getOrElse(logLevel, () => Option.getOrElse(rustLog, () => unset))
 })
 
 const LogsLive = Layer.unwrap(

@@ -2,7 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Console, Data, Duration, Effect, Exit, Layer, Runtime } from "effect"
 import { HttpServer } from "effect/http"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration, checkConfiguration } from "../platform/Configuration.ts"
 import * as Database from "../database/Database.ts"
 import { ServerLive, ServicesLive, stopTimeout } from "../Server.ts"
 import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
@@ -46,7 +46,7 @@ const HttpServerLive = Layer.unwrap(
   })
 )
 
-const check = Effect.andThen(Configuration.check, Effect.flatMap(Configuration.serverHost, refuseOn))
+const check = Effect.andThen(checkConfiguration, Effect.flatMap(Configuration.serverHost, refuseOn))
 
 /**
  * The server as a process, on Node or on Deno: the required database first, then the services, then the port. SIGINT and

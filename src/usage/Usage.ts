@@ -1,7 +1,7 @@
 import { Cache, Clock, Context, DateTime, Duration, Effect, Layer, Option, Record, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration } from "../platform/Configuration.ts"
 import { logOf } from "../platform/Log.ts"
 import { QuotaExceeded, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { makeLedger } from "./Ledger.ts"

@@ -115,7 +115,7 @@ describe("xfchat", () => {
         assert.strictEqual(output, "")
         const lines = errorOutput.trimEnd().split("\n")
         assert.match(lines[0] ?? "", reason)
-        assert.strictEqual(lines.at(-1), `\`${help} --help\` shows how it is used.`)
+        assert.strictEqual(lines.at(-1), `\`${help} --help\` shows how to use it.`)
       }
     }).pipe(Effect.provide(TestDatabase.layer))
   )
@@ -124,7 +124,7 @@ describe("xfchat", () => {
     Effect.gen(function* () {
       const alone = yield* xfchat([])
       assert.strictEqual(alone.exit, 2)
-      assert.strictEqual(alone.errorOutput, "`xfchat` needs a command after it:\n")
+      assert.strictEqual(alone.errorOutput, "`xfchat` needs a command:\n")
       assert.include(alone.output, "USAGE")
       const help = yield* xfchat(["--help"])
       assert.deepStrictEqual([help.exit, help.errorOutput], [0, ""])

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Yaml } from "effect/encoding"
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
-import * as Configuration from "../../src/platform/Configuration.ts"
+import { variables } from "../../src/platform/Configuration.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(root + path, "utf8")
@@ -22,7 +22,7 @@ const compose = async () =>
     readonly volumes: Readonly<Record<string, unknown>>
   }
 
-const variables = new Set(Configuration.variables.map(({ variable }) => variable))
+const names = new Set(variables.map(({ name }) => name))
 
 describe("docker-compose.yml", () => {
   it("brings up a PostgreSQL that is new enough, keeps its data, and says when it is there", async () => {
@@ -40,7 +40,7 @@ describe("docker-compose.yml", () => {
     const { xfchat } = (await compose()).services
     assert.strictEqual(xfchat.build, ".")
     assert.strictEqual(xfchat.depends_on?.["postgres"]?.condition, "service_healthy")
-    for (const name of Object.keys(xfchat.environment)) assert.isTrue(variables.has(name), name)
+    for (const name of Object.keys(xfchat.environment)) assert.isTrue(names.has(name), name)
     assert.match(String(xfchat.environment["DATABASE_URL"]), /^postgresql:\/\/xfchat:\$\{.*\}@postgres:5432\/xfchat$/)
     assert.include(xfchat.healthcheck.test.join(" "), "/readyz")
   })
@@ -50,7 +50,7 @@ describe("docker-compose.yml", () => {
     const example = await read(".env.example")
     assert.isNotEmpty(asked)
     for (const name of asked) assert.match(example, new RegExp(`^${name}=`, "m"))
-    for (const [, name = ""] of example.matchAll(/^# ([A-Z_]+)=/gm)) assert.isTrue(variables.has(name), name)
+    for (const [, name = ""] of example.matchAll(/^# ([A-Z_]+)=/gm)) assert.isTrue(names.has(name), name)
   })
 })
 

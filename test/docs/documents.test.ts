@@ -3,7 +3,7 @@ import { existsSync } from "node:fs"
 import { glob, readFile } from "node:fs/promises"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Configuration from "../../src/platform/Configuration.ts"
+import { variables } from "../../src/platform/Configuration.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(join(root, path), "utf8")
@@ -59,7 +59,7 @@ describe("the documents", () => {
   })
 
   it("name environment variables and commands that there are", async () => {
-    const variables = Configuration.variables.map(({ variable }) => variable)
+    const names = variables.map(({ name }) => name)
     const sources = await Promise.all((await filesOf("src/cli.ts", "src/commands/*.ts")).map(read))
     const commands = new Set([...sources.join("").matchAll(/Command\.make\(\s*"([\w-]+)"/g)].map(([, name]) => name))
     assert.isTrue(commands.has("migrate"))
@@ -69,8 +69,8 @@ describe("the documents", () => {
         /\b(?:DATABASE|SERVER|RATE_LIMIT|STREAM|SESSION|REDIS|TRUSTED|PRESENCE|LOG|OTEL|ADMIN|DEV)_[A-Z_]*\*?/g
       )) {
         const isKnown = named.endsWith("*")
-          ? variables.some((variable) => variable.startsWith(named.slice(0, -1)))
-          : variables.includes(named) || standard.has(named)
+          ? names.some((name) => name.startsWith(named.slice(0, -1)))
+          : names.includes(named) || standard.has(named)
         assert.isTrue(isKnown, `${named} in ${document}`)
       }
       for (const [, code = ""] of text.matchAll(/(?:`|^|&& |\| )xfchat ([a-z]\w*(?: [a-z][\w-]*)?)/gm)) {

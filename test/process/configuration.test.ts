@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Result } from "effect"
 import { readdir, readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
-import * as Configuration from "../../src/platform/Configuration.ts"
+import { checkConfiguration, variables } from "../../src/platform/Configuration.ts"
 import { failureLine } from "../../src/process/FailureLine.ts"
 import { startProcess } from "../serverProcess.ts"
 
@@ -18,16 +18,16 @@ describe("the configuration", () => {
     const document = await readFile(`${root}docs/configuration.md`, "utf8")
     assert.deepStrictEqual(
       document.split("\n").filter((line) => line.startsWith("| `")),
-      Configuration.variables.map(
-        ({ about, byDefault, variable }) =>
-          `| \`${variable}\` | ${byDefault === undefined ? "" : `\`${byDefault}\` `}| ${about} |`
+      variables.map(
+        ({ defaultValue, description, name }) =>
+          `| \`${name}\` | ${defaultValue === undefined ? "" : `\`${defaultValue}\` `}| ${description} |`
       )
     )
   })
 
   it("is read in one place only", async () => {
     const files = (await readdir(`${root}src`, { recursive: true })).filter(
-      (file) => file.endsWith(".ts") && !/^(Configuration\.ts|testing|database.embedded)/.test(file)
+      (file) => file.endsWith(".ts") && !/^(testing|postgres-embedded)\//.test(file)
     )
     assert.isAbove(files.length, 50)
     const reading: Array<string> = []
@@ -40,20 +40,20 @@ describe("the configuration", () => {
 
   it.effect("is complete without any variable but the URL of the database, and an empty one is none", () =>
     Effect.gen(function* () {
-      yield* Configuration.check.pipe(Effect.provide(given({})))
-      const empty = Object.fromEntries(Configuration.variables.map(({ variable }) => [variable, ""]))
-      yield* Configuration.check.pipe(Effect.provide(given(empty)))
+      yield* checkConfiguration.pipe(Effect.provide(given({})))
+      const empty = Object.fromEntries(variables.map(({ name }) => [name, ""]))
+      yield* checkConfiguration.pipe(Effect.provide(given(empty)))
     })
   )
 
   it.effect("that is malformed is refused in one line: which variable, what it must be, not what it is", () =>
     Effect.gen(function* () {
       const refused: Array<string> = []
-      for (const { takes, variable } of Configuration.variables) {
-        const result = yield* Effect.result(Effect.provide(Configuration.check, given({ [variable]: canary })))
+      for (const { expected, name } of variables) {
+        const result = yield* Effect.result(Effect.provide(checkConfiguration, given({ [name]: canary })))
         if (Result.isSuccess(result)) continue
-        assert.strictEqual(failureLine(result.failure), `${variable} must be ${takes}. Correct it in the environment.`)
-        refused.push(variable)
+        assert.strictEqual(failureLine(result.failure), `${name} must be ${expected}. Correct it in the environment.`)
+        refused.push(name)
       }
       assert.includeMembers(refused, ["DATABASE_MAX_CONNECTIONS", "SERVER_PORT", "SESSION_LIFETIME"])
     })
@@ -88,7 +88,7 @@ describe("xfchat config", () => {
       assert.strictEqual(values.get("STREAM_MAX_AGE"), "2 hours")
       assert.strictEqual(values.get("SERVER_PORT"), "3000 (default)")
       assert.strictEqual(values.get("REDIS_URL"), "not set")
-      for (const { variable } of Configuration.variables) assert.isTrue(values.has(variable), variable)
+      for (const { name } of variables) assert.isTrue(values.has(name), name)
       assert.notInclude(output, canary)
     })
   )
@@ -102,7 +102,7 @@ describe("xfchat config", () => {
         values.get("SESSION_LIFETIME"),
         'malformed: must be a duration such as "30 seconds" or "2 hours"'
       )
-      assert.match(errorOutput, /^The server would not start: correct what is malformed in the environment\.$/m)
+      assert.match(errorOutput, /^The server would not start: correct the malformed variables in the environment\.$/m)
       assert.notInclude(output, canary)
     })
   )

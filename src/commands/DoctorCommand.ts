@@ -1,7 +1,7 @@
 import type { Redacted } from "effect"
 import { Console, Data, Duration, Effect, Layer, Logger, Option, Result } from "effect"
 import { Command } from "effect/cli"
-import * as Configuration from "../platform/Configuration.ts"
+import { Configuration, checkConfiguration } from "../platform/Configuration.ts"
 import * as Database from "../database/Database.ts"
 import { parseDatabaseUrl } from "../database/DatabaseUrl.ts"
 import { failureLine } from "../process/FailureLine.ts"
@@ -43,7 +43,7 @@ const examine = Effect.gen(function* () {
     return Console.log(`${level.padEnd(4)}  ${what.padEnd(18)}  ${text}`)
   }
 
-  const configuration = yield* Effect.result(Configuration.check)
+  const configuration = yield* Effect.result(checkConfiguration)
   if (Result.isFailure(configuration)) {
     yield* tell("configuration", fail(`${failureLine(configuration.failure)} \`xfchat config\` shows all`))
     return failed
