@@ -11,6 +11,7 @@ import { Passwords } from "./auth/Passwords.ts"
 import { Profiles } from "./accounts/Profiles.ts"
 import { Sessions } from "./auth/Sessions.ts"
 import { Incarnations } from "./database/Incarnations.ts"
+import { LockWaits } from "./database/LockWaits.ts"
 import { Blocks } from "./friends/Blocks.ts"
 import { Friends } from "./friends/Friends.ts"
 import { FriendsHttp } from "./friends/FriendsHttp.ts"
@@ -27,6 +28,7 @@ import { RateLimits } from "./limits/RateLimits.ts"
 import { Conversations } from "./conversations/Conversations.ts"
 import { ConversationsHttp } from "./conversations/ConversationsHttp.ts"
 import { Memberships } from "./conversations/Memberships.ts"
+import { ConversationLocks } from "./messages/ConversationLocks.ts"
 import { MessageChanges } from "./messages/MessageChanges.ts"
 import { Messages } from "./messages/Messages.ts"
 import { MessagesHttp } from "./messages/MessagesHttp.ts"
@@ -89,6 +91,7 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(
     Layer.mergeAll(
       SystemMessages.layer,
+      ConversationLocks.layer,
       Ownership.layer,
       Removal.layer,
       Blocks.layer,
@@ -102,6 +105,7 @@ export const ServicesLive = Layer.mergeAll(
     Layer.mergeAll(
       Sessions.layer,
       Incarnations.layer,
+      LockWaits.layer,
       ChangeBus.layerConfig,
       Passwords.layer,
       LoginAttempts.layer,

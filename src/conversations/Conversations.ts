@@ -19,7 +19,6 @@ import {
   ConversationSummary,
   History,
   Position,
-  Role,
   type ConversationList,
   type GroupChange,
   type NewGroup
@@ -27,6 +26,7 @@ import {
 import type { SystemContent } from "../contract/Message.ts"
 import { Removal } from "./Removal.ts"
 import { lastActivity, summaryColumns, unreadJoin } from "./SummaryRow.ts"
+import { ConversationLocks } from "../messages/ConversationLocks.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
 
 /** A direct conversation, and whether it was not there before. */
@@ -91,6 +91,7 @@ export class Conversations extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
+      const locks = yield* ConversationLocks
       const reaches = yield* ContactPolicy
       const usage = yield* Usage
       const removal = yield* Removal
@@ -221,63 +222,49 @@ export class Conversations extends Context.Service<
         return conversation ?? (yield* new Cause.NoSuchElementError())
       }, catchDatabaseErrors)
 
-      // By the primary keys.
-      const lockGroup = SqlSchema.findAll({
-        Request: Schema.Struct({ caller: UserId, id: ConversationId }),
-        Result: Schema.Struct({
-          isDirectMessage: Schema.Boolean,
-          name: Schema.NullOr(Schema.String),
-          description: Schema.NullOr(Schema.String),
-          history: History,
-          role: Role
-        }),
-        execute: ({ caller, id }) => sql`
-          SELECT c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, p.role FROM conversations c
-          JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
-          WHERE c.id = ${id} FOR NO KEY UPDATE`
-      })
-
-      /** A group and the caller's role in it, which stay locked for the rest of the transaction. */
-      const locked = Effect.fnUntraced(function* (caller: UserId, id: ConversationId) {
-        const [group] = yield* lockGroup({ caller, id })
-        if (group === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
-        if (group.isDirectMessage) {
-          return yield* new Forbidden({ detail: "A direct conversation has no name, and is not deleted." })
-        }
-        return group
-      })
+      const refuseDirect = (isDirectMessage: boolean) =>
+        isDirectMessage
+          ? Effect.fail(new Forbidden({ detail: "A direct conversation has no name, and is not deleted." }))
+          : Effect.void
 
       const update = Effect.fn("Conversations.update")(function* (
         caller: UserId,
         id: ConversationId,
         change: GroupChange
       ) {
-        const head = yield* Effect.gen(function* () {
-          const group = yield* locked(caller, id)
-          if (group.role === "member") {
-            return yield* new Forbidden({ detail: "Only the owner and admins change a group." })
-          }
-          const { description, history, name } = { ...group, ...change }
-          const said: Array<SystemContent> = []
-          if (name !== group.name) said.push({ event: "renamed", by: caller, name })
-          if (description !== group.description) said.push({ event: "described", by: caller, description })
-          if (history !== group.history) said.push({ event: "historyChanged", by: caller, history })
-          if (said.length === 0) return undefined
-          yield* sql`
+        const head = yield* locks.withLock(
+          caller,
+          id,
+          Effect.fnUntraced(function* (group) {
+            yield* refuseDirect(group.isDirectMessage)
+            if (group.role === "member") {
+              return yield* new Forbidden({ detail: "Only the owner and admins change a group." })
+            }
+            const { description, history, name } = { ...group, ...change }
+            const said: Array<SystemContent> = []
+            if (name !== group.name) said.push({ event: "renamed", by: caller, name })
+            if (description !== group.description) said.push({ event: "described", by: caller, description })
+            if (history !== group.history) said.push({ event: "historyChanged", by: caller, history })
+            if (said.length === 0) return undefined
+            yield* sql`
             UPDATE conversations SET name = ${name}, description = ${description}, history = ${history} WHERE id = ${id}`
-          return yield* systemMessages.append(id, said)
-        }).pipe(inTransaction(sql))
+            return yield* systemMessages.append(id, said)
+          })
+        )
         if (head !== undefined) yield* systemMessages.announce(id, head)
         return yield* get(caller, id)
       }, catchDatabaseErrors)
 
       const remove = Effect.fn("Conversations.remove")(function* (caller: UserId, id: ConversationId) {
-        yield* Effect.gen(function* () {
-          if ((yield* locked(caller, id)).role !== "owner") {
-            return yield* new Forbidden({ detail: "Only the owner deletes a group." })
-          }
-          yield* removal.remove([id])
-        }).pipe(inTransaction(sql))
+        yield* locks.withLock(
+          caller,
+          id,
+          Effect.fnUntraced(function* ({ isDirectMessage, role }) {
+            yield* refuseDirect(isDirectMessage)
+            if (role !== "owner") return yield* new Forbidden({ detail: "Only the owner deletes a group." })
+            yield* removal.remove([id])
+          })
+        )
         yield* systemMessages.announce(id, Position.make(0))
       }, catchDatabaseErrors)
 

@@ -2,13 +2,12 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { inTransaction } from "../database/Transaction.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
+import type { History } from "../contract/Conversation.ts"
 import {
   ConversationId,
-  History,
   maxParticipants,
   Participant,
   ParticipantLimitReached,
@@ -18,6 +17,7 @@ import {
 import type { SystemContent } from "../contract/Message.ts"
 import { Ownership } from "./Ownership.ts"
 import { Removal } from "./Removal.ts"
+import { ConversationLocks } from "../messages/ConversationLocks.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
 
 /** Who takes part in a group, and in which role. Each change is a message in the log, in the same transaction. */
@@ -57,18 +57,10 @@ export class Participants extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
+      const locks = yield* ConversationLocks
       const reaches = yield* ContactPolicy
       const ownership = yield* Ownership
       const removal = yield* Removal
-
-      // By the primary key.
-      const lock = SqlSchema.findAll({
-        Request: ConversationId,
-        Result: Schema.Struct({ isDirectMessage: Schema.Boolean, history: History, head: Position }),
-        execute: (id) => sql`
-          SELECT is_direct_message AS "isDirectMessage", history, head FROM conversations WHERE id = ${id}
-          FOR NO KEY UPDATE`
-      })
 
       // By the primary key of conversation_participants: the people, longest in the conversation first.
       const findRoles = SqlSchema.findAll({
@@ -95,19 +87,18 @@ export class Participants extends Context.Service<
         conversationId: ConversationId,
         write: (group: Group) => Effect.Effect<ReadonlyArray<SystemContent>, E>
       ) {
-        const head = yield* Effect.gen(function* () {
-          const [conversation] = yield* lock(conversationId)
-          const roles = new Map((yield* findRoles(conversationId)).map(({ role, userId }) => [userId, role]))
-          const role = roles.get(caller)
-          if (conversation === undefined || role === undefined) {
-            return yield* new NotFound({ detail: "There is no such conversation." })
-          }
-          if (conversation.isDirectMessage) {
-            return yield* new Forbidden({ detail: "A direct conversation is always of the same two." })
-          }
-          const said = yield* write({ ...conversation, roles, role })
-          return said.length === 0 ? undefined : yield* systemMessages.append(conversationId, said)
-        }).pipe(inTransaction(sql))
+        const head = yield* locks.withLock(
+          caller,
+          conversationId,
+          Effect.fnUntraced(function* (conversation) {
+            const roles = new Map((yield* findRoles(conversationId)).map(({ role, userId }) => [userId, role]))
+            if (conversation.isDirectMessage) {
+              return yield* new Forbidden({ detail: "A direct conversation is always of the same two." })
+            }
+            const said = yield* write({ ...conversation, roles })
+            return said.length === 0 ? undefined : yield* systemMessages.append(conversationId, said)
+          })
+        )
         if (head !== undefined) yield* systemMessages.announce(conversationId, head)
       }, catchDatabaseErrors)
 

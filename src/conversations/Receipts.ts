@@ -2,6 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { boundedLocks, LockWaits } from "../database/LockWaits.ts"
 import { retryRolledBack } from "../database/Transaction.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
@@ -29,6 +30,7 @@ export class Receipts extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
+      const waits = yield* LockWaits
 
       const put = Effect.fn("Receipts.put")(function* (
         caller: UserId,
@@ -39,7 +41,7 @@ export class Receipts extends Context.Service<
         const [row] = yield* sql<{ isMoved: boolean; isListed: boolean }>`
           WITH old AS (
             SELECT p.conversation_id, p.user_id, p.last_delivered_seq, p.last_read_seq, c.head
-            FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
+            FROM ${boundedLocks(sql)}, conversation_participants p JOIN conversations c ON c.id = p.conversation_id
             WHERE p.conversation_id = ${conversationId} AND p.user_id = ${caller} FOR NO KEY UPDATE OF p
           ), moved AS (
             UPDATE conversation_participants p
@@ -55,7 +57,10 @@ export class Receipts extends Context.Service<
             SELECT ${conversationId}::uuid FROM moved, size WHERE is_moved AND is_listed
             ON CONFLICT (conversation_id) DO UPDATE SET revision = r.revision + 1
           )
-          SELECT is_moved AS "isMoved", is_listed AS "isListed" FROM moved, size`.pipe(retryRolledBack)
+          SELECT is_moved AS "isMoved", is_listed AS "isListed" FROM moved, size`.pipe(
+          retryRolledBack,
+          waits.bound("conversation", conversationId)
+        )
         if (row === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
         const { isListed, isMoved } = row
         if (isMoved) yield* bus.publish([ChangeHint.Receipts({ conversationId, userId: caller, isListed })])

@@ -3,17 +3,17 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { currentIncarnation, firstIncarnation, Incarnation } from "../contract/Incarnation.ts"
-import { inTransaction } from "../database/Transaction.ts"
 import { pageBytes, pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
-import { ConversationId, Position, Role } from "../contract/Conversation.ts"
+import { ConversationId, Position } from "../contract/Conversation.ts"
 import { formatLogVersion, type LogVersion } from "../contract/LogVersion.ts"
 import type { Message } from "../contract/Message.ts"
 import { maxVersionBytes, maxVersions, MessageId, MessageVersion, StaleVersion } from "../contract/Message.ts"
 import { mentionedNames } from "./Mentions.ts"
 import { isNotBlocked } from "./BlockRow.ts"
+import { ConversationLocks, type LockedConversation } from "./ConversationLocks.ts"
 import { reactedAt } from "./MessageRow.ts"
 import { Messages } from "./Messages.ts"
 import {
@@ -97,13 +97,13 @@ export class MessageChanges extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
+      const locks = yield* ConversationLocks
       const messages = yield* Messages
       const usage = yield* Usage
 
       const TargetOf = Schema.Struct({ caller: UserId, conversationId: ConversationId, id: MessageId })
 
       const Found = Schema.Struct({
-        role: Role,
         senderId: Schema.NullOr(UserId),
         messageType: Schema.String,
         content: Schema.String,
@@ -112,49 +112,43 @@ export class MessageChanges extends Context.Service<
         isDeleted: Schema.Boolean
       })
 
-      // By the primary keys. A statement after the lock, so that it sees what was committed before the lock was had.
+      // By chat_messages_id_key. A statement after the lock sees what was committed before the lock was had.
       const find = SqlSchema.findAll({
-        Request: TargetOf,
+        Request: Schema.Struct({ conversationId: ConversationId, id: MessageId, visibleAfter: Position }),
         Result: Found,
-        execute: ({ caller, conversationId, id }) => sql`
-          SELECT p.role, m.sender_id AS "senderId", m.message_type AS "messageType", m.content, m.version,
-            ${sql.literal(currentIncarnation)} AS incarnation, m.deleted_at IS NOT NULL AS "isDeleted"
-          FROM chat_messages m
-          JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
-          WHERE m.conversation_id = ${conversationId} AND m.id = ${id} AND m.seq > p.visible_after`
-      })
-
-      const lock = SqlSchema.findAll({
-        Request: ConversationId,
-        Result: Schema.Struct({ head: Position }),
-        execute: (id) => sql`SELECT head FROM conversations WHERE id = ${id} FOR NO KEY UPDATE`
+        execute: ({ conversationId, id, visibleAfter }) => sql`
+          SELECT sender_id AS "senderId", message_type AS "messageType", content, version,
+            ${sql.literal(currentIncarnation)} AS incarnation, deleted_at IS NOT NULL AS "isDeleted"
+          FROM chat_messages
+          WHERE conversation_id = ${conversationId} AND id = ${id} AND seq > ${visibleAfter}`
       })
 
       /**
-       * One change under the conversation's lock. `write` makes it, and says whether there was anything to change; if so
+       * One change under the conversation's lock. `write` makes it, and returns whether there was anything to change; if so
        * the message moves to the next position.
        */
       const change = Effect.fnUntraced(function* <E>(
         caller: UserId,
         { conversationId, id }: Target,
-        write: (found: typeof Found.Type) => Effect.Effect<boolean, E>
+        write: (found: typeof Found.Type, conversation: typeof LockedConversation.Type) => Effect.Effect<boolean, E>
       ) {
-        const head = yield* Effect.gen(function* () {
-          const [conversation] = yield* lock(conversationId)
-          const [found] = yield* find({ caller, conversationId, id })
-          if (conversation === undefined || found === undefined) {
-            return yield* new NotFound({ detail: "There is no such message." })
-          }
-          if (!(yield* write(found))) return undefined
-          const next = Position.make(conversation.head + 1)
-          // By the primary keys.
-          yield* sql`
+        const head = yield* locks.withLock(
+          caller,
+          conversationId,
+          Effect.fnUntraced(function* (conversation) {
+            const [found] = yield* find({ conversationId, id, visibleAfter: conversation.visibleAfter })
+            if (found === undefined) return yield* new NotFound({ detail: "There is no such message." })
+            if (!(yield* write(found, conversation))) return undefined
+            const next = Position.make(conversation.head + 1)
+            // By the primary keys.
+            yield* sql`
             WITH advanced AS (
               UPDATE conversations SET head = ${next} WHERE id = ${conversationId}
             )
             UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
-          return next
-        }).pipe(inTransaction(sql))
+            return next
+          })
+        )
         if (head !== undefined) yield* bus.publish([ChangeHint.Log({ conversationId, head })])
       }, catchDatabaseErrors)
 
@@ -215,9 +209,9 @@ export class MessageChanges extends Context.Service<
 
       const erase = Effect.fn("MessageChanges.erase")((caller: UserId, target: Target) => {
         const { conversationId, id } = target
-        return change(caller, target, (found) =>
+        return change(caller, target, (found, { role }) =>
           Effect.gen(function* () {
-            if (found.senderId !== caller && found.role === "member") {
+            if (found.senderId !== caller && role === "member") {
               return yield* new Forbidden({ detail: "This message is somebody else's." })
             }
             if (found.messageType === "system") return yield* new Forbidden({ detail: "This message is the server's." })

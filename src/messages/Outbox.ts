@@ -1,7 +1,8 @@
 import { Array as Arrays, Context, Deferred, Effect, Exit, Layer, Queue, Result, Schema } from "effect"
-import { SqlClient, SqlError, SqlSchema } from "effect/sql"
+import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { boundedLocks, isLockTimeout } from "../database/LockWaits.ts"
 import { onOwnConnection, retryRolledBack } from "../database/Transaction.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { DatabaseUnavailable } from "../contract/Problem.ts"
@@ -42,9 +43,6 @@ const batchSize = 256
 /** So many sends are written at once even if others could be written after them: a statement costs as much as some sends. */
 const minBatch = 16
 
-/** How long a statement waits for any lock: so long, one lane waits for another at most. */
-const lockTimeout = "100ms"
-
 /** How long a send waits for its conversation, beyond the statement that finds it locked. */
 const mostPatience = 5_000
 
@@ -84,8 +82,6 @@ const Row = Schema.Struct({
   mentions: Schema.Array(UserId)
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
-
-const isLockTimeout = (error: unknown) => SqlError.isSqlError(error) && error.reason._tag === "LockTimeoutError"
 
 /** A message that was just posted: nobody has changed it, reacted to it, or received it. Its parts were checked already. */
 const posted = (
@@ -153,7 +149,7 @@ export class Outbox extends Context.Service<
         readonly isLocked: boolean
       }>`
         WITH input AS (
-          SELECT i.* FROM (SELECT set_config('lock_timeout', ${lockTimeout}, true)) AS bound, unnest(
+          SELECT i.* FROM ${boundedLocks(sql)}, unnest(
             (SELECT ${sends.map((send) => send.conversationId)}::uuid[]),
             (SELECT ${sends.map((send) => send.id)}::uuid[]),
             (SELECT ${sends.map((send) => send.senderId)}::uuid[]),

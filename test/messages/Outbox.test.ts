@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { SqlClient } from "effect/sql"
 import type { UserId } from "../../src/contract/Account.ts"
 import * as Database from "../../src/database/Database.ts"
 import type { ConversationId } from "../../src/contract/Conversation.ts"
@@ -9,6 +9,7 @@ import type { MessageId } from "../../src/contract/Message.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Outbox } from "../../src/messages/Outbox.ts"
 import { signedIn, TestDatabase, TestServices } from "../../src/testing/index.ts"
+import { holding } from "../database/holding.ts"
 import { groupOf, newId, people, post, refusal, text, wholeLog } from "../world.ts"
 
 /** Does something in a transaction of another process, and commits it when a send waits for its locks. */
@@ -145,26 +146,6 @@ layer(TestServices, { excludeTestServices: true })("A send that waits for the lo
     })
   )
 })
-
-/** Runs `use` while another connection holds locks, which `release` gives up, as the end of the scope does. */
-const holding = Effect.fnUntraced(function* <A, E, R>(
-  locks: (sql: SqlClient.SqlClient) => Effect.Effect<unknown, SqlError.SqlError>,
-  use: (release: Effect.Effect<void>) => Effect.Effect<A, E, R>
-) {
-  const { url } = yield* TestDatabase
-  const other = yield* Layer.build(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 })))
-  const sql = Context.get(other, SqlClient.SqlClient)
-  const [isHeld, mayRelease] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-  const transaction = yield* locks(sql).pipe(
-    Effect.andThen(Deferred.succeed(isHeld, undefined)),
-    Effect.andThen(Deferred.await(mayRelease)),
-    sql.withTransaction,
-    Effect.forkScoped
-  )
-  yield* Deferred.await(isHeld)
-  const release = Effect.andThen(Deferred.succeed(mayRelease, undefined), Effect.asVoid(Fiber.await(transaction)))
-  return yield* Effect.ensuring(use(release), release)
-}, Effect.scoped)
 
 layer(TestServices, { excludeTestServices: true })("A conversation that another transaction has locked", (it) => {
   const send = Effect.fnUntraced(function* (
