@@ -1,20 +1,20 @@
 /** The byte that ends a line. */
 export const lineFeed = 10
 
-/** The bytes of a stream that have arrived and were not read yet. */
+/** The bytes of a stream that have arrived and are not read yet. */
 export class Input {
   private buffer = new Uint8Array(1024)
   private start = 0
   private end = 0
-  /** How many unread bytes are known to hold no line feed, so that no byte is searched twice. */
+  /** The number of unread bytes known to hold no line feed, so that no byte is searched twice. */
   private searched = 0
 
-  /** Adds bytes at the end. They are copied. */
+  /** Adds a copy of some bytes at the end. */
   push(chunk: Uint8Array): void {
     const unread = this.buffer.subarray(this.start, this.end)
     if (this.end + chunk.length > this.buffer.length) {
       const size = unread.length + chunk.length
-      // Doubled when it is short, so that growing byte by byte stays linear; small again after a large update.
+      // Doubled when short, so that growing byte by byte stays linear; small again after a large update.
       this.buffer = new Uint8Array(Math.max(1024, size > this.buffer.length ? size * 2 : size))
       this.buffer.set(unread)
       this.start = 0
@@ -24,7 +24,7 @@ export class Input {
     this.end += chunk.length
   }
 
-  /** How many bytes can be read. */
+  /** The number of unread bytes. */
   get length(): number {
     return this.end - this.start
   }
@@ -34,7 +34,7 @@ export class Input {
     return this.length === 0 ? undefined : this.buffer[this.start]
   }
 
-  /** Passes the next byte, which must have arrived. */
+  /** Skips the next byte, which must have arrived. */
   skip(): void {
     this.start += 1
   }
@@ -46,7 +46,7 @@ export class Input {
     return at === -1 ? undefined : at + 1
   }
 
-  /** The next bytes, which must have arrived: a view, whose bytes are never written again. */
+  /** The next bytes, which must have arrived, as a view of bytes that are never written again. */
   take(length: number): Uint8Array {
     const bytes = this.buffer.subarray(this.start, this.start + length)
     this.start += length

@@ -1,6 +1,6 @@
 import { formatVersion, type Version } from "./Version.ts"
 
-/** The head of the answer to a subscription. */
+/** The head of the response to a subscription. */
 export interface Multiresponse {
   readonly status: 209
   readonly statusText: "Multiresponse"
@@ -8,12 +8,12 @@ export interface Multiresponse {
 }
 
 /**
- * The head of the answer to a subscription. Its body begins with a blank line and is never compressed, since a
- * compressor holds updates back.
+ * The head of the response to a subscription. The body begins with a blank line and is never compressed, since a compressor
+ * holds updates back.
  *
- * @param options.currentVersion The newest version when the request arrived: a client that has reached it is caught up
+ * @param options.currentVersion The newest version when the request arrived; a client that reaches it has caught up
  *   (braid-http-04, section 4.4).
- * @param options.heartbeats Seconds between heartbeats, when the request asked for them: the value really used.
+ * @param options.heartbeats Seconds between heartbeats, if the request asked for them: the interval in use, not the one asked for.
  */
 export const multiresponse = (options: {
   readonly currentVersion: Version
@@ -27,9 +27,9 @@ export const multiresponse = (options: {
     "Current-Version": formatVersion(options.currentVersion),
     ...(options.heartbeats === undefined ? {} : { Heartbeats: `${options.heartbeats}s` }),
     "Cache-Control": "no-cache, no-store, no-transform",
-    // nginx and those who follow it would otherwise gather updates before passing them on.
+    // nginx, and proxies that follow it, would otherwise buffer updates.
     "X-Accel-Buffering": "no",
-    // versions-05, section 2.8: a cache that knows nothing of versions must not mix them up.
+    // versions-05, section 2.8: a cache that does not know versions must not mix them up.
     Vary: "Version, Parents, Subscribe, Authorization"
   }
 })

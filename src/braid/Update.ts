@@ -1,9 +1,9 @@
 import { formatVersion, type Version } from "./Version.ts"
 
-interface Versioned {
+export interface Versioned {
   /** The version the resource has after this update. */
   readonly version: Version
-  /** The version it had before: what the receiver must have to apply the update. */
+  /** The version it had before, which the receiver must have to apply the update. */
   readonly parents: Version
 }
 
@@ -28,23 +28,16 @@ export interface Patches extends Versioned {
   readonly patches: ReadonlyArray<Patch>
 }
 
-/** The resource is gone at `version`. */
-export interface Deletion extends Versioned {
-  readonly _tag: "Deletion"
-}
+/** One change of a resource in a subscription (braid-http-04, section 3). */
+export type Update = Snapshot | Patches
 
-/** One change of a resource as a subscription carries it (braid-http-04, section 3). */
-export type Update = Snapshot | Patches | Deletion
-
-/**
- * An encoded update, to be shared by all who receive it. Treat the bytes as immutable.
- */
+/** An encoded update, shared by its receivers. Treat the bytes as immutable. */
 export interface EncodedUpdate {
   /** The whole update, with the parents it was encoded with. */
   readonly bytes: Uint8Array
   /** The value of its `Parents` header. */
   readonly parents: string
-  /** Where in `bytes` that value begins. */
+  /** The offset of that value in `bytes`. */
   readonly parentsStart: number
 }
 
@@ -59,7 +52,7 @@ export const blankLine: Uint8Array = encoder.encode("\r\n")
 // Ends the line of the content, and leaves one line blank.
 const separator = "\r\n\r\n"
 
-/** A header line. Values come from our own code: one that could end the line is a defect, and throws. */
+/** A header line. Values come from our own code, so one that could end the line is a defect, and throws. */
 const line = (name: string, value: string): string => {
   if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)) {
     throw new TypeError(`${name} must be printable ASCII, and is ${JSON.stringify(value)}`)
@@ -90,12 +83,10 @@ const tail = (update: Update): ReadonlyArray<string | Uint8Array> => {
       ])
       return [`${type}Patches: ${update.patches.length}\r\n\r\n`, ...patches, separator]
     }
-    case "Deletion":
-      return [`Content-Length: 0\r\n\r\n`, separator]
   }
 }
 
-/** Joins parts into one array, in one allocation. The strings are ASCII: their length is their size. */
+/** Joins parts in one allocation. The strings are ASCII, so their length is their size. */
 const concatenate = (parts: ReadonlyArray<string | Uint8Array>): Uint8Array => {
   const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
   let offset = 0
@@ -108,13 +99,12 @@ const concatenate = (parts: ReadonlyArray<string | Uint8Array>): Uint8Array => {
 }
 
 /**
- * Encodes an update, once for all who receive it. Content goes only into bodies; ids are escaped.
+ * Encodes an update, once for all receivers. Content goes only into bodies; ids are escaped.
  *
  * @throws TypeError when a content type or content range is not printable ASCII.
  */
 export const encodeUpdate = (update: Update): EncodedUpdate => {
-  const status = update._tag === "Deletion" ? "404 Not Found" : "200 OK"
-  const start = `HTTP ${status}\r\nVersion: ${formatVersion(update.version)}\r\nParents: `
+  const start = `HTTP 200 OK\r\nVersion: ${formatVersion(update.version)}\r\nParents: `
   const parents = formatVersion(update.parents)
   return {
     bytes: concatenate([start, parents, "\r\n", ...tail(update)]),
@@ -124,9 +114,8 @@ export const encodeUpdate = (update: Update): EncodedUpdate => {
 }
 
 /**
- * The bytes of an update for a receiver who has `parents`: the shared bytes where those are its parents already, and
- * otherwise a copy that differs in this header alone. A stream whose every update names the one sent before lets its
- * client see that nothing is missing.
+ * The bytes of an update for a receiver that has `parents`: the shared bytes if it was encoded with them, otherwise a copy
+ * that differs only in this header. In a stream where each update names the one before, a client sees that none is missing.
  */
 export const withParents = (frame: EncodedUpdate, parents: Version): Uint8Array => {
   const value = formatVersion(parents)

@@ -1,6 +1,6 @@
 import { Input, lineFeed } from "./Input.ts"
 import { malformed, parsed, type Malformed, type Parsed } from "./Parsed.ts"
-import type { Patch, Update } from "./Update.ts"
+import type { Patch, Update, Versioned } from "./Update.ts"
 import { parseVersion } from "./Version.ts"
 
 /** A blank line between updates: the server is alive, and nothing has changed. */
@@ -8,10 +8,15 @@ export interface Heartbeat {
   readonly _tag: "Heartbeat"
 }
 
-/** What the body of a 209 answer carries. `Malformed` is the last event: what follows it cannot be understood. */
-export type StreamEvent = Update | Heartbeat | Malformed
+/** The resource is gone at `version`. XFChat never sends this; other Braid servers do. */
+export interface Deletion extends Versioned {
+  readonly _tag: "Deletion"
+}
 
-/** How much of one update is held in memory before the stream is given up as malformed. */
+/** An event in the body of a 209 response. `Malformed` is the last one: nothing after it can be understood. */
+export type StreamEvent = Update | Deletion | Heartbeat | Malformed
+
+/** The most that is held of one update; a stream that exceeds it is malformed. */
 export interface UpdateLimits {
   /** Bytes of the headers of an update or of a patch. */
   readonly headers: number
@@ -24,7 +29,7 @@ export const defaultUpdateLimits: UpdateLimits = { headers: 256 * 1024, content:
 
 const carriageReturn = 13
 
-/** Reads on as bytes arrive: each `yield` waits for more of them. */
+/** A parse that goes on as bytes arrive: each `yield` waits for more of them. */
 type Reading<A> = Generator<undefined, A, undefined>
 
 interface Head {
@@ -40,7 +45,7 @@ const decoder = new TextDecoder()
 const startLine = /^HTTP(?:\/\d(?:\.\d)?)? (\d{3})(?: .*)?$/
 
 const parseHead = (lines: ReadonlyArray<string>, size: number): Parsed<Head> => {
-  // Before draft 04 gave updates a status of their own they began with their headers; so do patches.
+  // An update without a start line is of a draft before 04. Patches have none.
   const start = startLine.exec(lines[0] ?? "")
   const fields = new Map<string, string>()
   for (const line of start === null ? lines : lines.slice(1)) {
@@ -80,7 +85,7 @@ function* readHead(input: Input, limit: number): Reading<Parsed<Head>> {
 
 function* readBytes(input: Input, length: number): Reading<Uint8Array> {
   while (input.length < length) yield
-  // A copy: whoever keeps a small body should not keep the whole buffer with it.
+  // A copy, so that a small body does not keep the whole buffer alive.
   return input.take(length).slice()
 }
 
@@ -116,7 +121,7 @@ function* readPatches(input: Input, count: number, limits: UpdateLimits): Readin
   return parsed(patches)
 }
 
-function* readUpdate(input: Input, limits: UpdateLimits): Reading<Parsed<Update>> {
+function* readUpdate(input: Input, limits: UpdateLimits): Reading<Parsed<Update | Deletion>> {
   const head = yield* readHead(input, limits.headers)
   if (head._tag === "Malformed") return head
   const { status, fields } = head.value
@@ -124,7 +129,7 @@ function* readUpdate(input: Input, limits: UpdateLimits): Reading<Parsed<Update>
     return malformed(`An update has the status ${status}, which has no meaning here.`)
 
   const versionField = fields.get("version")
-  // Legal where a resource is not versioned; but such a subscription could not be resumed.
+  // Legal for a resource without versions, but such a subscription could not be resumed.
   if (versionField === undefined) return malformed("An update has no Version.")
   const version = parseVersion("Version", versionField)
   if (version._tag === "Malformed") return version
@@ -173,12 +178,12 @@ function* readStream(input: Input, limits: UpdateLimits, emit: (event: StreamEve
 }
 
 /**
- * Reads the body of a 209 answer in whatever pieces it arrives.
+ * Reads the body of a 209 response in whatever pieces it arrives.
  *
  * - An update without `Parents` is read as one whose parents are the root.
- * - Headers it does not know, and the body of a deletion, are skipped.
- * - A server that sends fewer than two line ends after an update has its first heartbeats taken for them: to tell a dead
- *   connection from a quiet one, count any bytes as life, as the reference client does.
+ * - Unknown headers, and the body of a deletion, are skipped.
+ * - After an update that a server ends with fewer than two line ends, the first heartbeats count as the missing ones. To tell
+ *   a dead connection from a quiet one, take any bytes for life, as the reference client does.
  */
 export class UpdateParser {
   private readonly input = new Input()
@@ -190,9 +195,8 @@ export class UpdateParser {
     this.reading = readStream(this.input, limits, (event) => this.events.push(event))
   }
 
-  /** Takes the next bytes, which may be cut anywhere, and gives what they complete. After `Malformed`, nothing. */
+  /** Takes the next bytes, cut anywhere, and returns the events that they complete; none after `Malformed`. */
   push(chunk: Uint8Array): ReadonlyArray<StreamEvent> {
-    // Nobody would read what is pushed now.
     if (this.ended) return []
     this.input.push(chunk)
     this.ended = this.reading.next().done === true

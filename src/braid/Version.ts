@@ -1,8 +1,8 @@
 import { malformed, parsed, type Parsed } from "./Parsed.ts"
 
 /**
- * A point in a resource's history: a set of event ids (versions-05, section 2.2.2). One id is a point on a line; none
- * is the root, before the first event.
+ * A point in a resource's history: a set of event ids (versions-05, section 2.2.2). One id is a point on a line; the empty
+ * set is the root, before the first event.
  */
 export type Version = ReadonlyArray<string>
 
@@ -12,15 +12,15 @@ export const maximumEventIds = 64
 /** The most characters (UTF-16 code units) an event id may have. */
 export const maximumEventIdLength = 200
 
-// The longest header within these bounds writes each character as \uXXXX, between quotes and followed by ", ".
+// The longest header within these bounds has each character as \uXXXX, each id in quotes and followed by ", ".
 const maximumHeaderLength = maximumEventIds * (maximumEventIdLength * 6 + 4)
 
 /**
  * Reads the value of a `Version`, `Parents` or `Current-Version` header: double-quoted strings with JSON's escapes,
- * separated by commas. The empty value is the root. `header` is the name used in the reason of a failure.
+ * separated by commas. The empty value is the root. `header` is the name in the reason of a failure.
  *
- * RFC 8941 strings, which versions-05 (section 2.2.1) asks for, know two escapes and only ASCII. Deployed clients write
- * JSON strings, of which those are a part, so JSON is what is read here.
+ * versions-05 (section 2.2.1) asks for RFC 8941 strings, which have two escapes and only ASCII. Deployed clients write JSON
+ * strings, which include those, so this reads JSON.
  */
 export const parseVersion = (header: string, value: string): Parsed<Version> => {
   if (value.length > maximumHeaderLength) return malformed(`${header} is too long.`)
@@ -43,8 +43,8 @@ export const parseVersion = (header: string, value: string): Parsed<Version> => 
 const unicodeEscape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
 /**
- * Writes a version as a header value: printable ASCII whatever the ids hold, so it can neither break a line nor be
- * mangled on its way. Sorted, so that one version has one spelling (versions-05, section 2.2.1).
+ * Writes a version as a header value: printable ASCII whatever the ids hold, so that it can neither end a line nor be
+ * changed on its way. Sorted, so that one version has one spelling (versions-05, section 2.2.1).
  */
 export const formatVersion = (version: Version): string =>
   version

@@ -6,10 +6,11 @@ import { formatVersion } from "../braid/Version.ts"
 import { PeopleLists } from "../contract/Friend.ts"
 import { ConversationSummary } from "../contract/Conversation.ts"
 import { braidEncoding, type Encoding } from "../live/Encoding.ts"
+import type { StateUpdate } from "../live/StateUpdate.ts"
 import { answerFeed, readAsk, readBraid } from "../live/StreamResponse.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
 import { InboxPage } from "../contract/InboxPage.ts"
-import { InboxSubscriptions, type InboxUpdate } from "./InboxSubscriptions.ts"
+import { InboxSubscriptions } from "./InboxSubscriptions.ts"
 import { formatInboxVersion, versionOf } from "./InboxVersion.ts"
 
 const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
@@ -29,7 +30,7 @@ const root = braidEncoding.snapshot(
   encodePage(new InboxPage({ conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] }))
 )
 
-const encode = ({ isChange, previous, state, version }: InboxUpdate, encoding: Encoding): Uint8Array => {
+const encode = ({ isChange, previous, state, version }: StateUpdate<InboxState>, encoding: Encoding): Uint8Array => {
   const body = encodePage(pageOf(state))
   if (!isChange) return encoding.snapshot(version, body)
   // One item for the whole change: who is cut off has all of it or none.

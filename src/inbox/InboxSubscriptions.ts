@@ -1,26 +1,11 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import type { Caller } from "../contract/Session.ts"
 import type { DatabaseUnavailable, RateLimited } from "../contract/Problem.ts"
-import { Feed } from "../live/Feed.ts"
+import { Feed, type Source } from "../live/Feed.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
+import type { StateSubscription, StateUpdate } from "../live/StateUpdate.ts"
 import { Inbox, type InboxState } from "./Inbox.ts"
 import { formatInboxVersion, parseInboxVersion, versionOf, type InboxVersion } from "./InboxVersion.ts"
-
-/** What a subscriber of an inbox receives: the whole picture, or with `isChange` the part of it that changed. */
-export interface InboxUpdate {
-  readonly isChange: boolean
-  readonly state: InboxState
-  readonly version: string
-  /** The version of the update before it, or that with which the subscriber came. */
-  readonly previous: string
-}
-
-/** An open subscription to an inbox. */
-export interface InboxSubscription {
-  /** Of the picture when the subscription was opened. */
-  readonly version: string
-  readonly feed: Feed<InboxUpdate>
-}
 
 /** Whether a read found something that a copy does not have. */
 const isNews = ({ conversations, ids, isWhole, revision }: InboxState, known: InboxVersion) =>
@@ -37,7 +22,7 @@ export class InboxSubscriptions extends Context.Service<
       session: Caller,
       start: string | undefined,
       heartbeat: Duration.Duration
-    ) => Effect.Effect<InboxSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>
+    ) => Effect.Effect<StateSubscription<InboxState>, RateLimited | DatabaseUnavailable, Scope.Scope>
   }
 >()("xfchat/inbox/InboxSubscriptions") {
   static readonly layer = Layer.effect(
@@ -53,7 +38,7 @@ export class InboxSubscriptions extends Context.Service<
         // Listened to before it is read: what commits in between is heard of.
         const listener = yield* inbox.follow(session.userId, stream)
 
-        const accept = (state: InboxState): ReadonlyArray<InboxUpdate> => {
+        const accept = (state: InboxState): ReadonlyArray<StateUpdate<InboxState>> => {
           const isNew = known === undefined || state.isWhole || isNews(state, known)
           known = versionOf(state)
           listener.acknowledge(state)
@@ -64,17 +49,12 @@ export class InboxSubscriptions extends Context.Service<
         }
 
         const now = yield* inbox.read(session.userId, known)
-        let first = accept(now)
-        const feed = new Feed<InboxUpdate>(stream, heartbeat, () => {
-          if (first.length > 0) {
-            const updates = first
-            first = []
-            return updates
-          }
+        const first = accept(now)
+        const source: Source<StateUpdate<InboxState>> = () => {
           if (!listener.consumeWakeUp()) return []
           return Effect.map(inbox.read(session.userId, known), (state) => () => accept(state))
-        })
-        return { version, feed }
+        }
+        return { version, feed: new Feed(stream, heartbeat, source, first) }
       })
 
       return InboxSubscriptions.of({ open })

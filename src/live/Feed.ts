@@ -27,13 +27,16 @@ export type Source<A extends object> = () =>
  */
 export class Feed<A extends object> {
   readonly stream: LiveStream
+  private first: ReadonlyArray<A>
   private readonly source: Source<A>
   /** Milliseconds. */
   private readonly patience: number
   private silentUntil: number
 
-  constructor(stream: LiveStream, heartbeat: Duration.Duration, source: Source<A>) {
+  /** `first` are updates that opening the subscription has already read: they come before those of the source. */
+  constructor(stream: LiveStream, heartbeat: Duration.Duration, source: Source<A>, first: ReadonlyArray<A> = nothing) {
     this.stream = stream
+    this.first = first
     this.source = source
     this.patience = Duration.toMillis(heartbeat)
     this.silentUntil = stream.now + this.patience
@@ -46,6 +49,11 @@ export class Feed<A extends object> {
   poll(): ReadonlyArray<A | Heartbeat> | Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable> | undefined {
     const { stream } = this
     if (stream.isOver) return undefined
+    const { first } = this
+    if (first.length > 0) {
+      this.first = nothing
+      return this.tell(first)
+    }
     const taken = this.source()
     if (taken === undefined) return undefined
     if (Effect.isEffect(taken)) {

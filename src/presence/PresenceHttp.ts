@@ -4,13 +4,14 @@ import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { formatVersion } from "../braid/Version.ts"
 import { braidEncoding, type Encoding } from "../live/Encoding.ts"
+import type { StateUpdate } from "../live/StateUpdate.ts"
 import { answerFeed, readAsk, readBraid } from "../live/StreamResponse.ts"
 import { PresencePage } from "../contract/PresencePage.ts"
-import { PresenceSubscriptions, type PresenceUpdate } from "./PresenceSubscriptions.ts"
+import { PresenceSubscriptions } from "./PresenceSubscriptions.ts"
 
 const encodePage = Schema.encodeSync(Schema.fromJsonString(PresencePage))
 
-/** Nobody is here: who subscribes from the root is given this to add to. */
+/** The state before anybody is online: a subscriber from the root gets this to add to. */
 const root = braidEncoding.snapshot("0", encodePage({ people: {}, typing: {} }))
 
 const patchesOf = (member: keyof PresencePage, values: Readonly<Record<string, unknown>>) =>
@@ -19,10 +20,10 @@ const patchesOf = (member: keyof PresencePage, values: Readonly<Record<string, u
     body: JSON.stringify(value)
   }))
 
-const encode = ({ isChange, page, previous, version }: PresenceUpdate, encoding: Encoding): Uint8Array => {
-  const body = encodePage(page)
+const encode = ({ isChange, previous, state, version }: StateUpdate<PresencePage>, encoding: Encoding): Uint8Array => {
+  const body = encodePage(state)
   if (!isChange) return encoding.snapshot(version, body)
-  const patches = [...patchesOf("people", page.people), ...patchesOf("typing", page.typing)]
+  const patches = [...patchesOf("people", state.people), ...patchesOf("typing", state.typing)]
   return encoding.item({ name: "change", version, body, patches })(previous)
 }
 

@@ -1,52 +1,38 @@
 import { Context, Effect, Layer, type Duration, type Scope } from "effect"
 import { createHash, randomUUID } from "node:crypto"
-import type { Caller } from "../contract/Session.ts"
+import type { PresencePage } from "../contract/PresencePage.ts"
 import type { DatabaseUnavailable, RateLimited } from "../contract/Problem.ts"
+import type { Caller } from "../contract/Session.ts"
 import { Feed } from "../live/Feed.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
+import type { StateSubscription, StateUpdate } from "../live/StateUpdate.ts"
 import { Presence } from "./Presence.ts"
-import type { PresencePage } from "../contract/PresencePage.ts"
 
-/** What a subscriber to presence receives: the whole picture, or with `isChange` the part of it that changed. */
-export interface PresenceUpdate {
-  readonly isChange: boolean
-  readonly page: PresencePage
-  readonly version: string
-  /** The version of the update before it, or that with which the subscriber came. */
-  readonly previous: string
-}
-
-/** An open subscription to presence. */
-export interface PresenceSubscription {
-  /** Of the picture when the subscription was opened. */
-  readonly version: string
-  readonly feed: Feed<PresenceUpdate>
-}
-
-/** A picture as it is at a version. */
+/** A page and its version. */
 export interface VersionedPage {
   readonly version: string
   readonly page: PresencePage
 }
 
 /**
- * Nothing is stored, so there is nothing to resume from: who comes back gets the whole picture. But the version of a whole
- * picture ends with its digest, so that who comes back, to whichever process, and finds it the same waits until it is not.
+ * Subscriptions to presence. Nothing is stored, so there is nothing to resume from: a client that reconnects gets a snapshot.
+ * But the version of a snapshot ends with its digest, so that a client whose snapshot is still right waits, at whichever
+ * process, until it changes.
  */
 export class PresenceSubscriptions extends Context.Service<
   PresenceSubscriptions,
   {
-    /** What who is signed in may see now. */
-    readonly read: (session: Caller) => Effect.Effect<VersionedPage, DatabaseUnavailable>
+    /** All that the caller may see now. */
+    readonly read: (caller: Caller) => Effect.Effect<VersionedPage, DatabaseUnavailable>
     /**
-     * Subscribes who is signed in: the whole picture, unless they come with its version, then what changes. Ends with its scope, with
-     * the session, at its maximum age, and when the server stops.
+     * Subscribes the caller: first a snapshot, unless `start` is its version, then changes. Ends with its scope, with the
+     * session, at its maximum age, and when the server stops.
      */
     readonly open: (
-      session: Caller,
+      caller: Caller,
       start: string | undefined,
       heartbeat: Duration.Duration
-    ) => Effect.Effect<PresenceSubscription, RateLimited | DatabaseUnavailable, Scope.Scope>
+    ) => Effect.Effect<StateSubscription<PresencePage>, RateLimited | DatabaseUnavailable, Scope.Scope>
   }
 >()("xfchat/presence/PresenceSubscriptions") {
   static readonly layer = Layer.effect(
@@ -57,7 +43,7 @@ export class PresenceSubscriptions extends Context.Service<
       const process = randomUUID().slice(0, 8)
       let number = 0
 
-      /** No two versions of a process are the same, whatever they are of. */
+      /** Unique within the process, over all subscriptions. */
       const newVersion = () => `${process}.${++number}`
       const digestOf = (page: PresencePage) =>
         createHash("sha256").update(JSON.stringify(page)).digest("base64url").slice(0, 22)
@@ -68,43 +54,37 @@ export class PresenceSubscriptions extends Context.Service<
       })
 
       const open = Effect.fn("PresenceSubscriptions.open")(function* (
-        session: Caller,
+        caller: Caller,
         start: string | undefined,
         heartbeat: Duration.Duration
       ) {
-        const stream = yield* liveStreams.admit(session, undefined)
-        const view = yield* presence.follow(session.userId, stream)
+        const stream = yield* liveStreams.admit(caller, undefined)
+        const view = yield* presence.follow(caller.userId, stream)
         let version = start ?? "0"
 
-        const tell = (page: PresencePage, digest?: string): ReadonlyArray<PresenceUpdate> => {
+        const updateOf = (state: PresencePage, digest?: string): ReadonlyArray<StateUpdate<PresencePage>> => {
           const previous = version
           version = digest === undefined ? newVersion() : `${newVersion()}.${digest}`
-          return [{ isChange: digest === undefined, page, version, previous }]
+          return [{ isChange: digest === undefined, state, version, previous }]
         }
 
-        // As long as the whole is that with which the subscriber came, there is nothing to tell.
+        // Nothing is sent while the snapshot is the one that the subscriber came with.
         const known = start?.split(".")[2]
         let isKnown = true
 
-        const look = (): ReadonlyArray<PresenceUpdate> => {
+        const poll = (): ReadonlyArray<StateUpdate<PresencePage>> => {
           if (isKnown) {
             const page = view.snapshot()
             const digest = digestOf(page)
             isKnown = digest === known
-            return isKnown ? [] : tell(page, digest)
+            return isKnown ? [] : updateOf(page, digest)
           }
-          const page = view.takeChanges()
-          return page === undefined ? [] : tell(page)
+          const changes = view.takeChanges()
+          return changes === undefined ? [] : updateOf(changes)
         }
 
-        let first = look()
-        const feed = new Feed<PresenceUpdate>(stream, heartbeat, () => {
-          if (first.length === 0) return look()
-          const told = first
-          first = []
-          return told
-        })
-        return { version, feed }
+        const first = poll()
+        return { version, feed: new Feed(stream, heartbeat, poll, first) }
       })
 
       return PresenceSubscriptions.of({ read, open })

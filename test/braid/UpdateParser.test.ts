@@ -8,7 +8,7 @@ const heartbeat: Heartbeat = { _tag: "Heartbeat" }
 
 const concatenate = (parts: ReadonlyArray<Uint8Array>) => new Uint8Array(Buffer.concat(parts))
 
-/** The stream's bytes, cut into pieces of the given sizes, over and over. */
+/** The stream's bytes, cut into pieces of these sizes in turn. */
 const cut = (stream: Uint8Array, sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
   for (let start = 0; start < stream.length;) {
@@ -46,15 +46,15 @@ const encode = (event: Update | Heartbeat): Uint8Array =>
   event._tag === "Heartbeat" ? blankLine : encodeUpdate(event).bytes
 
 describe("The body of a subscription", () => {
-  it.prop("gives the updates that were sent, wherever it was cut", [anyStream, anySizes], ([events, sizes]) => {
+  it.prop("gives the updates that were sent, wherever the bytes are cut", [anyStream, anySizes], ([events, sizes]) => {
     const sent = events.map((event) =>
-      // A version is a set: it is written sorted.
+      // A version is a set, and written sorted.
       event._tag === "Heartbeat" ? event : { ...event, version: event.version.toSorted() }
     )
     assert.deepStrictEqual(readChunks(cut(concatenate(events.map(encode)), sizes)), sent)
   })
 
-  it("gives each update as soon as its last byte is there", () => {
+  it("gives each update at its last byte", () => {
     const parser = new UpdateParser()
     for (const update of conversation) {
       // All but the two line ends that follow the content.
@@ -65,12 +65,12 @@ describe("The body of a subscription", () => {
     }
   })
 
-  it("opens with a blank line, which is a heartbeat like those between updates", () => {
+  it("opens with a blank line, a heartbeat like those between updates", () => {
     const events = [heartbeat, conversation[0]!, heartbeat, heartbeat, conversation[1]!]
     assert.deepStrictEqual(readChunks(events.map(encode)), events)
   })
 
-  it("may come from another server: bare line feeds, other start lines or none, any case, more headers", () => {
+  it("may be written as other servers do: bare line feeds, other start lines, any case, more headers", () => {
     const update: Update = {
       _tag: "Snapshot",
       version: ["2", "3"],
@@ -89,7 +89,7 @@ describe("The body of a subscription", () => {
     assert.deepStrictEqual(update, { _tag: "Snapshot", version: ["2", "3"], parents: [], body: bytes("") })
   })
 
-  it("may send one patch in the form of many, and the length of all beside that of each", () => {
+  it("may have one patch in the form of many, with the length of all", () => {
     const stream = `Version: "2"\r\nParents: "1"\r\nContent-Length: 45\r\nPatches: 1\r\n\r\nContent-Length: 4\r\nContent-Range: json [0]\r\n\r\ntrue\r\n\r\n`
     assert.deepStrictEqual(read(stream), [
       {
@@ -101,14 +101,14 @@ describe("The body of a subscription", () => {
     ])
   })
 
-  it("may explain a deletion, which is passed over", () => {
+  it("may report a deletion, whose body is skipped", () => {
     assert.deepStrictEqual(read(`HTTP 404 Not Found\r\nVersion: "2"\r\nContent-Length: 4\r\n\r\ngone\r\n\r\n\r\n`), [
       { _tag: "Deletion", version: ["2"], parents: [] },
       heartbeat
     ])
   })
 
-  it("is given up at the first thing that cannot be understood, with one sentence", () => {
+  it("is malformed from the first thing that cannot be understood, with one sentence", () => {
     const head = `HTTP 200 OK\r\nVersion: "1"\r\n`
     assert.match(refusal("nonsense\r\n\r\n"), /header line/)
     assert.match(refusal(`HTTP 200 OK\r\n: "1"\r\n\r\n`), /header line/)
@@ -125,7 +125,7 @@ describe("The body of a subscription", () => {
     assert.match(refusal(`${head}Patches: 1\r\n\r\nContent-Range: json [0]\r\n\r\n`), /no Content-Length/)
   })
 
-  it("gives what came before the failure, and nothing after it", () => {
+  it("gives the updates before a malformed one, and nothing after it", () => {
     const parser = new UpdateParser()
     const [first] = conversation.map((update) => encodeUpdate(update).bytes)
     assert.deepStrictEqual(
@@ -135,7 +135,7 @@ describe("The body of a subscription", () => {
     assert.deepStrictEqual(parser.push(first!), [])
   })
 
-  it("is given up before it fills the memory", () => {
+  it("is malformed once an update exceeds the limits of memory", () => {
     const limits: UpdateLimits = { headers: 100, content: 100 }
     const head = `HTTP 200 OK\r\nVersion: "1"\r\n`
     assert.match(refusal("x".repeat(101), limits), /more than 100 bytes/)
@@ -147,7 +147,7 @@ describe("The body of a subscription", () => {
     assert.match(refusal(`${head}Patches: 3\r\n\r\n${patch.repeat(3)}`, limits), /more than|larger than/)
   })
 
-  it.prop("is read or given up, whatever it holds, and never throws", [anyStream, anySizes, anySizes], (values) => {
+  it.prop("is read or malformed, whatever it holds, and never throws", [anyStream, anySizes, anySizes], (values) => {
     const [events, sizes, damage] = values
     const stream = concatenate(events.map(encode))
     let at = 0

@@ -33,19 +33,19 @@ describe("A version as a header value", () => {
     assert.deepStrictEqual(read("  "), [])
   })
 
-  it("escapes what is not printable ASCII, so that it can neither break a line nor be mangled", () => {
+  it("escapes all but printable ASCII, so that it can neither end a line nor be changed", () => {
     assert.strictEqual(formatVersion(["zürich"]), String.raw`"z\u00fcrich"`)
     assert.strictEqual(formatVersion(["a\r\nSet-Cookie: b"]), String.raw`"a\r\nSet-Cookie: b"`)
     assert.strictEqual(formatVersion(["\u007f😀"]), String.raw`"\u007f\ud83d\ude00"`)
   })
 
-  it("is not sorted in place", () => {
+  it("leaves the version itself unsorted", () => {
     const version = ["b", "a"]
     formatVersion(version)
     assert.deepStrictEqual(version, ["b", "a"])
   })
 
-  it("is read with JSON's escapes, however the commas are spaced", () => {
+  it("is read with JSON's escapes and any spaces around commas", () => {
     assert.deepStrictEqual(read(String.raw`"z\u00fcrich","say \"hi\"" ,  "back\\slash"`), [
       "zürich",
       'say "hi"',
@@ -81,7 +81,7 @@ describe("A version as a header value", () => {
     assert.strictEqual(refusal("[".repeat(1_000_000)), "Parents is too long.")
   })
 
-  it.prop("is read back as it was written, whatever characters it holds", [anyVersion], ([version]) => {
+  it.prop("survives a round trip, whatever characters it holds", [anyVersion], ([version]) => {
     const value = formatVersion(version)
     assert.match(value, /^[\x20-\x7e]*$/)
     assert.deepStrictEqual(read(value), version.toSorted())

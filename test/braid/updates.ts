@@ -3,10 +3,9 @@ import type { Update } from "../../src/braid/Update.ts"
 
 const encoder = new TextEncoder()
 
-/** Text as bytes. */
 export const bytes = (text: string): Uint8Array => encoder.encode(text)
 
-/** A conversation's stream in small: all forms of updates, and text of one to four bytes a character. */
+/** A small stream of a conversation: all forms of updates, and characters of one to four bytes. */
 export const conversation: ReadonlyArray<Update> = [
   {
     _tag: "Snapshot",
@@ -24,14 +23,13 @@ export const conversation: ReadonlyArray<Update> = [
   },
   {
     _tag: "Patches",
-    version: ["5"],
+    version: ["5", "é"],
     parents: ["4"],
     patches: [
       { contentRange: `json [?(@.id=="m1")].read`, content: bytes("true") },
       { contentRange: "json [1].read", content: bytes("") }
     ]
-  },
-  { _tag: "Deletion", version: ["6", "é"], parents: ["5"] }
+  }
 ]
 
 const anyVersion = Arbitrary.map(Arbitrary.array(Arbitrary.schema(Schema.String), { maxLength: 4 }), (ids) =>
@@ -51,10 +49,9 @@ const anyPatch = Arbitrary.all({
   content: anyContent
 })
 
-/** Any update. */
 export const anyUpdate: Arbitrary.Arbitrary<Update> = Arbitrary.map(
   Arbitrary.all({
-    tag: Arbitrary.schema(Schema.Literals(["Snapshot", "Patches", "Deletion"])),
+    tag: Arbitrary.schema(Schema.Literals(["Snapshot", "Patches"])),
     version: anyVersion,
     parents: anyVersion,
     contentType: Arbitrary.schema(Schema.Literals(["application/json", "text/plain; charset=utf-8", ""])),
@@ -68,8 +65,6 @@ export const anyUpdate: Arbitrary.Arbitrary<Update> = Arbitrary.map(
         return { _tag: tag, version, parents, ...type, body }
       case "Patches":
         return { _tag: tag, version, parents, ...type, patches }
-      case "Deletion":
-        return { _tag: tag, version, parents }
     }
   }
 )

@@ -18,7 +18,7 @@ export const messageOf = (update: Patches): Message => {
   return JSON.parse(decoder.decode(patch.content)) as Message
 }
 
-/** The answer to a subscription, on a connection of its own, read only as fast as it is asked for. */
+/** The response to a subscription, on a connection of its own, read no faster than the test asks. */
 export class Stream implements AsyncDisposable {
   readonly head: IncomingMessage
   private readonly parser = new UpdateParser()
@@ -31,12 +31,12 @@ export class Stream implements AsyncDisposable {
     this.chunks = head.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>
   }
 
-  /** All bytes that were read so far. */
+  /** All bytes read so far. */
   get bytes(): Buffer {
     return Buffer.concat(this.read)
   }
 
-  /** The next event; `undefined` when the stream has ended well. Fails when it was cut off. */
+  /** The next event; `undefined` when the stream has ended properly. Fails when it was cut off. */
   async next(): Promise<StreamEvent | undefined> {
     for (;;) {
       const event = this.events.shift()
@@ -48,26 +48,27 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** The next updates, whatever heartbeats come between. */
+  /** The next updates, without the heartbeats between them. */
   async updates(count: number): Promise<ReadonlyArray<Update>> {
     const updates: Array<Update> = []
     while (updates.length < count) {
       const event = await this.next()
       assert(event !== undefined, `the stream ended after ${updates.length} updates of ${count}`)
-      assert(event._tag !== "Malformed", JSON.stringify(event))
-      if (event._tag !== "Heartbeat") updates.push(event)
+      if (event._tag === "Heartbeat") continue
+      assert(event._tag === "Snapshot" || event._tag === "Patches", JSON.stringify(event))
+      updates.push(event)
     }
     return updates
   }
 
-  /** The next update, which must be the whole. */
+  /** The next update, which must be a snapshot. */
   async snapshot(): Promise<Snapshot> {
     const [update] = await this.updates(1)
     assert(update?._tag === "Snapshot", `expected a snapshot, not ${update?._tag}`)
     return update
   }
 
-  /** The next updates, which must be appended messages: each follows the one before, beginning after `position`. */
+  /** The next updates, which must be appended messages, one after the other from the one after `position`. */
   async appendsAfter(position: number, count: number): Promise<ReadonlyArray<Message>> {
     return (await this.updates(count)).map((update, index) => {
       assert(update._tag === "Patches", `expected an append, not ${update._tag}`)
@@ -79,7 +80,7 @@ export class Stream implements AsyncDisposable {
     })
   }
 
-  /** Waits for the next event, which must be a sign of life and no update. */
+  /** The next event, which must be a heartbeat. */
   async heartbeat(): Promise<void> {
     assert.deepStrictEqual(await this.next(), { _tag: "Heartbeat" })
   }
@@ -89,7 +90,7 @@ export class Stream implements AsyncDisposable {
   }
 }
 
-/** Asks for a path on a connection of its own, and gives the answer as soon as its head is there. */
+/** Sends a request on a connection of its own, and returns the response once its head is there. */
 export const open = (
   person: Person,
   path: string,
