@@ -27,7 +27,6 @@ import { LimitsLive } from "./limits/Limits.ts"
 import { RateLimits } from "./limits/RateLimits.ts"
 import { Conversations } from "./conversations/Conversations.ts"
 import { ConversationsHttp } from "./conversations/ConversationsHttp.ts"
-import { Memberships } from "./conversations/Memberships.ts"
 import { ConversationLocks } from "./messages/ConversationLocks.ts"
 import { MessageChanges } from "./messages/MessageChanges.ts"
 import { Messages } from "./messages/Messages.ts"
@@ -79,20 +78,12 @@ export const ServicesLive = Layer.mergeAll(
   Layer.provideMerge(Messages.layer),
   Layer.provideMerge(Friends.layer),
   Layer.provideMerge(
-    Layer.mergeAll(
-      Outbox.layer,
-      Conversations.layer,
-      Participants.layer,
-      Memberships.layer,
-      Receipts.layer,
-      Draining.layer
-    )
+    Layer.mergeAll(Outbox.layer, Conversations.layer, Participants.layer, Receipts.layer, Draining.layer)
   ),
   Layer.provideMerge(
     Layer.mergeAll(
-      SystemMessages.layer,
+      Ownership.layer.pipe(Layer.provideMerge(SystemMessages.layer)),
       ConversationLocks.layer,
-      Ownership.layer,
       Removal.layer,
       Blocks.layer,
       People.layer,

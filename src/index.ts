@@ -29,7 +29,6 @@ export { Limited, routeClasses, type RouteClass } from "./contract/RouteClass.ts
 export * from "./contract/Conversation.ts"
 export * from "./contract/Message.ts"
 export { Conversations } from "./conversations/Conversations.ts"
-export { Memberships } from "./conversations/Memberships.ts"
 export { Messages } from "./messages/Messages.ts"
 export { ConversationLocks } from "./messages/ConversationLocks.ts"
 export { MessageChanges } from "./messages/MessageChanges.ts"

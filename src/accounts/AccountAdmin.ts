@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Schema, Stream, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { Memberships } from "../conversations/Memberships.ts"
+import { Ownership } from "../conversations/Ownership.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../contract/Problem.ts"
 import { UserId } from "../contract/Account.ts"
 import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
@@ -44,7 +44,7 @@ export class AccountAdmin extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const passwords = yield* Passwords
-      const memberships = yield* Memberships
+      const ownership = yield* Ownership
 
       /** The row of an account that was changed: there is one, or there is no such account. */
       const one = <A>(username: string, [row]: ReadonlyArray<A>) =>
@@ -64,7 +64,7 @@ export class AccountAdmin extends Context.Service<
           yield* endSessions(id)
           return id
         }).pipe(inTransaction(sql))
-        yield* memberships.passOnGroups(disabled)
+        yield* ownership.passOnEverywhere(disabled)
       }, catchDatabaseErrors)
 
       const enable = Effect.fn("AccountAdmin.enable")(function* (username: string) {

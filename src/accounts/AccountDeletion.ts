@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Pairs } from "../people/Pairs.ts"
-import { Memberships } from "../conversations/Memberships.ts"
+import { Participants } from "../conversations/Participants.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
 import type { UserId } from "../contract/Account.ts"
 import { Accounts } from "../auth/Accounts.ts"
@@ -36,7 +36,7 @@ export class AccountDeletion extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts
       const sessions = yield* Sessions
-      const memberships = yield* Memberships
+      const participants = yield* Participants
       const pairs = yield* Pairs
 
       // By the indexes of each table. Blocks of others stay: what they hide stays hidden. The people whom the
@@ -78,7 +78,7 @@ export class AccountDeletion extends Context.Service<
           const others = yield* pairs.visibleTo(userId)
           yield* unfriend(userId)
           yield* pairs.bumpRevisions(others, others)
-          yield* memberships.leaveAll(userId)
+          yield* participants.leaveEverywhere(userId)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 

@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Pairs } from "../people/Pairs.ts"
-import { Memberships } from "../conversations/Memberships.ts"
+import { Conversations } from "../conversations/Conversations.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import type { Account, AccountChange, EmailTaken, Unauthorized, UserId, UsernameTaken } from "../contract/Account.ts"
@@ -38,7 +38,7 @@ export class Profiles extends Context.Service<
       const bus = yield* ChangeBus
       const accounts = yield* Accounts
       const pairs = yield* Pairs
-      const memberships = yield* Memberships
+      const conversations = yield* Conversations
 
       const update = Effect.fn("Profiles.update")(function* (id: UserId, change: AccountChange, address?: string) {
         const { currentPassword = Redacted.make(""), email } = change
@@ -50,7 +50,7 @@ export class Profiles extends Context.Service<
           if (isSeen(before, after)) {
             const others = yield* pairs.visibleTo(id)
             yield* pairs.bumpRevisions(others, others)
-            yield* memberships.showAnew(id)
+            yield* conversations.bumpRevisions(id)
           }
           yield* sql.afterCommit(bus.publish([ChangeHint.Person({ userId: id })]))
           return after

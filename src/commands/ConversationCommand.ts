@@ -8,7 +8,7 @@ import { ChangeBus } from "../changes/ChangeBus.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
 const Services = ConversationAdmin.layer.pipe(
-  Layer.provide(Layer.mergeAll(SystemMessages.layer, Ownership.layer)),
+  Layer.provide(Ownership.layer.pipe(Layer.provideMerge(SystemMessages.layer))),
   Layer.provide(ChangeBus.layerConfig),
   Layer.provide(CommandDatabase.layer)
 )

@@ -8,16 +8,14 @@ import { Accounts } from "../auth/Accounts.ts"
 import { LoginAttempts } from "../auth/LoginAttempts.ts"
 import { Passwords } from "../auth/Passwords.ts"
 import { Sessions } from "../auth/Sessions.ts"
-import { Memberships } from "../conversations/Memberships.ts"
 import { Ownership } from "../conversations/Ownership.ts"
-import { Removal } from "../conversations/Removal.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
 import { ChangeBus } from "../changes/ChangeBus.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
 const Services = Layer.mergeAll(Accounts.layer, AccountAdmin.layer).pipe(
-  Layer.provide(Memberships.layer),
-  Layer.provide(Layer.mergeAll(SystemMessages.layer, Ownership.layer, Removal.layer)),
+  Layer.provide(Ownership.layer),
+  Layer.provide(SystemMessages.layer),
   Layer.provide(Layer.mergeAll(Sessions.layer, ChangeBus.layerConfig, Passwords.layer, LoginAttempts.layer)),
   Layer.provide(CommandDatabase.layer)
 )

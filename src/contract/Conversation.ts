@@ -19,6 +19,9 @@ export type Position = typeof Position.Type
 export const Role = Schema.Literals(["owner", "admin", "member"])
 export type Role = typeof Role.Type
 
+/** The owner and admins lead a group; nobody leads a direct conversation. */
+export const leads = (role: Role): boolean => role !== "member"
+
 /** What who joins later sees: the whole history, or what was posted since. */
 export const History = Schema.Literals(["whole", "since_joining"])
 

@@ -23,10 +23,10 @@ import {
   type GroupChange,
   type NewGroup
 } from "../contract/Conversation.ts"
-import type { SystemContent } from "../contract/Message.ts"
+import * as GroupRules from "./GroupRules.ts"
 import { Removal } from "./Removal.ts"
 import { lastActivity, summaryColumns, unreadJoin } from "./SummaryRow.ts"
-import { ConversationLocks } from "../messages/ConversationLocks.ts"
+import { ConversationLocks, type LockedConversation } from "../messages/ConversationLocks.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
 
 /** A direct conversation, and whether it was not there before. */
@@ -84,6 +84,11 @@ export class Conversations extends Context.Service<
       limit: number,
       after: PageCursor | undefined
     ) => Effect.Effect<ConversationList, DatabaseUnavailable>
+    /**
+     * Has the inboxes of others show this person's conversations again, with the new name or picture. Part of the
+     * transaction that has changed it.
+     */
+    readonly bumpRevisions: (userId: UserId) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
   }
 >()("xfchat/conversations/Conversations") {
   static readonly layer = Layer.effect(
@@ -222,32 +227,32 @@ export class Conversations extends Context.Service<
         return conversation ?? (yield* new Cause.NoSuchElementError())
       }, catchDatabaseErrors)
 
-      const refuseDirect = (isDirectMessage: boolean) =>
-        isDirectMessage
-          ? Effect.fail(new Forbidden({ detail: "A direct conversation has no name, and is not deleted." }))
-          : Effect.void
+      const withGroup = <A, E, R>(
+        caller: UserId,
+        id: ConversationId,
+        change: (group: typeof LockedConversation.Type) => Effect.Effect<A, E, R>
+      ) =>
+        locks.withLock(caller, id, (group): Effect.Effect<A, E | Forbidden, R> =>
+          group.isDirectMessage
+            ? Effect.fail(new Forbidden({ detail: "A direct conversation cannot be renamed, described or deleted." }))
+            : change(group)
+        )
 
       const update = Effect.fn("Conversations.update")(function* (
         caller: UserId,
         id: ConversationId,
         change: GroupChange
       ) {
-        const head = yield* locks.withLock(
+        const head = yield* withGroup(
           caller,
           id,
-          Effect.fnUntraced(function* (group) {
-            yield* refuseDirect(group.isDirectMessage)
-            if (group.role === "member") {
-              return yield* new Forbidden({ detail: "Only the owner and admins change a group." })
-            }
-            const { description, history, name } = { ...group, ...change }
-            const said: Array<SystemContent> = []
-            if (name !== group.name) said.push({ event: "renamed", by: caller, name })
-            if (description !== group.description) said.push({ event: "described", by: caller, description })
-            if (history !== group.history) said.push({ event: "historyChanged", by: caller, history })
+          Effect.fnUntraced(function* (group: typeof LockedConversation.Type) {
+            const { said, settings } = yield* GroupRules.update({ caller, role: group.role }, group, change)
             if (said.length === 0) return undefined
+            const { description, history, name } = settings
+            // By the primary key.
             yield* sql`
-            UPDATE conversations SET name = ${name}, description = ${description}, history = ${history} WHERE id = ${id}`
+              UPDATE conversations SET name = ${name}, description = ${description}, history = ${history} WHERE id = ${id}`
             return yield* systemMessages.append(id, said)
           })
         )
@@ -256,14 +261,8 @@ export class Conversations extends Context.Service<
       }, catchDatabaseErrors)
 
       const remove = Effect.fn("Conversations.remove")(function* (caller: UserId, id: ConversationId) {
-        yield* locks.withLock(
-          caller,
-          id,
-          Effect.fnUntraced(function* ({ isDirectMessage, role }) {
-            yield* refuseDirect(isDirectMessage)
-            if (role !== "owner") return yield* new Forbidden({ detail: "Only the owner deletes a group." })
-            yield* removal.remove([id])
-          })
+        yield* withGroup(caller, id, ({ role }) =>
+          Effect.andThen(GroupRules.end({ caller, role }), removal.remove([id]))
         )
         yield* systemMessages.announce(id, Position.make(0))
       }, catchDatabaseErrors)
@@ -321,7 +320,22 @@ export class Conversations extends Context.Service<
         return conversation ?? (yield* new NotFound({ detail: "There is no such conversation." }))
       }, catchDatabaseErrors)
 
-      return Conversations.of({ direct, open, create, get, update, remove, list })
+      // By conversation_participants_user_id_idx and the primary key, in its order, like every lock of several.
+      const revise = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ id: ConversationId }),
+        execute: (userId) => sql`
+          INSERT INTO conversation_revisions AS r (conversation_id)
+          SELECT conversation_id FROM conversation_participants WHERE user_id = ${userId} ORDER BY conversation_id
+          ON CONFLICT (conversation_id) DO UPDATE SET revision = r.revision + 1
+          RETURNING conversation_id AS id`
+      })
+
+      const bumpRevisions = Effect.fn("Conversations.bumpRevisions")(function* (userId: UserId) {
+        for (const { id } of yield* revise(userId)) yield* systemMessages.announce(id, Position.make(0))
+      })
+
+      return Conversations.of({ direct, open, create, get, update, remove, list, bumpRevisions })
     })
   )
 }

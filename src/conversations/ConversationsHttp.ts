@@ -62,9 +62,13 @@ export const ConversationsHttp = HttpApiBuilder.group(
         return { participants: items, cursor: next }
       }),
 
-      putParticipant: Effect.fnUntraced(function* ({ params, payload }) {
+      putParticipant: Effect.fnUntraced(function* ({ params, payload: { role } }) {
         const { userId } = yield* CurrentSession
-        return yield* participants.put(userId, params.id, params.userId, payload.role)
+        yield* role === undefined
+          ? participants.add(userId, params.id, params.userId)
+          : role === "owner"
+            ? participants.handOver(userId, params.id, params.userId)
+            : participants.setRole(userId, params.id, params.userId, role)
       }),
 
       removeParticipant: Effect.fnUntraced(function* ({ params }) {

@@ -7,7 +7,7 @@ import { pageBytes, pageOf, type Page, type PageCursor } from "../contract/Pagin
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
-import { ConversationId, Position } from "../contract/Conversation.ts"
+import { ConversationId, leads, Position } from "../contract/Conversation.ts"
 import { formatLogVersion, type LogVersion } from "../contract/LogVersion.ts"
 import type { Message } from "../contract/Message.ts"
 import { maxVersionBytes, maxVersions, MessageId, MessageVersion, StaleVersion } from "../contract/Message.ts"
@@ -211,7 +211,7 @@ export class MessageChanges extends Context.Service<
         const { conversationId, id } = target
         return change(caller, target, (found, { role }) =>
           Effect.gen(function* () {
-            if (found.senderId !== caller && role === "member") {
+            if (found.senderId !== caller && !leads(role)) {
               return yield* new Forbidden({ detail: "This message is somebody else's." })
             }
             if (found.messageType === "system") return yield* new Forbidden({ detail: "This message is the server's." })

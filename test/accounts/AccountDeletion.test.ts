@@ -210,7 +210,7 @@ layer(TestServices)("A direct conversation with a deleted account", (it) => {
         yield* refusal(conversations.create(grace.id, { participantIds: [ada.id] })),
         "ValidationFailed"
       )
-      assert.strictEqual(yield* refusal((yield* Participants).put(grace.id, id, ada.id, undefined)), "NotFound")
+      assert.strictEqual(yield* refusal((yield* Participants).add(grace.id, id, ada.id)), "NotFound")
       assert.deepStrictEqual(yield* rolesIn(grace, id), { [grace.id]: "owner" })
     })
   )
@@ -252,9 +252,9 @@ layer(TestServices)("A group of a deleted account", (it) => {
       const plain = yield* groupOf([ada])
       const withAdmin = yield* groupOf([ada])
       for (const id of [plain, withAdmin]) {
-        for (const { id: user } of [second, third]) yield* participants.put(ada.id, id, user, undefined)
+        for (const { id: user } of [second, third]) yield* participants.add(ada.id, id, user)
       }
-      yield* participants.put(ada.id, withAdmin, third.id, "admin")
+      yield* participants.setRole(ada.id, withAdmin, third.id, "admin")
       yield* deleteAccount(ada)
 
       assert.deepStrictEqual(yield* rolesIn(second, plain), { [second.id]: "owner", [third.id]: "member" })
@@ -339,7 +339,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
     ) => Effect.Effect<unknown, { readonly _tag: string }, Conversations | Participants | Sessions>
   > = {
     "be added to a group": (ada, grace, group) =>
-      Participants.use((participants) => participants.put(grace.id, group, ada.id, undefined)),
+      Participants.use((participants) => participants.add(grace.id, group, ada.id)),
     "be part of a new group": (ada, grace) =>
       Conversations.use((conversations) => conversations.create(grace.id, { participantIds: [ada.id] })),
     "make a group": (ada) => Conversations.use((conversations) => conversations.create(ada.id, { participantIds: [] })),
@@ -383,7 +383,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
       const again = (attempt: Effect.Effect<unknown, unknown>) =>
         Effect.forkChild(Effect.forever(Effect.ignore(attempt)))
       const trying = yield* Effect.all([
-        ...groups.map((group) => again(participants.put(grace.id, group, ada.id, undefined))),
+        ...groups.map((group) => again(participants.add(grace.id, group, ada.id))),
         ...groups.map((group) => again(participants.remove(grace.id, group, ada.id))),
         again(conversations.create(grace.id, { participantIds: [ada.id] })),
         again(conversations.create(ada.id, { participantIds: [grace.id] }))

@@ -72,7 +72,7 @@ layer(TestServices)("A group", (it) => {
       const conversations = yield* Conversations
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const id = yield* groupOf([ada, grace, eve], { name: "Engines", description: "Old" })
-      yield* (yield* Participants).put(ada.id, id, grace.id, "admin")
+      yield* (yield* Participants).setRole(ada.id, id, grace.id, "admin")
       const before = yield* headOf(ada, id)
 
       yield* conversations.update(ada.id, id, { name: "Analytical engines" })
@@ -128,7 +128,7 @@ layer(TestServices)("A group", (it) => {
       const conversations = yield* Conversations
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const id = yield* groupOf([ada, grace])
-      yield* (yield* Participants).put(ada.id, id, grace.id, "admin")
+      yield* (yield* Participants).setRole(ada.id, id, grace.id, "admin")
       yield* post(grace, id, "soon gone")
       assert.strictEqual(yield* refusal(conversations.remove(grace.id, id)), "Forbidden")
       assert.strictEqual(yield* refusal(conversations.remove(eve.id, id)), "NotFound")
@@ -179,8 +179,8 @@ layer(TestServices)("A group", (it) => {
         conversations.update(ada.id, id, { name: "Us" }),
         conversations.update(ada.id, id, { history: "since_joining" }),
         conversations.remove(ada.id, id),
-        participants.put(ada.id, id, eve.id, undefined),
-        participants.put(ada.id, id, ada.id, "owner"),
+        participants.add(ada.id, id, eve.id),
+        participants.handOver(ada.id, id, ada.id),
         participants.remove(ada.id, id, grace.id),
         participants.remove(ada.id, id, ada.id)
       ]

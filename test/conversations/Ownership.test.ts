@@ -23,7 +23,7 @@ const ways = {
 }
 
 /** The others, in the order in which they joined: their roles, and whether they can sign in. */
-type Other = readonly [role: Role, isDisabled?: "disabled"]
+type Other = readonly [role: "admin" | "member", isDisabled?: "disabled"]
 
 const groups: Record<
   string,
@@ -59,7 +59,7 @@ layer(services)("A group whose owner leads it no longer", (it) => {
           const joined: Array<TestUser> = []
           for (const [role, isDisabled] of others) {
             const [other] = yield* people("other")
-            yield* participants.put(owner.id, group, other.id, role)
+            yield* participants.setRole(owner.id, group, other.id, role)
             if (isDisabled) yield* sql`UPDATE users SET disabled_at = now() WHERE id = ${other.id}`
             joined.push(other)
           }

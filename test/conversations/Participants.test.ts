@@ -47,11 +47,11 @@ layer(TestServices)("Participants", (it) => {
       const participants = yield* Participants
       const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
       const id = yield* groupOf([ada])
-      yield* participants.put(ada.id, id, grace.id, "admin")
-      yield* participants.put(grace.id, id, eve.id, undefined)
-      assert.strictEqual(yield* refusal(participants.put(eve.id, id, bob.id, undefined)), "Forbidden")
-      assert.strictEqual(yield* refusal(participants.put(bob.id, id, bob.id, undefined)), "NotFound")
-      assert.strictEqual(yield* refusal(participants.put(ada.id, id, nobody, undefined)), "NotFound")
+      yield* participants.setRole(ada.id, id, grace.id, "admin")
+      yield* participants.add(grace.id, id, eve.id)
+      assert.strictEqual(yield* refusal(participants.add(eve.id, id, bob.id)), "Forbidden")
+      assert.strictEqual(yield* refusal(participants.add(bob.id, id, bob.id)), "NotFound")
+      assert.strictEqual(yield* refusal(participants.add(ada.id, id, nobody)), "NotFound")
       assert.deepStrictEqual(
         yield* roles(id),
         new Map<UserId, Role>([
@@ -74,21 +74,21 @@ layer(TestServices)("Participants", (it) => {
       const participants = yield* Participants
       const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
       const id = yield* groupOf([ada, grace, eve])
-      yield* participants.put(ada.id, id, grace.id, "admin")
+      yield* participants.setRole(ada.id, id, grace.id, "admin")
       const before = yield* roles(id)
       for (const attempt of [
-        participants.put(grace.id, id, eve.id, "admin"),
-        participants.put(grace.id, id, grace.id, "owner"),
-        participants.put(grace.id, id, ada.id, "member"),
-        participants.put(grace.id, id, bob.id, "admin"),
-        participants.put(eve.id, id, eve.id, "admin"),
+        participants.setRole(grace.id, id, eve.id, "admin"),
+        participants.handOver(grace.id, id, grace.id),
+        participants.setRole(grace.id, id, ada.id, "member"),
+        participants.setRole(grace.id, id, bob.id, "admin"),
+        participants.setRole(eve.id, id, eve.id, "admin"),
         // There is always an owner.
-        participants.put(ada.id, id, ada.id, "member")
+        participants.setRole(ada.id, id, ada.id, "member")
       ]) {
         assert.strictEqual(yield* refusal(attempt), "Forbidden")
       }
       assert.deepStrictEqual(yield* roles(id), before)
-      yield* participants.put(ada.id, id, grace.id, "member")
+      yield* participants.setRole(ada.id, id, grace.id, "member")
       assert.strictEqual((yield* roles(id)).get(grace.id), "member")
     })
   )
@@ -98,7 +98,7 @@ layer(TestServices)("Participants", (it) => {
       const participants = yield* Participants
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
-      yield* participants.put(ada.id, id, grace.id, "owner")
+      yield* participants.handOver(ada.id, id, grace.id)
       assert.deepStrictEqual(
         yield* roles(id),
         new Map<UserId, Role>([
@@ -118,8 +118,8 @@ layer(TestServices)("Participants", (it) => {
       const participants = yield* Participants
       const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
       const id = yield* groupOf([ada, grace, eve, bob])
-      yield* participants.put(ada.id, id, grace.id, "admin")
-      yield* participants.put(ada.id, id, eve.id, "admin")
+      yield* participants.setRole(ada.id, id, grace.id, "admin")
+      yield* participants.setRole(ada.id, id, eve.id, "admin")
       for (const [caller, user] of [
         [grace, ada],
         [grace, eve],
@@ -147,8 +147,8 @@ layer(TestServices)("Participants", (it) => {
         const participants = yield* Participants
         const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
         const id = yield* groupOf([ada])
-        for (const person of [grace, eve, bob]) yield* participants.put(ada.id, id, person.id, undefined)
-        yield* participants.put(ada.id, id, bob.id, "admin")
+        for (const person of [grace, eve, bob]) yield* participants.add(ada.id, id, person.id)
+        yield* participants.setRole(ada.id, id, bob.id, "admin")
         yield* participants.remove(ada.id, id, ada.id)
         assert.strictEqual((yield* roles(id)).get(bob.id), "owner")
         yield* participants.remove(bob.id, id, bob.id)
@@ -176,10 +176,10 @@ layer(TestServices)("Participants", (it) => {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const id = yield* groupOf([ada, grace])
       const before = [yield* roles(id), yield* headOf(ada, id)]
-      yield* participants.put(ada.id, id, grace.id, undefined)
-      yield* participants.put(ada.id, id, grace.id, "member")
-      yield* participants.put(ada.id, id, ada.id, "owner")
-      yield* participants.put(grace.id, id, ada.id, undefined)
+      yield* participants.add(ada.id, id, grace.id)
+      yield* participants.setRole(ada.id, id, grace.id, "member")
+      yield* participants.handOver(ada.id, id, ada.id)
+      yield* participants.add(grace.id, id, ada.id)
       yield* participants.remove(ada.id, id, eve.id)
       assert.deepStrictEqual([yield* roles(id), yield* headOf(ada, id)], before)
     })
@@ -191,7 +191,7 @@ layer(TestServices)("Participants", (it) => {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada])
       yield* Effect.all(
-        Array.from({ length: 10 }, () => participants.put(ada.id, id, grace.id, undefined)),
+        Array.from({ length: 10 }, () => participants.add(ada.id, id, grace.id)),
         {
           concurrency: "unbounded"
         }
@@ -218,13 +218,13 @@ layer(TestServices)("Participants", (it) => {
         others,
         (person) =>
           participants
-            .put(ada.id, id, person.id, undefined)
+            .add(ada.id, id, person.id)
             .pipe(Effect.match({ onSuccess: () => "joined", onFailure: ({ _tag }) => _tag })),
         { concurrency: "unbounded" }
       )
       assert.sameMembers(outcomes, ["joined", "joined", "ParticipantLimitReached"])
       assert.strictEqual((yield* roles(id)).size, maxParticipants)
-      yield* participants.put(ada.id, id, others[outcomes.indexOf("joined")]?.id ?? nobody, "admin")
+      yield* participants.setRole(ada.id, id, others[outcomes.indexOf("joined")]?.id ?? nobody, "admin")
     })
   )
 })
@@ -263,7 +263,11 @@ layer(People.layer.pipe(Layer.provideMerge(TestServices)))("Whoever does whateve
           const caller = idOf(attempt.caller)
           switch (attempt._tag) {
             case "Put":
-              return participants.put(caller, id, idOf(attempt.user), attempt.role)
+              return attempt.role === undefined
+                ? participants.add(caller, id, idOf(attempt.user))
+                : attempt.role === "owner"
+                  ? participants.handOver(caller, id, idOf(attempt.user))
+                  : participants.setRole(caller, id, idOf(attempt.user), attempt.role)
             case "Remove":
               return participants.remove(caller, id, idOf(attempt.user))
             case "Send":

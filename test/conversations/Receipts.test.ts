@@ -114,7 +114,7 @@ layer(TestServices)("Receipts", (it) => {
       assert.isFalse((yield* messages.get(ada.id, id, sent)).isRead)
       yield* participants.remove(eve.id, id, eve.id)
       assert.isTrue((yield* messages.get(ada.id, id, sent)).isRead)
-      yield* participants.put(ada.id, id, bob.id, undefined)
+      yield* participants.add(ada.id, id, bob.id)
       assert.isTrue((yield* messages.get(ada.id, id, sent)).isRead)
     })
   )
@@ -250,7 +250,7 @@ layer(TestServices)("The unread count", (it) => {
       const { ada, eve, id, unread } = yield* world
       const [bob] = yield* people("bob")
       yield* post(ada, id, "before")
-      yield* (yield* Participants).put(ada.id, id, bob.id, undefined)
+      yield* (yield* Participants).add(ada.id, id, bob.id)
       assert.deepStrictEqual([yield* unread(bob), yield* unread(eve)], [0, 1])
       yield* post(ada, id, "after")
       assert.deepStrictEqual([yield* unread(bob), yield* unread(eve)], [1, 2])

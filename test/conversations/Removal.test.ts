@@ -7,7 +7,6 @@ import * as Database from "../../src/database/Database.ts"
 import { Inbox } from "../../src/inbox/Inbox.ts"
 import type { ConversationId } from "../../src/contract/Conversation.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
-import { Memberships } from "../../src/conversations/Memberships.ts"
 import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
@@ -111,7 +110,7 @@ const assertUnknown = Effect.fnUntraced(function* ({ id: user }: TestUser, id: C
     react: changes.react(user, target, "👍"),
     receipt: Receipts.use((receipts) => receipts.put(user, id, {})),
     leave: Participants.use((participants) => participants.remove(user, id, user)),
-    rejoin: Participants.use((participants) => participants.put(user, id, user, undefined))
+    rejoin: Participants.use((participants) => participants.add(user, id, user))
   }
   for (const [name, attempt] of Object.entries(asked)) {
     assert.strictEqual(yield* refusal(attempt), "NotFound", name)
@@ -189,7 +188,7 @@ layer(services, { excludeTestServices: true })("A deleted account of many conver
       const own = yield* Effect.replicateEffect(groupOf([ada]), 3)
       yield* deleteAccount(ada)
       // As when this process had ended here.
-      yield* Layer.build(Layer.fresh(Memberships.layer))
+      yield* Layer.build(Layer.fresh(Participants.layer))
       yield* until(Effect.map(sql`SELECT FROM departures`, (departures) => departures.length === 0))
       const left = yield* sql<{ role: string; count: number }>`
         SELECT role, count(*)::int AS count FROM conversation_participants

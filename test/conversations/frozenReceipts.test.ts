@@ -199,12 +199,12 @@ layer(TestServices)("A block", (it) => {
       assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { "2": "sent" })
       // Bob, who comes back, finds Ada where she was.
       yield* participants.remove(grace.id, id, bob.id)
-      yield* participants.put(grace.id, id, bob.id, undefined)
+      yield* participants.add(grace.id, id, bob.id)
       assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { "2": "sent" })
       // Ada, who comes back, is where everybody begins who joins.
       yield* participants.remove(grace.id, id, ada.id)
       assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { "2": "read" })
-      yield* participants.put(grace.id, id, ada.id, undefined)
+      yield* participants.add(grace.id, id, ada.id)
       assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { "2": "read" })
       const { seq } = yield* post(bob, id, "two")
       for (const who of [ada, grace]) yield* read(who, id, seq)
@@ -217,7 +217,7 @@ layer(TestServices)("A block", (it) => {
       const [ada, bob, grace] = yield* people("ada", "bob", "grace")
       yield* (yield* Blocks).block(ada.id, bob.id)
       const joined = yield* groupOf([grace, ada])
-      yield* (yield* Participants).put(grace.id, joined, bob.id, undefined)
+      yield* (yield* Participants).add(grace.id, joined, bob.id)
       const made = yield* groupOf([grace, ada, bob])
       for (const id of [joined, made]) {
         const { seq } = yield* post(bob, id, "not for Ada")

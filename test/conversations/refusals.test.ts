@@ -10,7 +10,7 @@ import { groupOf, headOf, people, post } from "../world.ts"
 const makeWorld = Effect.gen(function* () {
   const [ada, bob, grace, eve] = yield* people("ada", "bob", "grace", "eve")
   const id = yield* groupOf([ada, bob, grace])
-  yield* (yield* Participants).put(ada.id, id, bob.id, "admin")
+  yield* (yield* Participants).setRole(ada.id, id, bob.id, "admin")
   const [adas, graces] = [yield* post(ada, id, "Ada's"), yield* post(grace, id, "Grace's")]
   return { ada, bob, grace, eve, id, adas, graces }
 })

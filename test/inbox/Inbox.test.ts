@@ -115,7 +115,7 @@ layer(TestServices)("Inbox", (it) => {
       yield* told
       const group = yield* conversations.create(grace.id, { participantIds: [] })
       const participants = yield* Participants
-      yield* participants.put(grace.id, group.id, ada.id, undefined)
+      yield* participants.add(grace.id, group.id, ada.id)
       yield* told
       listener.acknowledge(yield* inbox.read(ada.id, undefined))
       yield* participants.remove(grace.id, group.id, ada.id)

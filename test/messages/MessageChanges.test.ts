@@ -218,7 +218,7 @@ layer(TestServices)("A deletion", (it) => {
       ]
       assert.strictEqual(yield* refusal(changes.erase(eve.id, targetOf(first))), "Forbidden")
       yield* changes.erase(ada.id, targetOf(first))
-      yield* (yield* Participants).put(ada.id, id, eve.id, "admin")
+      yield* (yield* Participants).setRole(ada.id, id, eve.id, "admin")
       yield* changes.erase(eve.id, targetOf(second))
       yield* changes.erase(eve.id, targetOf(third))
       for (const { id: message } of [first, second, third]) {

@@ -58,7 +58,7 @@ const joined = Effect.fnUntraced(function* (history: typeof History.Type) {
   const earlier = yield* post(ada, id, "earlier secret")
   const edited = yield* post(grace, id, "another earlier secret")
   yield* (yield* MessageChanges).edit(grace.id, { conversationId: id, id: edited.id }, "edited earlier secret")
-  yield* (yield* Participants).put(ada.id, id, eve.id, undefined)
+  yield* (yield* Participants).add(ada.id, id, eve.id)
   return { ada, grace, eve, id, earlier, edited }
 })
 
@@ -123,11 +123,11 @@ layer(TestServices)("Who joins a group", (it) => {
       const { ada, eve, id } = yield* joined("since_joining")
       const [bob, joe] = yield* people("bob", "joe")
       yield* conversations.update(ada.id, id, { history: "whole" })
-      yield* participants.put(ada.id, id, bob.id, undefined)
+      yield* participants.add(ada.id, id, bob.id)
       assert.deepStrictEqual((yield* seenBy(eve, id, "secret")).newest, [])
       assert.strictEqual((yield* seenBy(bob, id, "secret")).newest.length, 2)
       yield* conversations.update(ada.id, id, { history: "since_joining" })
-      yield* participants.put(ada.id, id, joe.id, undefined)
+      yield* participants.add(ada.id, id, joe.id)
       assert.strictEqual((yield* seenBy(bob, id, "secret")).newest.length, 2)
       assert.deepStrictEqual((yield* seenBy(joe, id, "secret")).newest, [])
     })
@@ -153,7 +153,7 @@ layer(TestServices)("Who leaves a group", (it) => {
           conversations.get(eve.id, id),
           conversations.update(eve.id, id, { name: "Mine" }),
           conversations.remove(eve.id, id),
-          participants.put(eve.id, id, eve.id, undefined),
+          participants.add(eve.id, id, eve.id),
           participants.remove(eve.id, id, eve.id),
           messages.view(eve.id, id),
           messages.get(eve.id, id, own.id),
@@ -182,7 +182,7 @@ layer(TestServices)("Who leaves a group", (it) => {
       yield* post(ada, id, "first secret")
       yield* participants.remove(eve.id, id, eve.id)
       yield* post(ada, id, "second secret")
-      yield* participants.put(ada.id, id, eve.id, undefined)
+      yield* participants.add(ada.id, id, eve.id)
       yield* post(ada, id, "third secret")
       assert.deepStrictEqual(yield* seenBy(eve, id, "secret"), inEveryWay(["third secret"]))
       assert.strictEqual((yield* summaryOf(eve, id))?.unreadCount, 1)

@@ -155,7 +155,7 @@ layer(TestServer.layer)("A subscription ends", (it) => {
       yield* send("before")
       yield* participants.remove(grace.id, id, grace.id)
       yield* send("between")
-      yield* participants.put(ada.id, id, grace.id, undefined)
+      yield* participants.add(ada.id, id, grace.id)
       const { head, updates } = yield* open(2)
       yield* send("after")
       assert.deepStrictEqual(yield* Fiber.join(yield* listen(Stream.take(updates, 2))), [`snapshot ${head}`, "after"])
@@ -169,7 +169,7 @@ layer(TestServer.layer)("A subscription of who sees what was posted since they j
       const { ada, id, open, send } = yield* group
       const early = yield* send("early")
       const alan = yield* signedIn()
-      yield* (yield* Participants).put(ada.id, id, alan.id, undefined)
+      yield* (yield* Participants).add(ada.id, id, alan.id)
       const session = yield* (yield* Sessions).authenticate(Redacted.make(alan.token))
       const { head, updates } = yield* open(3, session)
       assert.strictEqual(head, 3)

@@ -37,7 +37,7 @@ const writes = Effect.fnUntraced(function* (ada: TestUser, grace: TestUser, eve:
     react: changes.react(grace.id, reacted, "🎉"),
     unreact: changes.unreact(grace.id, reacted, "👍"),
     rename: conversations.update(ada.id, id, { name: "Engines" }),
-    add: participants.put(ada.id, id, eve.id, undefined),
+    add: participants.add(ada.id, id, eve.id),
     receipt: receipts.put(grace.id, id, { readSeq: Position.make(2) }),
     send: messages.send(ada.id, id, newId(), text("sent")),
     leave: participants.remove(grace.id, id, grace.id),

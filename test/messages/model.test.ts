@@ -230,7 +230,7 @@ describe.each(memories)("$name", ({ runs, server }) => {
               }
               case "Move": {
                 if (!visibleAfter.has(act.who)) {
-                  const join = participants.put(idOf(owner), conversationId, idOf(act.who), undefined)
+                  const join = participants.add(idOf(owner), conversationId, idOf(act.who))
                   if (areApart(owner, act.who))
                     return void assert.strictEqual((yield* Effect.flip(join))._tag, "Forbidden")
                   yield* join
