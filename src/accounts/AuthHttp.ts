@@ -9,27 +9,26 @@ import { addressOf } from "../auth/Authorization.ts"
 import { Profiles } from "./Profiles.ts"
 import { CurrentSession, SignedIn } from "../contract/Session.ts"
 import { Sessions } from "../auth/Sessions.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
-export const AuthHttp = HttpApiBuilder.group(
-  Api,
-  "auth",
-  Effect.fn(function* (handlers) {
-    const accounts = yield* Accounts
-    const deletion = yield* AccountDeletion
-    const profiles = yield* Profiles
-    const sessions = yield* Sessions
+export const AuthHttp = Effect.gen(function* () {
+  const accounts = yield* Accounts
+  const deletion = yield* AccountDeletion
+  const profiles = yield* Profiles
+  const sessions = yield* Sessions
 
-    const signIn = Effect.fnUntraced(function* (
-      user: Account,
-      deviceName: string | undefined,
-      request: HttpServerRequest.HttpServerRequest,
-      proof?: Redacted.Redacted
-    ) {
-      const device = { name: deviceName, address: addressOf(request) }
-      return new SignedIn({ user, ...(yield* sessions.open(user.id, device, proof)) })
-    })
+  const signIn = Effect.fnUntraced(function* (
+    user: Account,
+    deviceName: string | undefined,
+    request: HttpServerRequest.HttpServerRequest,
+    proof?: Redacted.Redacted
+  ) {
+    const device = { name: deviceName, address: addressOf(request) }
+    return new SignedIn({ user, ...(yield* sessions.open(user.id, device, proof)) })
+  })
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "auth", (handlers) =>
+    handlers.handleAll({
       signup: ({ payload, request }) =>
         Effect.flatMap(accounts.create(payload), (account) =>
           // Nobody but this request knows of the account yet, so that it cannot be gone.
@@ -78,5 +77,5 @@ export const AuthHttp = HttpApiBuilder.group(
         yield* sessions.endOthers(yield* CurrentSession)
       })
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

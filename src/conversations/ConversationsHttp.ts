@@ -10,20 +10,19 @@ import { Participants } from "./Participants.ts"
 import { Receipts } from "./Receipts.ts"
 import { Messages } from "../messages/Messages.ts"
 import { Presence } from "../presence/Presence.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
 const encodeConversation = Schema.encodeSync(Conversation.json)
 
-export const ConversationsHttp = HttpApiBuilder.group(
-  Api,
-  "conversations",
-  Effect.fn(function* (handlers) {
-    const conversations = yield* Conversations
-    const participants = yield* Participants
-    const receipts = yield* Receipts
-    const messages = yield* Messages
-    const presence = yield* Presence
+export const ConversationsHttp = Effect.gen(function* () {
+  const conversations = yield* Conversations
+  const participants = yield* Participants
+  const receipts = yield* Receipts
+  const messages = yield* Messages
+  const presence = yield* Presence
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "conversations", (handlers) =>
+    handlers.handleAll({
       direct: Effect.fnUntraced(function* ({ params }) {
         const { userId } = yield* CurrentSession
         const { conversation, created } = yield* conversations.direct(userId, params.userId)
@@ -86,5 +85,5 @@ export const ConversationsHttp = HttpApiBuilder.group(
         yield* presence.setTyping(userId, params.id, payload.isTyping ?? true, messages.view(userId, params.id))
       })
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

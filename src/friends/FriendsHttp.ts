@@ -7,17 +7,16 @@ import { defaultPageSize } from "../contract/Paging.ts"
 import { Blocks } from "./Blocks.ts"
 import { FriendRequest } from "../contract/Friend.ts"
 import { Friends } from "./Friends.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
 const encodeRequest = Schema.encodeSync(FriendRequest.json)
 
-export const FriendsHttp = HttpApiBuilder.group(
-  Api,
-  "friends",
-  Effect.fn(function* (handlers) {
-    const friends = yield* Friends
-    const blocks = yield* Blocks
+export const FriendsHttp = Effect.gen(function* () {
+  const friends = yield* Friends
+  const blocks = yield* Blocks
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "friends", (handlers) =>
+    handlers.handleAll({
       list: Effect.fnUntraced(function* ({ query: { cursor, limit = defaultPageSize } }) {
         const { userId } = yield* CurrentSession
         const { items, next } = yield* friends.list(userId, limit, cursor)
@@ -67,5 +66,5 @@ export const FriendsHttp = HttpApiBuilder.group(
         return yield* blocks.unblock(userId, params.userId)
       })
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

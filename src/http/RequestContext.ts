@@ -7,46 +7,41 @@ import { Limits } from "../contract/LimitsApi.ts"
 import { CurrentLogLevels } from "../platform/Log.ts"
 import { Problems } from "../contract/ProblemsApi.ts"
 
-// Effect puts into the context of each request what its server saw when it was built, and what its group of handlers saw: a
-// copy of every service there is, at a tenth of what a request costs, and some KB for as long as a stream is open. So they
-// see what they need and no more.
+// Effect copies into the context of each request every service that its server and its group of handlers saw when they were
+// built. Handlers and middleware take their services when they are built, so a request needs none of them.
 
-type Key = { readonly key: string }
+const middleware = Context.pick(Authorization, Limits, Problems, Scope.Scope)
 
-const keysOf = (services: ReadonlyArray<Key>): ReadonlySet<string> => new Set(services.map(({ key }) => key))
+/**
+ * The layer of a group of handlers, from an effect that takes their services. A handler that needs a service while it
+ * answers a request, and middleware other than the API's, do not compile.
+ */
+export const handlersLayer = <A, E, E2, R2>(
+  build: Effect.Effect<Layer.Layer<A, E, Authorization | Limits | Problems>, E2, R2>
+): Layer.Layer<A, E | E2, Authorization | Limits | Problems | Exclude<R2, Scope.Scope>> =>
+  Layer.effectContext(
+    Effect.flatMap(build, (group) =>
+      Effect.updateContext(
+        Layer.build(group),
+        (context: Context.Context<Authorization | Limits | Problems | Scope.Scope>) => middleware(context)
+      )
+    )
+  )
 
-const narrow = <R>(context: Context.Context<R>, isSeen: (key: string) => boolean): Context.Context<R> =>
-  Context.makeUnsafe(new Map([...context.mapUnsafe].filter(([key]) => isSeen(key))))
-
-/** What the services stand on: the database's clients, and that by which a platform serves files. */
-const foundations = keysOf([
-  SqlClient.SqlClient,
-  PgClient.PgClient,
-  FileSystem.FileSystem,
-  Path.Path,
-  HttpPlatform.HttpPlatform,
-  Etag.Generator
-])
+/** The database's clients, and the services that a platform serves files by. */
+const foundations: ReadonlySet<string> = new Set(
+  [
+    SqlClient.SqlClient,
+    PgClient.PgClient,
+    FileSystem.FileSystem,
+    Path.Path,
+    HttpPlatform.HttpPlatform,
+    Etag.Generator
+  ].map(({ key }) => key)
+)
 
 const isService = (key: string) => foundations.has(key) || (key.startsWith("xfchat/") && key !== CurrentLogLevels.key)
 
-/** A context without services. What says how to log and to trace is left. */
-export const withoutServices = <R>(context: Context.Context<R>): Context.Context<R> =>
-  narrow(context, (key) => !isService(key))
-
-/** An effect that sees no services. */
-export const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.updateContext(effect, (context: Context.Context<R>) => withoutServices(context))
-
-/** What a layer is built with, and the middleware of the API. */
-const always = [Scope.Scope, Layer.CurrentMemoMap, Authorization, Limits, Problems]
-
-/** A group of handlers, built where it sees `services`, all that it needs. The rest its requests bring with them. */
-export const withServices = <A, E, R>(group: Layer.Layer<A, E, R>, ...services: ReadonlyArray<Key>) => {
-  const seen = keysOf([...always, ...services])
-  return Layer.effectContext(
-    Effect.updateContext(Layer.build(group), (context: Context.Context<R | Scope.Scope>) =>
-      narrow(context, (key) => seen.has(key))
-    )
-  )
-}
+/** What a context says of logging and tracing, without the services. */
+export const withoutServices = (context: Context.Context<never>): Context.Context<never> =>
+  Context.makeUnsafe(new Map([...context.mapUnsafe].filter(([key]) => !isService(key))))

@@ -12,6 +12,7 @@ import { Inbox, type InboxState } from "./Inbox.ts"
 import { InboxPage } from "../contract/InboxPage.ts"
 import { InboxSubscriptions } from "./InboxSubscriptions.ts"
 import { formatInboxVersion, versionOf } from "./InboxVersion.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
 const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
   new InboxPage({
@@ -50,14 +51,12 @@ const encode = ({ isChange, previous, state, version }: StateUpdate<InboxState>,
   return encoding.item({ name: "change", version, body, patches })(previous)
 }
 
-export const InboxHttp = HttpApiBuilder.group(
-  Api,
-  "inbox",
-  Effect.fn(function* (handlers) {
-    const inbox = yield* Inbox
-    const subscriptions = yield* InboxSubscriptions
+export const InboxHttp = Effect.gen(function* () {
+  const inbox = yield* Inbox
+  const subscriptions = yield* InboxSubscriptions
 
-    return handlers.handle(
+  return HttpApiBuilder.group(Api, "inbox", (handlers) =>
+    handlers.handle(
       "inbox",
       Effect.fnUntraced(function* ({ query, request }) {
         const caller = yield* CurrentSession
@@ -81,5 +80,5 @@ export const InboxHttp = HttpApiBuilder.group(
         })
       })
     )
-  })
-)
+  )
+}).pipe(handlersLayer)

@@ -15,6 +15,7 @@ import { StaleVersion, toJson, type Message, type MessagePage } from "../contrac
 import { MessageChanges } from "./MessageChanges.ts"
 import { Messages, type View } from "./Messages.ts"
 import { VersionNotFound } from "../contract/MessagesApi.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
 /** Part of a message, taken for a whole one, would silently replace it. */
 const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
@@ -55,19 +56,17 @@ const answer = (body: Message | MessagePage, version: LogVersion, status = 200) 
     headers: { version: quote(version) }
   })
 
-export const MessagesHttp = HttpApiBuilder.group(
-  Api,
-  "messages",
-  Effect.fn(function* (handlers) {
-    const messages = yield* Messages
-    const changes = yield* MessageChanges
-    const presence = yield* Presence
-    const subscriptions = yield* Subscriptions
+export const MessagesHttp = Effect.gen(function* () {
+  const messages = yield* Messages
+  const changes = yield* MessageChanges
+  const presence = yield* Presence
+  const subscriptions = yield* Subscriptions
 
-    const answerMessage = (message: Message, status = 200) =>
-      Effect.map(messages.versionOf(message), (version) => answer(message, version, status))
+  const answerMessage = (message: Message, status = 200) =>
+    Effect.map(messages.versionOf(message), (version) => answer(message, version, status))
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "messages", (handlers) =>
+    handlers.handleAll({
       page: Effect.fnUntraced(function* ({ params, query: { wait, ...query }, request }) {
         const caller = yield* CurrentSession
         const braid = yield* readBraid(request)
@@ -143,5 +142,5 @@ export const MessagesHttp = HttpApiBuilder.group(
         return { users: items, after: next }
       })
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

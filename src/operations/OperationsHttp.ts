@@ -2,18 +2,18 @@ import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { PrometheusMetrics } from "effect/observability"
 import { Api } from "../contract/Api.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 import { Health } from "./Health.ts"
 import { ProcessMetricsLive } from "./ProcessMetrics.ts"
 
-export const OperationsHttp = HttpApiBuilder.group(
-  Api,
-  "operations",
-  Effect.fn(function* (handlers) {
-    const health = yield* Health
-    return handlers.handleAll({
+export const OperationsHttp = Effect.gen(function* () {
+  const health = yield* Health
+
+  return HttpApiBuilder.group(Api, "operations", (handlers) =>
+    handlers.handleAll({
       livez: () => Effect.succeed({ status: "alive" as const }),
       readyz: () => health.ready,
       metrics: () => PrometheusMetrics.format()
     })
-  })
-).pipe(Layer.provide(ProcessMetricsLive))
+  )
+}).pipe(handlersLayer, Layer.provide(ProcessMetricsLive))

@@ -3,14 +3,13 @@ import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { People } from "./People.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
-export const PeopleHttp = HttpApiBuilder.group(
-  Api,
-  "people",
-  Effect.fn(function* (handlers) {
-    const people = yield* People
+export const PeopleHttp = Effect.gen(function* () {
+  const people = yield* People
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "people", (handlers) =>
+    handlers.handleAll({
       search: Effect.fnUntraced(function* ({ query }) {
         const { userId } = yield* CurrentSession
         const users = yield* query.query === undefined
@@ -21,5 +20,5 @@ export const PeopleHttp = HttpApiBuilder.group(
 
       get: ({ params }) => people.get(params.id)
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

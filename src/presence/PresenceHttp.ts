@@ -8,6 +8,7 @@ import type { StateUpdate } from "../live/StateUpdate.ts"
 import { answerFeed, readAsk, readBraid } from "../live/StreamResponse.ts"
 import { PresencePage } from "../contract/PresencePage.ts"
 import { PresenceSubscriptions } from "./PresenceSubscriptions.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
 const encodePage = Schema.encodeSync(Schema.fromJsonString(PresencePage))
 
@@ -27,13 +28,11 @@ const encode = ({ isChange, previous, state, version }: StateUpdate<PresencePage
   return encoding.item({ name: "change", version, body, patches })(previous)
 }
 
-export const PresenceHttp = HttpApiBuilder.group(
-  Api,
-  "presence",
-  Effect.fn(function* (handlers) {
-    const subscriptions = yield* PresenceSubscriptions
+export const PresenceHttp = Effect.gen(function* () {
+  const subscriptions = yield* PresenceSubscriptions
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "presence", (handlers) =>
+    handlers.handleAll({
       presence: Effect.fnUntraced(function* ({ query, request }) {
         const caller = yield* CurrentSession
         const ask = readAsk(request, yield* readBraid(request), query)
@@ -51,5 +50,5 @@ export const PresenceHttp = HttpApiBuilder.group(
         })
       })
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

@@ -4,14 +4,13 @@ import { Api } from "../contract/Api.ts"
 import { defaultPageSize } from "../contract/Paging.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { Search } from "./Search.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
-export const SearchHttp = HttpApiBuilder.group(
-  Api,
-  "search",
-  Effect.fn(function* (handlers) {
-    const search = yield* Search
+export const SearchHttp = Effect.gen(function* () {
+  const search = yield* Search
 
-    return handlers.handleAll({
+  return HttpApiBuilder.group(Api, "search", (handlers) =>
+    handlers.handleAll({
       search: Effect.fnUntraced(function* ({ query }) {
         const { userId } = yield* CurrentSession
         const { isComplete, messages, next } = yield* search.search(userId, {
@@ -23,5 +22,5 @@ export const SearchHttp = HttpApiBuilder.group(
         return { messages, cursor: next, isComplete }
       })
     })
-  })
-)
+  )
+}).pipe(handlersLayer)

@@ -4,20 +4,19 @@ import { Api } from "../contract/Api.ts"
 import { CurrentSession } from "../contract/Session.ts"
 import { RateLimits } from "../limits/RateLimits.ts"
 import { Usage } from "./Usage.ts"
+import { handlersLayer } from "../http/RequestContext.ts"
 
-export const UsageHttp = HttpApiBuilder.group(
-  Api,
-  "usage",
-  Effect.fn(function* (handlers) {
-    const usage = yield* Usage
-    const { limits: rateLimits } = yield* RateLimits
+export const UsageHttp = Effect.gen(function* () {
+  const usage = yield* Usage
+  const { limits: rateLimits } = yield* RateLimits
 
-    return handlers.handle(
+  return HttpApiBuilder.group(Api, "usage", (handlers) =>
+    handlers.handle(
       "usage",
       Effect.fnUntraced(function* () {
         const { userId } = yield* CurrentSession
         return { ...(yield* usage.of(userId)), limits: usage.quotas, rateLimits }
       })
     )
-  })
-)
+  )
+}).pipe(handlersLayer)
