@@ -71,10 +71,17 @@ export interface DatabaseOptions {
 /** Beyond the time in which PostgreSQL ends a statement: for the way there and back. */
 const grace = Duration.seconds(5)
 
+/** How long a statement waits for one lock at most, unless it sets a bound of its own. */
+const lockTimeout = Duration.seconds(1)
+
 /** The timeouts of PostgreSQL itself. A process that hangs in a transaction does not keep its locks, either. */
 const timeoutParameters = (timeout: Duration.Duration) => {
   const milliseconds = String(Duration.toMillis(timeout))
-  return { statement_timeout: milliseconds, idle_in_transaction_session_timeout: milliseconds }
+  return {
+    statement_timeout: milliseconds,
+    idle_in_transaction_session_timeout: milliseconds,
+    lock_timeout: String(Duration.toMillis(lockTimeout))
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Duration, Effect, Exit, identity, Predicate, Schedule, type Scope } from "effect"
+import { Duration, Effect, Exit, identity, Predicate, Schedule, Stream, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError, Statement, type SqlConnection } from "effect/sql"
 import { isIP } from "node:net"
@@ -63,6 +63,23 @@ class Connection implements SqlConnection.Connection {
   executeStream(sql: string, params: ReadonlyArray<unknown>) {
     return this.connection.stream(sql, params)
   }
+}
+
+const locks = /\b(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|FOR (?:KEY )?SHARE|LOCK|TRUNCATE|pg_advisory_)/i
+
+/** Statements whose answer of {@link mayWaitForLock} is kept: the service has a few hundred. */
+const maxRemembered = 1_000
+const remembered = new Map<string, boolean>()
+
+/** Whether a statement may wait for a lock that others hold for long. */
+const mayWaitForLock = (sql: string): boolean => {
+  let answer = remembered.get(sql)
+  if (answer === undefined) {
+    answer = locks.test(sql)
+    if (remembered.size === maxRemembered) remembered.clear()
+    remembered.set(sql, answer)
+  }
+  return answer
 }
 
 const lost = (operation: "acquire" | "commit", message: string, cause: unknown) =>
@@ -195,15 +212,33 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     return connection.pin
   })
 
+  const acquirer = lease(get, share)
+  const transactionAcquirer = lease(reserve, 1)
+  const onShared: SqlConnection.Borrower = (use) =>
+    Effect.suspend(() =>
+      mayWait()
+        ? Effect.scoped(Effect.flatMap(acquirer, use))
+        : watch(elsewhere(pool.use((connection) => use(know(connection)))))
+    )
+  const onOwn: SqlConnection.Borrower = (use) => Effect.scoped(Effect.flatMap(transactionAcquirer, use))
+  // A statement that waits for a lock, or for the disk at its commit, would hold up those behind it on a shared connection.
+  const on = (sql: string): SqlConnection.Borrower =>
+    config.multiplex === true && mayWaitForLock(sql) ? onOwn : onShared
+  /** Stands for a connection that is chosen once the statement is known. */
+  const unchosen: SqlConnection.Connection = {
+    execute: (sql, params) => on(sql)((connection) => connection.execute(sql, params, undefined)),
+    executeUnprepared: (sql, params) => on(sql)((connection) => connection.executeUnprepared(sql, params, undefined)),
+    executeRaw: (sql, params) => on(sql)((connection) => connection.executeRaw(sql, params)),
+    executeValues: (sql, params) => on(sql)((connection) => connection.executeValues(sql, params)),
+    executeValuesUnprepared: (sql, params) => on(sql)((connection) => connection.executeValuesUnprepared(sql, params)),
+    executeStream: (sql, params) =>
+      Stream.unwrap(Effect.map(acquirer, (connection) => connection.executeStream(sql, params)))
+  }
+
   const sql = yield* SqlClient.make({
-    acquirer: lease(get, share),
-    borrower: (use) =>
-      Effect.suspend(() =>
-        mayWait()
-          ? Effect.scoped(Effect.flatMap(lease(get, share), use))
-          : watch(elsewhere(pool.use((connection) => use(know(connection)))))
-      ),
-    transactionAcquirer: lease(reserve, 1),
+    acquirer,
+    borrower: (use) => use(unchosen),
+    transactionAcquirer,
     compiler: PgClient.makeCompiler(),
     driver: "pg",
     prepareTransactionControls: true,

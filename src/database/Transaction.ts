@@ -36,19 +36,6 @@ export const inTransaction =
     })
 
 /**
- * Runs a statement that commits by itself on a connection that it shares with no other: those behind it would wait for its
- * commit.
- */
-export const onOwnConnection =
-  (sql: SqlClient.SqlClient) =>
-  <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
-    Effect.scoped(
-      Effect.flatMap(sql.reserve, (connection) =>
-        Effect.provideService(statement, sql.transactionService, [connection, 0])
-      )
-    )
-
-/**
  * Runs a statement that commits by itself again when others were in its way, by their locks or by a row of the same key:
  * PostgreSQL has kept nothing of it. Not when its connection was lost, since then nobody knows.
  */
@@ -69,7 +56,7 @@ export const inTransactionOnce =
       sql.unsafe(`SET TRANSACTION ISOLATION LEVEL ${mode}`).unprepared.pipe(
         Effect.andThen(sql`
           SELECT set_config(name, '0', true) FROM pg_settings
-          WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`),
+          WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`),
         Effect.andThen(statements)
       )
     )

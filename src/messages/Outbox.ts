@@ -3,7 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { boundedLocks, isLockTimeout } from "../database/LockWaits.ts"
-import { onOwnConnection, retryRolledBack } from "../database/Transaction.ts"
+import { retryRolledBack } from "../database/Transaction.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { DatabaseUnavailable } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
@@ -290,7 +290,6 @@ export class Outbox extends Context.Service<
           const begun = performance.now()
           const sends = batch.map(({ send }) => send)
           const exit = yield* write(sends, whenLocked).pipe(
-            onOwnConnection(sql),
             retryRolledBack,
             // Nothing of it was kept.
             Effect.catchIf(isLockTimeout, () =>

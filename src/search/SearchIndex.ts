@@ -2,7 +2,7 @@ import { Clock, Context, Effect, Exit, Latch, Layer, Random, Schema, Stream } fr
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { onOwnConnection, inTransaction } from "../database/Transaction.ts"
+import { inTransaction } from "../database/Transaction.ts"
 import { logOf } from "../platform/Log.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { ChangeBus } from "../changes/ChangeBus.ts"
@@ -110,7 +110,7 @@ export class SearchIndex extends Context.Service<
         sql`
           INSERT INTO search_progress (conversation_id, indexed_from, indexed_to)
           SELECT id, head, head FROM conversations WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR KEY SHARE SKIP LOCKED
-          ON CONFLICT DO NOTHING`.pipe(onOwnConnection(sql))
+          ON CONFLICT DO NOTHING`
 
       // By the primary keys. A conversation that another process indexes right now is left to it, or waited for.
       const lockBehind = (onLocked: "" | "SKIP LOCKED") =>

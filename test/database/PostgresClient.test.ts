@@ -35,6 +35,8 @@ describe("a connection", () => {
   it.live("is waited for while all are busy, and not for ever", () =>
     Effect.gen(function* () {
       const sql = yield* clientWith({ maxConnections: 1, acquireTimeout: Duration.millis(200) })
+      // To connect may take longer than the wait.
+      yield* backend(sql)
       const release = yield* hold(sql)
       assert.strictEqual(yield* reasonOf(sql`SELECT 1`), "ConnectionError")
       assert.strictEqual(yield* reasonOf(sql.withTransaction(sql`SELECT 1`)), "ConnectionError")
