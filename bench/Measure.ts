@@ -27,6 +27,8 @@ export interface Options {
   readonly quick: boolean
   /** Writes a profile of the server to bench/results. */
   readonly profile: boolean
+  /** How long `churn` lasts, on each runtime; more than 1. */
+  readonly minutes: number
 }
 
 /** One of the measures that can be chosen. */

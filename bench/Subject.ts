@@ -12,7 +12,7 @@ import { makeUsers, newSecret } from "./Population.ts"
 /** Where results and profiles go. */
 export const resultsFolder = fileURLToPath(new URL("./results", import.meta.url))
 
-const observed = new URL("./workers/observed.ts", import.meta.url).href
+const observed = fileURLToPath(new URL("./workers/observed.ts", import.meta.url))
 
 /** A PostgreSQL as it would be in production: a commit is on the disk. Its data are thrown away at the end. */
 export const startPostgres = EmbeddedPostgres.start({ fsync: true })
@@ -50,15 +50,18 @@ export interface Subject {
   readonly collectGarbage: Effect.Effect<void>
 }
 
-/** Starts the server as a process of its own, and stops it as an operator would. */
+/** Starts the server as a process of its own, and stops it as an operator would. Only Node writes profiles. */
 export const startSubject = Effect.fn("startSubject")(function* (
   database: Database,
-  options: { readonly profile: boolean }
+  { profile, runtime = "node" }: { readonly profile: boolean; readonly runtime?: "node" | "deno" }
 ): Effect.fn.Return<Subject, unknown, Scope.Scope> {
-  const profiling = options.profile ? ` --cpu-prof --cpu-prof-dir=${resultsFolder}` : ""
-  const server = yield* Effect.acquireRelease(
-    startServer("node", database.url, { NODE_OPTIONS: `--expose-gc --import=${observed}${profiling}` }),
-    (server) => Effect.andThen(server.kill("SIGTERM"), server.exit)
+  const profiling = profile ? ["--cpu-prof", `--cpu-prof-dir=${resultsFolder}`] : []
+  const flags = {
+    node: ["--expose-gc", `--import=${observed}`, ...profiling],
+    deno: ["--v8-flags=--expose-gc", `--preload=${observed}`]
+  }
+  const server = yield* Effect.acquireRelease(startServer(runtime, database.url, {}, flags[runtime]), (server) =>
+    Effect.andThen(server.kill("SIGTERM"), server.exit)
   )
   const [, pid] = yield* server.line(/\[BENCH\] pid (\d+)/)
   let collections = 0

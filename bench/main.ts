@@ -4,6 +4,7 @@ import { cpus, loadavg } from "node:os"
 import { join } from "node:path"
 import { runMain } from "../src/process/ServerProcess.ts"
 import { summary, table, type Finding, type Measure } from "./Measure.ts"
+import { churn } from "./measures/churn.ts"
 import { depth } from "./measures/depth.ts"
 import { fanout } from "./measures/fanout.ts"
 import { idle } from "./measures/idle.ts"
@@ -14,21 +15,28 @@ import { resultsFolder, startPostgres } from "./Subject.ts"
 
 const measures: Readonly<Record<string, Measure>> = { sends, hot, fanout, idle, returning, depth, search }
 
-const usage = `usage: npm run bench -- [--quick] [--profile] [${Object.keys(measures).join(" | ")}] ...`
+/** Measures that run only when they are named, since they take long. */
+const long: Readonly<Record<string, Measure>> = { churn }
+
+const usage = `usage: npm run bench -- [--quick] [--profile] [--minutes=5] [${Object.keys({ ...measures, ...long }).join(" | ")}] ...`
 
 const load = () => loadavg().map((value) => Number(value.toFixed(2)))
 
 const bench = Effect.gen(function* () {
   const args = process.argv.slice(2)
-  const options = { quick: args.includes("--quick"), profile: args.includes("--profile") }
+  const minutes = Number(args.find((arg) => arg.startsWith("--minutes="))?.slice("--minutes=".length) ?? 5)
+  const options = { quick: args.includes("--quick"), profile: args.includes("--profile"), minutes }
   const names = args.filter((arg) => !arg.startsWith("--"))
-  if (args.includes("--help") || names.some((name) => !(name in measures))) return yield* Console.log(usage)
+  const isUnderstood = minutes > 1 && names.every((name) => name in measures || name in long)
+  if (args.includes("--help") || !isUnderstood) return yield* Console.log(usage)
 
   mkdirSync(resultsFolder, { recursive: true })
   const postgres = yield* startPostgres
   const results: Array<{ name: string; loadBefore: ReadonlyArray<number>; findings: ReadonlyArray<Finding> }> = []
-  for (const [name, measure] of Object.entries(measures)) {
-    if (names.length > 0 && !names.includes(name)) continue
+  const chosen = Object.entries({ ...measures, ...long }).filter(([name]) =>
+    names.length === 0 ? name in measures : names.includes(name)
+  )
+  for (const [name, measure] of chosen) {
     const loadBefore = load()
     yield* Console.error(`${name} (load average ${loadBefore.join(" ")})`)
     results.push({ name, loadBefore, findings: yield* Effect.scoped(measure(postgres, options)) })

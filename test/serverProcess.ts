@@ -8,39 +8,44 @@ const binary = (name: string) => `${root}/node_modules/.bin/${name}`
 
 type Command = readonly [program: string, ...args: ReadonlyArray<string>]
 
-/** The ways in which XFChat is served as a process of its own, on a port of 127.0.0.1; port 0 is any that is free. */
+type Flags = ReadonlyArray<string>
+
+/** The commands that serve XFChat as a process of its own, with flags of the runtime. */
 export const runtimes = {
-  node: (): Command => [binary("node"), "src/main.ts"],
-  deno: (): Command => [binary("deno"), "run", "-A", "src/main.ts"],
-  // The fetch handler does not listen itself: its host is told where to.
-  edge: (port: string): Command => [binary("deno"), "serve", "-A", "--host", "127.0.0.1", "--port", port, "src/edge.ts"]
+  node: (_port?: string, flags: Flags = []): Command => [binary("node"), ...flags, "src/main.ts"],
+  deno: (_port?: string, flags: Flags = []): Command => [binary("deno"), "run", "-A", ...flags, "src/main.ts"],
+  // A fetch handler does not listen; its host does.
+  edge: (port: string, flags: Flags = []): Command => {
+    const serve = ["serve", "-A", "--host", "127.0.0.1", "--port", port]
+    return [binary("deno"), ...serve, ...flags, "src/edge.ts"]
+  }
 }
 
 export type Runtime = keyof typeof runtimes
 
-/** The process ended before it wrote what was waited for. */
+/** The process ended without the line that was expected. */
 export class ProcessEnded extends Data.TaggedError("ProcessEnded")<{ readonly message: string }> {}
 
 export interface ServerProcess {
-  /** All that it has written so far, standard output and error together. */
+  /** Everything written so far, to standard output and error. */
   readonly output: () => string
-  /** What it has written so far to standard output alone. */
+  /** Everything written so far to standard output. */
   readonly standardOutput: () => string
-  /** What it has written so far to standard error alone. */
+  /** Everything written so far to standard error. */
   readonly errorOutput: () => string
   /** Waits for a line that matches; fails when the process ends without one. */
   readonly line: (pattern: RegExp) => Effect.Effect<RegExpExecArray, ProcessEnded>
-  /** Waits for the end: the exit code, or the signal that killed it. */
+  /** Waits for the exit code, or the signal that killed the process. */
   readonly exit: Effect.Effect<number | NodeJS.Signals>
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>
 }
 
-/** Node keeps there what it has compiled: hundreds of processes are started, each in half the time. */
+/** Node's cache of compiled code: the tests start hundreds of processes, each in half the time with it. */
 const NODE_COMPILE_CACHE = `${root}/.data/compile-cache`
 
 /**
- * Starts a command in the project's folder, with nothing in its environment but what is given and PATH and HOME, and with
- * `input` as the whole of its standard input where there is one.
+ * Starts a command in the project's folder. Its environment is `env`, PATH and HOME; its standard input is `input`, if
+ * given.
  */
 export const startProcess = Effect.fn("startProcess")(function* (
   [command, ...args]: Command,
@@ -65,7 +70,7 @@ export const startProcess = Effect.fn("startProcess")(function* (
         Deferred.await(exit)
       )
   )
-  // Who ends before it has read all is not to be written to.
+  // A process may end before it has read its input.
   if (input !== undefined) child.stdin.on("error", () => {}).end(input)
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -104,11 +109,12 @@ export const startProcess = Effect.fn("startProcess")(function* (
   }
 })
 
-/** Starts the server on a database, on a free port unless one is given, and waits until it listens. */
+/** Starts the server on a database, on a free port of 127.0.0.1 unless one is given, and waits until it listens. */
 export const startServer = Effect.fn("startServer")(function* (
   runtime: Runtime,
   databaseUrl: Redacted.Redacted,
-  env: Record<string, string> = {}
+  env: Record<string, string> = {},
+  flags: Flags = []
 ) {
   const environment = {
     ...unlimited,
@@ -117,7 +123,7 @@ export const startServer = Effect.fn("startServer")(function* (
     SERVER_PORT: "0",
     ...env
   }
-  const server = yield* startProcess(runtimes[runtime](environment.SERVER_PORT), environment)
+  const server = yield* startProcess(runtimes[runtime](environment.SERVER_PORT, flags), environment)
   const [, port = ""] = yield* server.line(/(?:Server listening on|Listening on http:\/\/)\D*127\.0\.0\.1:(\d+)/)
   return { ...server, port, baseUrl: `http://127.0.0.1:${port}` }
 })

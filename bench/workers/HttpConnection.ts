@@ -70,11 +70,17 @@ export class HttpConnection {
   }
 }
 
+export interface OpenStream {
+  readonly close: () => void
+  /** Cuts the connection without the farewell of TCP. */
+  readonly reset: () => void
+}
+
 /** A response that goes on: settled with its head; `onText` gets the body, still in chunks, as it comes. */
 export const openStream = async (port: number, request: string, onText: (text: string) => void) => {
   const socket = await connected(port)
   socket.write(request)
-  return new Promise<{ readonly close: () => void }>((resolve, reject) => {
+  return new Promise<OpenStream>((resolve, reject) => {
     let received = ""
     const readHead = (text: string) => {
       received += text
@@ -84,7 +90,7 @@ export const openStream = async (port: number, request: string, onText: (text: s
       const { headers, status } = headOf(received, end)
       if (status !== 209) return reject(new Error(`${headers}${received.slice(end)}`))
       onText(received.slice(end + endOfHead.length))
-      resolve({ close: () => socket.destroy() })
+      resolve({ close: () => socket.destroy(), reset: () => socket.resetAndDestroy() })
     }
     socket.on("data", readHead).once("close", () => reject(new Error("closed before the head came")))
   })

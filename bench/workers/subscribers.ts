@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import { quantile } from "../Measure.ts"
 import { conversationId, participantOf, tokenOf, type Conversations } from "../Population.ts"
-import { HttpConnection, openStream, requestText } from "./HttpConnection.ts"
+import { HttpConnection, openStream, requestText, type OpenStream } from "./HttpConnection.ts"
 import { serve } from "./serve.ts"
 
 /** Each participant of each conversation, with a subscription. */
@@ -35,7 +35,7 @@ const subscription = (
     ...headers
   })
 
-const streams: Array<{ readonly close: () => void }> = []
+const streams: Array<OpenStream> = []
 
 /** Counts the messages of a stream; told how often what is looked for has come, wherever the chunks were cut. */
 const counting = (marker: RegExp, onMatch: (match: RegExpExecArray) => void) => {
@@ -70,6 +70,19 @@ const commands = {
         }
       })
     )
+  },
+
+  /** Cuts all open subscriptions at once, and waits until the server, which must go on answering, has let them go. */
+  reset: async ({ port }: { readonly port: number }) => {
+    for (const { reset } of streams.splice(0)) reset()
+    const connection = await HttpConnection.open(port)
+    for (;;) {
+      const { body, status } = await connection.request(requestText("GET", "/metrics", {}))
+      if (status !== 200) throw new Error(`after the resets the server answers ${status}`)
+      if (/^xfchat_streams_open 0$/m.test(body)) break
+      await sleep(100)
+    }
+    connection.close()
   },
 
   /** Sends one message to see how it arrives: all that a subscriber receives for it, chunk framing taken off. */
