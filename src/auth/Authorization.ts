@@ -4,7 +4,8 @@ import type { UserId } from "../contract/Account.ts"
 import { Authorization } from "../contract/AuthApi.ts"
 import type { RouteClass } from "../contract/RouteClass.ts"
 import { CurrentSession } from "../contract/Session.ts"
-import { asksForStream, classOf, take, type Route } from "../limits/Limits.ts"
+import { CurrentStreamKind } from "../http/StreamKind.ts"
+import { classOf, take, type Route } from "../limits/Limits.ts"
 import { RateLimits } from "../limits/RateLimits.ts"
 import { Usage } from "../usage/Usage.ts"
 import { DevUsers, isLoopback } from "./DevUsers.ts"
@@ -35,9 +36,7 @@ const makeAdmission = Effect.gen(function* () {
   return (route: Route, userId: UserId) => {
     const routeClass = classOf(route)
     if (routeClass !== "reading") return admitAs(routeClass, userId)
-    return HttpServerRequest.HttpServerRequest.use((request) =>
-      admitAs(asksForStream(request) ? "streaming" : "reading", userId)
-    )
+    return Effect.flatMap(CurrentStreamKind, (kind) => admitAs(kind === undefined ? "reading" : "streaming", userId))
   }
 })
 

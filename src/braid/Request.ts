@@ -21,9 +21,11 @@ const maximumHeartbeats = 60
 
 const absent = parsed(undefined)
 
-// braid-http-04, section 4.1: the value "may be blank, set to true, or contain arbitrary data". Only the ways in which
-// RFC 8941 and JSON write false are taken for no.
-const parseSubscribe = (value: string | undefined): boolean =>
+/**
+ * Whether the value of a `Subscribe` header asks for a subscription. braid-http-04, section 4.1: it "may be blank, set to true,
+ * or contain arbitrary data". Only the ways in which RFC 8941 and JSON write false are taken for no.
+ */
+export const asksToSubscribe = (value: string | undefined): boolean =>
   value !== undefined && !["?0", "false"].includes(value.trim().toLowerCase())
 
 const parseOptionalVersion = (header: string, value: string | undefined): Parsed<Version | undefined> =>
@@ -44,7 +46,7 @@ export const parseRequest = (headers: RequestHeaders): Parsed<BraidRequest> => {
   if (parents._tag === "Malformed") return parents
   const heartbeats = parseHeartbeats(headers["heartbeats"])
   if (heartbeats._tag === "Malformed") return heartbeats
-  const subscribe = parseSubscribe(headers["subscribe"])
+  const subscribe = asksToSubscribe(headers["subscribe"])
   // braid-http-04, section 2.5: a request with Version has no Subscribe; a subscription begins at Parents.
   if (subscribe && version.value !== undefined) {
     return malformed("Version cannot go with Subscribe: send the version that you have in Parents.")

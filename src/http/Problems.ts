@@ -84,15 +84,17 @@ export const ProblemsLive = Layer.effect(
         source instanceof IncomingMessage ? read : inTime(read)
       )
     }
-    return Problems.of((handler, { endpoint }) =>
-      Effect.catch(
-        endpoint.payload.size > 0 ? Effect.andThen(readBodyInTime(endpoint), handler) : handler,
-        (
-          error: Types.unhandled | Refusal
-        ): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>
+    return Problems.of((handler, { endpoint }) => {
+      const explained = Effect.catch(
+        handler,
+        (error): Effect.Effect<never, Types.unhandled | Refusal, HttpServerRequest.HttpServerRequest> =>
           HttpApiError.HttpApiSchemaError.is(error) ? explainRefusal(error) : keepRetryAfter(error)
       )
-    )
+      if (endpoint.payload.size === 0) return explained
+      return Effect.flatMap(Effect.catch(readBodyInTime(endpoint), keepRetryAfter), (request) =>
+        Effect.provideService(explained, HttpServerRequest.HttpServerRequest, request)
+      )
+    })
   })
 )
 

@@ -3,7 +3,7 @@ import { Cause, Context, Effect, Exit, References, type Types } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { IncomingMessage } from "node:http"
 import { Configuration } from "../platform/Configuration.ts"
-import { CurrentSlot, Capacity, RequestSlot } from "./Capacity.ts"
+import { Capacity, CurrentSlot, RequestSlot } from "./Capacity.ts"
 import { isLogged, logOf } from "../platform/Log.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { byTlsOnly, headersOfRoute } from "./AnswerHeaders.ts"
@@ -11,6 +11,7 @@ import { makeCrossOrigin } from "./CrossOrigin.ts"
 import { makeRequestMetrics } from "./RequestMetrics.ts"
 import { HeadersTooLarge, ServerBusy, UriTooLong } from "../contract/Problem.ts"
 import { makeProblemOf } from "./Problems.ts"
+import { CurrentStreamKind, streamKindOf, type StreamKind } from "./StreamKind.ts"
 import { isDeno } from "../platform/Runtime.ts"
 
 /** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
@@ -31,9 +32,9 @@ const saneId = /^[\w.:/+=-]{8,128}$/
 const module = "xfchat/http"
 const log = logOf(module)
 
-/** Streams, and long polls, take as long as they take. */
-const isTimed = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) =>
-  response.body._tag !== "Stream" && !request.url.includes("wait=")
+/** Streams and long polls last as long as their clients like. */
+const isTimed = ({ body }: HttpServerResponse.HttpServerResponse, streamKind: StreamKind | undefined) =>
+  body._tag !== "Stream" && streamKind !== "poll"
 
 /** Who asks whether a server is well is answered also when it is busy. */
 const isProbe = (url: string) => url === "/livez" || url === "/readyz" || url === "/metrics"
@@ -69,8 +70,8 @@ export const RequestsLive = HttpRouter.middleware(
     const crossOrigin = origins.length === 0 ? undefined : makeCrossOrigin(origins)
     const problemOf = makeProblemOf()
     const count = yield* makeRequestMetrics
-    const inFlight = new Capacity(yield* Configuration.serverMaxRequests)
-    yield* Metrics.observe(Metrics.requestsInFlight, () => inFlight.count)
+    const capacity = new Capacity(yield* Configuration.serverMaxRequests)
+    yield* Metrics.observe(Metrics.requestsInFlight, () => capacity.taken)
     const isEachLogged = yield* isLogged(module, "Debug")
     const logRequest = ({ method, url }: HttpServerRequest.HttpServerRequest, status: number, started: number) =>
       isEachLogged
@@ -79,8 +80,8 @@ export const RequestsLive = HttpRouter.middleware(
             .pipe(Effect.annotateLogs({ status, milliseconds: Math.round(performance.now() - started) }))
         : Effect.void
 
-    const refusalOf = (request: HttpServerRequest.HttpServerRequest, place: RequestSlot) => {
-      if (!place.take() && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
+    const refusalOf = (request: HttpServerRequest.HttpServerRequest, slot: RequestSlot) => {
+      if (!slot.take() && !isProbe(request.url)) return new ServerBusy({ detail: "Try again in a moment." })
       if (request.url.length > maxUriLength) {
         return new UriTooLong({ detail: `A path with its query has at most ${maxUriLength} characters.` })
       }
@@ -90,8 +91,8 @@ export const RequestsLive = HttpRouter.middleware(
       return undefined
     }
 
-    const answer = (app: App, request: HttpServerRequest.HttpServerRequest, place: RequestSlot): App => {
-      const refusal = refusalOf(request, place)
+    const answer = (app: App, request: HttpServerRequest.HttpServerRequest, slot: RequestSlot): App => {
+      const refusal = refusalOf(request, slot)
       if (refusal !== undefined) return HttpServerRespondable.toResponse(refusal)
       const preflight = crossOrigin?.preflight(request)
       return preflight === undefined ? app : Effect.succeed(preflight)
@@ -122,18 +123,19 @@ export const RequestsLive = HttpRouter.middleware(
         const given = request.headers["x-request-id"]
         const requestId = given !== undefined && saneId.test(given) ? given : crypto.randomUUID()
         const started = performance.now()
-        const place = new RequestSlot(inFlight)
-        return answer(app, request, place).pipe(
+        const slot = new RequestSlot(capacity)
+        const streamKind = streamKindOf(request)
+        return answer(app, request, slot).pipe(
           Effect.catchCause((cause): App =>
             Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : problemOf(cause, request, requestId)
           ),
           Effect.onExit((exit) =>
             Effect.suspend(() => {
               const pending = pendingAnswer(request, exit)
-              if (pending === undefined) place.leave()
-              else pending.once("close", () => place.leave())
+              if (pending === undefined) slot.giveBack()
+              else pending.once("close", () => slot.giveBack())
               const status = Exit.isSuccess(exit) ? exit.value.status : clientGone
-              const time = Exit.isSuccess(exit) && isTimed(request, exit.value) ? started : undefined
+              const time = Exit.isSuccess(exit) && isTimed(exit.value, streamKind) ? started : undefined
               count(fiber.context, status, time)
               return logRequest(request, status, started)
             })
@@ -141,7 +143,8 @@ export const RequestsLive = HttpRouter.middleware(
           Effect.map((response) => complete(response, request, requestId, fiber.context)),
           Effect.updateContext((context: Context.Context<never>) =>
             context.pipe(
-              Context.add(CurrentSlot, place),
+              Context.add(CurrentSlot, slot),
+              Context.add(CurrentStreamKind, streamKind),
               Context.add(References.CurrentLogAnnotations, {
                 ...Context.get(context, References.CurrentLogAnnotations),
                 requestId

@@ -60,7 +60,7 @@ export const InboxHttp = Effect.gen(function* () {
       "inbox",
       Effect.fnUntraced(function* ({ query, request }) {
         const caller = yield* CurrentSession
-        const ask = readAsk(request, yield* readBraid(request), query)
+        const ask = yield* readAsk(request, yield* readBraid(request), query)
         if (ask === undefined) {
           const state = yield* inbox.read(caller.userId, undefined)
           return HttpApiSchema.withHeaders({

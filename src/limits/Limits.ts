@@ -27,12 +27,6 @@ export const classOf = ({ endpoint, group }: Route): RouteClass => {
   return routeClass
 }
 
-/** A stream in any of its encodings, or a long poll. */
-export const asksForStream = ({ headers, url }: HttpServerRequest.HttpServerRequest) =>
-  "subscribe" in headers ||
-  /\btext\/event-stream\b|\bapplication\/x-ndjson\b/.test(headers["accept"] ?? "") ||
-  /[?&]wait=/.test(url)
-
 const windowSeconds = Duration.toSeconds(window)
 
 const setHeaders = (

@@ -4,7 +4,8 @@ import { IncomingMessage } from "node:http"
 import { multiresponse } from "../braid/Multiresponse.ts"
 import { parseRequest, type BraidRequest } from "../braid/Request.ts"
 import type { Version } from "../braid/Version.ts"
-import { CurrentSlot } from "../http/Capacity.ts"
+import { whileWaiting } from "../http/Capacity.ts"
+import { CurrentStreamKind } from "../http/StreamKind.ts"
 import { pageBytes } from "../contract/Paging.ts"
 import { MalformedRequest } from "../contract/Problem.ts"
 import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
@@ -45,30 +46,24 @@ export interface Ask {
   readonly braid: BraidRequest
 }
 
-/**
- * Whether and how a request asks for a stream: `Subscribe` for Braid-HTTP, `Accept` for one of the two others, `?wait=` for
- * a long poll. `undefined` when it wants what is there now.
- */
+const encodings = { braid: braidEncoding, events: eventEncoding, lines: lineEncoding, poll: "poll" } as const
+
+/** Reads how the current request asks for a stream or a long poll; `undefined` if it asks for the current state. */
 export const readAsk = (
   { headers }: HttpServerRequest.HttpServerRequest,
   braid: BraidRequest,
   query: { readonly wait?: Duration.Duration | undefined; readonly after?: string | undefined }
-): Ask | undefined => {
-  const accepted = new Set((headers["accept"] ?? "").split(",").map((type) => type.split(";")[0]?.trim()))
-  const encoding = braid.subscribe
-    ? braidEncoding
-    : query.wait !== undefined
-      ? "poll"
-      : [eventEncoding, lineEncoding].find(({ mediaType }) => accepted.has(mediaType))
-  if (encoding === undefined) return undefined
-  const after = headers["last-event-id"] ?? query.after
-  return {
-    encoding,
-    from: braid.parents ?? (after === undefined ? undefined : [after]),
-    heartbeat: query.wait ?? (braid.heartbeats === undefined ? defaultHeartbeat : Duration.seconds(braid.heartbeats)),
-    braid
-  }
-}
+): Effect.Effect<Ask | undefined> =>
+  Effect.map(CurrentStreamKind, (kind) => {
+    if (kind === undefined) return undefined
+    const after = headers["last-event-id"] ?? query.after
+    return {
+      encoding: encodings[kind],
+      from: braid.parents ?? (after === undefined ? undefined : [after]),
+      heartbeat: query.wait ?? (braid.heartbeats === undefined ? defaultHeartbeat : Duration.seconds(braid.heartbeats)),
+      braid
+    }
+  })
 
 /** Never stored, never compressed, never held back on its way. */
 const streamHeaders = {
@@ -108,9 +103,8 @@ export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: As
   const { braid, encoding, from } = ask
   const { currentVersion, feed, root } = answer
   if (encoding === "poll") {
-    const place = yield* CurrentSlot
-    place.leave()
-    return answerPoll(yield* Pull.catchDone(feed.next(), () => Effect.succeed([])), answer, from?.at(-1))
+    const updates = yield* whileWaiting(Pull.catchDone(feed.next(), () => Effect.succeed([])))
+    return answerPoll(updates, answer, from?.at(-1))
   }
   const isBraid = encoding === braidEncoding
   const start = isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]

@@ -71,7 +71,7 @@ export const MessagesHttp = Effect.gen(function* () {
         const caller = yield* CurrentSession
         const braid = yield* readBraid(request)
         const after = query.after === undefined ? undefined : String(query.after)
-        const ask = readAsk(request, braid, { wait, after })
+        const ask = yield* readAsk(request, braid, { wait, after })
         if (ask !== undefined) return yield* subscribe(subscriptions, caller, params.id, ask)
         const view = yield* messages.view(caller.userId, params.id)
         yield* requireVersion(view, "Parents", braid.parents, () => true)

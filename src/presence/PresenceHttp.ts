@@ -35,7 +35,7 @@ export const PresenceHttp = Effect.gen(function* () {
     handlers.handleAll({
       presence: Effect.fnUntraced(function* ({ query, request }) {
         const caller = yield* CurrentSession
-        const ask = readAsk(request, yield* readBraid(request), query)
+        const ask = yield* readAsk(request, yield* readBraid(request), query)
         if (ask === undefined) {
           const { page, version } = yield* subscriptions.read(caller)
           return HttpApiSchema.withHeaders({ body: page, headers: { version: formatVersion([version]) } })
