@@ -8,7 +8,7 @@ import { UserId } from "../contract/Account.ts"
 import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { Passwords } from "../auth/Passwords.ts"
 
-/** An account, as an operator sees it. */
+/** An account as operators see it. */
 export const AccountState = Schema.Struct({
   id: UserId,
   username: Schema.String,
@@ -19,26 +19,26 @@ export const AccountState = Schema.Struct({
 
 const decodeState = Schema.decodeUnknownEffect(AccountState)
 
-/** What an operator does to the accounts of others. */
+/** What operators do with accounts. */
 export class AccountAdmin extends Context.Service<
   AccountAdmin,
   {
     /**
-     * Ends all sessions of an account, and opens none any more: its login answers as to a wrong password. The groups that it
-     * owns pass to others who can sign in, where there are any; it stays in them.
+     * Ends all sessions of an account and lets nobody sign in to it: a login fails as with a wrong password. The groups that
+     * it owns pass to participants who can sign in, if there are any; the account stays in them.
      */
     readonly disable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
-    /** Takes that back. */
+    /** Lets the owner of a disabled account sign in again. */
     readonly enable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
-    /** Gives an account another password, and ends all its sessions. */
+    /** Changes the password of an account, and ends all its sessions. */
     readonly resetPassword: (
       username: string,
       password: Redacted.Redacted
     ) => Effect.Effect<void, NoSuchAccount | ServerBusy | DatabaseUnavailable>
-    /** All accounts but those that were deleted, by username. */
+    /** All accounts except deleted ones, by username. */
     readonly list: Stream.Stream<typeof AccountState.Type, SqlError.SqlError | Schema.SchemaError>
   }
->()("xfchat/accounts/AccountControl") {
+>()("xfchat/accounts/AccountAdmin") {
   static readonly layer = Layer.effect(
     AccountAdmin,
     Effect.gen(function* () {
@@ -46,21 +46,21 @@ export class AccountAdmin extends Context.Service<
       const passwords = yield* Passwords
       const ownership = yield* Ownership
 
-      /** The row of an account that was changed: there is one, or there is no such account. */
-      const one = <A>(username: string, [row]: ReadonlyArray<A>) =>
+      /** The row of the account that a statement changed. */
+      const requireRow = <A>(username: string, [row]: ReadonlyArray<A>) =>
         row === undefined ? Effect.fail(new NoSuchAccount({ username })) : Effect.succeed(row)
 
-      // By sessions_user_id_idx. A statement of its own: it sees the sessions that were opened while the change of the
-      // account waited for them; later ones wait for it (see Sessions.open).
+      // By sessions_user_id_idx. A statement of its own, so that it sees the sessions that were opened while the change of the
+      // account waited for their locks. Later ones wait for this transaction (see Sessions.open).
       const endSessions = (id: UserId) => sql`DELETE FROM sessions WHERE user_id = ${id}`
 
-      // By users_username_key, as the next two.
+      // By users_username_key, like the next two.
       const disable = Effect.fn("AccountAdmin.disable")(function* (username: string) {
         const disabled = yield* Effect.gen(function* () {
           const rows = yield* sql<{ id: UserId }>`
             UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
-          const { id } = yield* one(username, rows)
+          const { id } = yield* requireRow(username, rows)
           yield* endSessions(id)
           return id
         }).pipe(inTransaction(sql))
@@ -71,7 +71,7 @@ export class AccountAdmin extends Context.Service<
         const rows = yield* sql`
           UPDATE users SET disabled_at = NULL, updated_at = now()
           WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
-        yield* one(username, rows)
+        yield* requireRow(username, rows)
       }, catchDatabaseErrors)
 
       const resetPassword = Effect.fn("AccountAdmin.resetPassword")(function* (
@@ -83,7 +83,7 @@ export class AccountAdmin extends Context.Service<
           const rows = yield* sql<{ id: UserId }>`
             UPDATE users SET password_hash = ${hash}, updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
-          yield* endSessions((yield* one(username, rows)).id)
+          yield* endSessions((yield* requireRow(username, rows)).id)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 

@@ -11,20 +11,20 @@ import type { Caller } from "../contract/Session.ts"
 import { Sessions } from "../auth/Sessions.ts"
 
 /**
- * Deletes accounts. The row of `users` stays, without anything that names its owner: messages, reactions, and the order of
- * who read what belong to conversations that others have, and refer to it. Were the row deleted, each of those messages
- * would change, in a transaction as long as their number, and the copies that subscribers hold would not know; the
- * messages of two who are gone could not be told apart; and the other one of a direct conversation would be alone in it.
+ * Deletes accounts. The row of `users` stays, without anything that identifies its owner, because messages, reactions and
+ * receipts in other people's conversations refer to it. If the row were deleted, each of those messages would have to change,
+ * in one long transaction, and subscribers' copies would not learn of it; the messages of two deleted accounts could not be
+ * told apart; and a direct conversation would have only one participant.
  */
 export class AccountDeletion extends Context.Service<
   AccountDeletion,
   {
     /**
-     * Deletes the caller's account, in one transaction: name, address, password, picture, settings, sessions, friends and
-     * requests are gone, and so is the person from every group. The username and the address are free again.
+     * Deletes the caller's account, in one transaction: name, e-mail address, password, picture, settings, sessions, friends
+     * and requests. The person leaves every group. The username and the e-mail address become free.
      */
     readonly deleteAccount: (
-      current: Caller,
+      caller: Caller,
       currentPassword: Redacted.Redacted,
       address?: string
     ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
@@ -39,8 +39,8 @@ export class AccountDeletion extends Context.Service<
       const participants = yield* Participants
       const pairs = yield* Pairs
 
-      // By the indexes of each table. Blocks of others stay: what they hide stays hidden. The people whom the
-      // person blocks keep seeing the receipts of before the block: frozen cursors take the place of the real ones.
+      // By the indexes of each table. Blocks of this person by others stay, and hide what they hid. People whom this person
+      // blocks keep seeing the receipts from before the block: the frozen cursors replace the real ones.
       const unfriend = (userId: UserId) => sql`
         WITH receipts AS (
           UPDATE conversation_participants p SET (last_delivered_seq, last_read_seq) = (
@@ -61,20 +61,20 @@ export class AccountDeletion extends Context.Service<
         DELETE FROM usage_tracking WHERE user_id = ${userId}`
 
       const deleteAccount = Effect.fn("AccountDeletion.deleteAccount")(function* (
-        current: Caller,
+        caller: Caller,
         currentPassword: Redacted.Redacted,
         address?: string
       ) {
-        const { userId } = current
-        const proof = yield* accounts.confirm(userId, currentPassword, address)
+        const { userId } = caller
+        const proof = yield* accounts.verifyPassword(userId, currentPassword, address)
         yield* Effect.gen(function* () {
-          // Before any row is locked, as all do who lock people: who is about to be their friend waits, too.
+          // First, as everywhere that people are locked. A friend request in progress waits for it, too.
           yield* pairs.lockAll([userId])
-          // Before what follows, so that whoever is about to open a session, or to add them to a conversation, waits for
-          // this and then finds nobody; and what follows sees what those had done who came before.
+          // Before the statements below. A login, or an addition to a conversation, that comes later waits for this and then
+          // finds no account; what came earlier is visible to the statements below.
           yield* accounts.anonymise(userId, proof)
-          yield* sessions.endOthers(current)
-          yield* sessions.end(current.id)
+          yield* sessions.endOthers(caller)
+          yield* sessions.end(caller.id)
           const others = yield* pairs.visibleTo(userId)
           yield* unfriend(userId)
           yield* pairs.bumpRevisions(others, others)

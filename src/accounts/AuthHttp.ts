@@ -1,4 +1,4 @@
-import { Effect, type Redacted } from "effect"
+import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Api } from "../contract/Api.ts"
@@ -6,6 +6,7 @@ import type { Account } from "../contract/Account.ts"
 import { AccountDeletion } from "./AccountDeletion.ts"
 import { Accounts } from "../auth/Accounts.ts"
 import { addressOf } from "../auth/Authorization.ts"
+import type { PasswordProof } from "../auth/Passwords.ts"
 import { Profiles } from "./Profiles.ts"
 import { CurrentSession, SignedIn } from "../contract/Session.ts"
 import { Sessions } from "../auth/Sessions.ts"
@@ -21,7 +22,7 @@ export const AuthHttp = Effect.gen(function* () {
     user: Account,
     deviceName: string | undefined,
     request: HttpServerRequest.HttpServerRequest,
-    proof?: Redacted.Redacted
+    proof?: PasswordProof
   ) {
     const device = { name: deviceName, address: addressOf(request) }
     return new SignedIn({ user, ...(yield* sessions.open(user.id, device, proof)) })
@@ -29,15 +30,17 @@ export const AuthHttp = Effect.gen(function* () {
 
   return HttpApiBuilder.group(Api, "auth", (handlers) =>
     handlers.handleAll({
-      signup: ({ payload, request }) =>
-        Effect.flatMap(accounts.create(payload), (account) =>
-          // Nobody but this request knows of the account yet, so that it cannot be gone.
-          signIn(account, payload.deviceName, request).pipe(Effect.catchTag("Unauthorized", Effect.die))
-        ),
-      login: ({ payload, request }) =>
-        Effect.flatMap(accounts.verify(payload, addressOf(request)), ({ account, proof }) =>
-          signIn(account, payload.deviceName, request, proof)
-        ),
+      signup: Effect.fnUntraced(function* ({ payload, request }) {
+        const account = yield* accounts.create(payload)
+        // Only this request knows of the account yet, so it cannot have been deleted.
+        return yield* signIn(account, payload.deviceName, request).pipe(Effect.catchTag("Unauthorized", Effect.die))
+      }),
+
+      login: Effect.fnUntraced(function* ({ payload, request }) {
+        const { account, proof } = yield* accounts.verifyLogin(payload, addressOf(request))
+        return yield* signIn(account, payload.deviceName, request, proof)
+      }),
+
       logout: Effect.fnUntraced(function* () {
         const { id } = yield* CurrentSession
         return yield* sessions.end(id)

@@ -9,17 +9,17 @@ import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import type { Account, AccountChange, EmailTaken, Unauthorized, UserId, UsernameTaken } from "../contract/Account.ts"
 import { Accounts } from "../auth/Accounts.ts"
 
-/** Whether others see something else. */
-const isSeen = (before: Account, after: Account) =>
+/** Whether a change is visible to others. */
+const isVisibleChange = (before: Account, after: Account) =>
   before.username !== after.username || before.displayName !== after.displayName || before.avatarUrl !== after.avatarUrl
 
-/** What people show of themselves, and what they decide. */
+/** The profiles and settings of users. */
 export class Profiles extends Context.Service<
   Profiles,
   {
     /**
-     * Changes an account as its owner wishes; a new e-mail address needs the current password. Those who have the person
-     * in their picture of others, or talk to them directly, are shown them anew.
+     * Changes an account. A new e-mail address needs the current password. Everyone whose lists include this person, or who
+     * has a direct conversation with them, gets an update.
      */
     readonly update: (
       id: UserId,
@@ -42,12 +42,12 @@ export class Profiles extends Context.Service<
 
       const update = Effect.fn("Profiles.update")(function* (id: UserId, change: AccountChange, address?: string) {
         const { currentPassword = Redacted.make(""), email } = change
-        const proof = email === undefined ? undefined : yield* accounts.confirm(id, currentPassword, address)
+        const proof = email === undefined ? undefined : yield* accounts.verifyPassword(id, currentPassword, address)
         return yield* Effect.gen(function* () {
           yield* pairs.lockAll([id])
           const before = yield* accounts.get(id)
           const after = yield* accounts.change(id, change, proof)
-          if (isSeen(before, after)) {
+          if (isVisibleChange(before, after)) {
             const others = yield* pairs.visibleTo(id)
             yield* pairs.bumpRevisions(others, others)
             yield* conversations.bumpRevisions(id)

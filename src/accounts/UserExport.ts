@@ -2,33 +2,33 @@ import type { SqlClient } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
 import { isHidden, isNotBlocked } from "../messages/BlockRow.ts"
 
-/** Tables of which an export of one person has nothing, and why. */
+/** Tables that an export of one person leaves out, and why. */
 export const notOfUser: Readonly<Record<string, string>> = {
   schema_migrations: "the schema",
   database_incarnation: "a counter of the database",
-  login_attempts: "hashes of whatever was typed as a login",
-  set_aside: "rows that an upgrade could not place: nothing says whose they are",
+  login_attempts: "hashes of what was typed as a login",
+  set_aside: "rows that an upgrade could not assign to anybody",
   people_revisions: "a counter",
   visibility_epochs: "a counter",
-  frozen_receipts: "copies of cursors, for those whom the person blocks",
-  message_terms: "made of the messages",
+  frozen_receipts: "copies of receipts, for people whom the person blocks",
+  message_terms: "derived from the messages",
   search_progress: "a counter",
   conversation_revisions: "a counter",
   departures: "how far a deleted account has left its conversations"
 }
 
 /**
- * What is a person's own, or shown to them, table by table: statements that give each row as `row`. `people` is no table,
- * but the names of all who occur in the rest.
+ * A person's own data and the data that they may see, table by table: statements that return each row as `row`. `people` is
+ * not a table, but the names of everyone who occurs in the rest.
  */
 export const ofUser = (sql: SqlClient.SqlClient, id: UserId) => {
   // By conversation_participants_user_id_idx.
   const conversations = sql`SELECT conversation_id FROM conversation_participants WHERE user_id = ${id}`
-  // Further by chat_messages_seq_key, and the primary key of blocks.
+  // Also by chat_messages_seq_key, and the primary key of blocks.
   const messages = sql`
     SELECT m.* FROM conversation_participants p JOIN chat_messages m USING (conversation_id)
     WHERE p.user_id = ${id} AND m.seq > p.visible_after AND NOT ${sql.literal(isHidden)}`
-  // Who sent a request does not learn that it was declined, nor anybody of one that has ended.
+  // The sender of a request does not learn that it was declined, and nobody sees a request that has ended.
   const requests = sql`
     SELECT * FROM friend_requests
     WHERE status IN ('pending', 'accepted') AND ${id}::uuid IN (from_user_id, to_user_id)
@@ -51,7 +51,7 @@ export const ofUser = (sql: SqlClient.SqlClient, id: UserId) => {
       SELECT to_jsonb(t) AS row FROM usage_tracking t WHERE user_id = ${id} ORDER BY period_start, metric_type`,
     conversations: sql`
       SELECT to_jsonb(c) AS row FROM conversations c WHERE id IN (${conversations}) ORDER BY created_at, id`,
-    // Of the others what is shown of them.
+    // Of other participants, only what the person may see.
     conversation_participants: sql`
       SELECT CASE WHEN user_id = ${id} THEN to_jsonb(p) ELSE jsonb_build_object(
           'conversation_id', conversation_id, 'user_id', user_id, 'joined_at', joined_at, 'role', role) END AS row

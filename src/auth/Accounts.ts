@@ -6,73 +6,73 @@ import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy 
 import type { AccountChange, Login, PasswordChange } from "../contract/Account.ts"
 import { Account, EmailTaken, foldLogin, Signup, Unauthorized, UserId, UsernameTaken } from "../contract/Account.ts"
 import { LoginAttempts, type Attempt } from "./LoginAttempts.ts"
-import { Passwords } from "./Passwords.ts"
+import { Passwords, type PasswordProof } from "./Passwords.ts"
 import type { Caller } from "../contract/Session.ts"
 import { Sessions } from "./Sessions.ts"
 
 const decodeAccounts = Schema.decodeUnknownEffect(Schema.Array(Account))
 
-/** How others see who is gone. */
+/** The display name of a deleted account. */
 const neutralName = "Deleted account"
 
-/** What a password is compared with. */
+/** An account's password. */
 const Secret = Schema.Struct({ id: UserId, passwordHash: Schema.String })
 
-/** The account that a login names: none where there is no id. */
-const Found = Schema.Struct({
+/** The account that a login names; `id` is null if there is none. */
+const LoginRow = Schema.Struct({
   id: Schema.NullOr(UserId),
   passwordHash: Schema.NullOr(Schema.String),
   legacyCost: Schema.Int
 })
 
-/** An account, and the hash by which its owner has just proven who they are. */
-export interface Verified {
+/** The account that somebody has logged in to. */
+export interface VerifiedLogin {
   readonly account: Account
-  readonly proof: Redacted.Redacted
+  readonly proof: PasswordProof
 }
 
 export class Accounts extends Context.Service<
   Accounts,
   {
-    /** Makes an account. The names are settled by the database's unique indexes: of many at once, one wins. */
+    /** Creates an account. Of several simultaneous requests for a name, the database's unique indexes let one succeed. */
     readonly create: (
       signup: Signup
     ) => Effect.Effect<Account, UsernameTaken | EmailTaken | ServerBusy | DatabaseUnavailable>
-    /** The account whose name and password these are. An unknown name and a wrong password cost and answer the same. */
-    readonly verify: (
+    /** Finds the account of a login and its password. An unknown login and a wrong password cost the same and fail the same. */
+    readonly verifyLogin: (
       login: Login,
       address?: string
-    ) => Effect.Effect<Verified, Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable>
+    ) => Effect.Effect<VerifiedLogin, Unauthorized | RateLimited | ServerBusy | DatabaseUnavailable>
     /**
-     * Changes what is given, and nothing else; with a proof, only while that is the password in force. Part of a
-     * transaction.
+     * Changes the given fields. With a proof, fails if the password has changed since. Must run in a transaction.
      */
     readonly change: (
       id: UserId,
       change: AccountChange,
-      proof: Redacted.Redacted | undefined
+      proof: PasswordProof | undefined
     ) => Effect.Effect<
       Account,
       UsernameTaken | EmailTaken | Forbidden | Unauthorized | SqlError.SqlError | Schema.SchemaError
     >
-    /** Gives an account another password, and ends all its other sessions: who has stolen one is out. */
+    /** Changes the password and ends all other sessions, so that a stolen one is worthless. */
     readonly changePassword: (
-      current: Caller,
+      caller: Caller,
       change: PasswordChange,
       address?: string
     ) => Effect.Effect<void, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
-    /** Proves again whose account it is; gives the password hash by which it was proven. */
-    readonly confirm: (
+    /** Verifies the current password again, before a change that a stolen session must not make. */
+    readonly verifyPassword: (
       id: UserId,
       currentPassword: Redacted.Redacted,
       address?: string
-    ) => Effect.Effect<Redacted.Redacted, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
+    ) => Effect.Effect<PasswordProof, Forbidden | RateLimited | ServerBusy | DatabaseUnavailable>
     /**
-     * Takes from an account all that names its owner, and marks it as deleted. The row stays, and stays locked for the rest
-     * of the transaction that this is a part of.
+     * Removes everything that identifies the owner of an account, and marks it as deleted. Must run in a transaction, for
+     * the rest of which the row stays locked.
      */
-    readonly anonymise: (id: UserId, proof: Redacted.Redacted) => Effect.Effect<void, Forbidden | SqlError.SqlError>
+    readonly anonymise: (id: UserId, proof: PasswordProof) => Effect.Effect<void, Forbidden | SqlError.SqlError>
     readonly get: (id: UserId) => Effect.Effect<Account, Unauthorized | DatabaseUnavailable>
+    /** Finds who has a username, also if that account is disabled: the username is taken. A deleted account has none. */
     readonly findByUsername: (username: string) => Effect.Effect<Option.Option<Account>, DatabaseUnavailable>
   }
 >()("xfchat/auth/Accounts") {
@@ -121,12 +121,13 @@ export class Accounts extends Context.Service<
         execute: (id) => sql`SELECT ${columns} FROM users WHERE id = ${id} AND deleted_at IS NULL`
       })
 
-      // By users_login_username_idx or users_login_email_idx: a username has no @, an address always one. A disabled account
-      // answers like one that is not there. Of two that only a database's locale tells apart, the one as it is typed. The
-      // costliest legacy hash by users_legacy_password_idx, which holds nothing else.
+      // By users_login_username_idx or users_login_email_idx: an e-mail address has an @, and a username never does. A
+      // disabled account is treated as if it did not exist. If two logins differ only in a way that the database's locale
+      // sees, the one that is spelled as typed wins. The costliest legacy hash comes from users_legacy_password_idx, which
+      // holds nothing else.
       const findByLogin = SqlSchema.findOne({
         Request: Schema.String,
-        Result: Found,
+        Result: LoginRow,
         execute: (login) => {
           const name = sql.literal(login.includes("@") ? "email" : "username")
           return sql`
@@ -148,10 +149,10 @@ export class Accounts extends Context.Service<
       })
 
       /**
-       * Whether a password is the one of this account. Gives the hash that stands for it now: an outdated one is renewed.
-       * The same is done for an account that is not there.
+       * Verifies a password, and returns its hash, renewed if it was outdated; `undefined` if the password is wrong. For an
+       * account that does not exist it does the same work.
        */
-      const prove = Effect.fnUntraced(function* (
+      const verifySecret = Effect.fnUntraced(function* (
         found: typeof Secret.Type | undefined,
         password: Redacted.Redacted,
         attempt: Attempt,
@@ -162,19 +163,19 @@ export class Accounts extends Context.Service<
         yield* attempts.succeed(attempt)
         if (!outdated) return found.passwordHash
         const hash = yield* passwords.hash(password)
-        // Only over the hash that was verified: a password changed meanwhile stays changed.
+        // Replaces only the hash that was verified, and not that of a password that was changed in between.
         yield* sql`
           UPDATE users SET password_hash = ${hash}, updated_at = now()
           WHERE id = ${found.id} AND password_hash = ${found.passwordHash}`
         return hash
       })
 
-      const verify = Effect.fn("Accounts.verify")(function* ({ login, password }: Login, address?: string) {
+      const verifyLogin = Effect.fn("Accounts.verifyLogin")(function* ({ login, password }: Login, address?: string) {
         const { id, legacyCost, passwordHash } = yield* findByLogin(login)
         const found = id === null || passwordHash === null ? undefined : { id, passwordHash }
         const attempt = { login: id ?? foldLogin(login), address }
         yield* attempts.begin(attempt)
-        const hash = yield* prove(found, password, attempt, legacyCost)
+        const hash = yield* verifySecret(found, password, attempt, legacyCost)
         const [account] = found === undefined || hash === undefined ? [] : yield* findById(found.id)
         if (account === undefined || hash === undefined) {
           return yield* new Unauthorized({ detail: "The login or the password is wrong." })
@@ -185,16 +186,16 @@ export class Accounts extends Context.Service<
       const accountGone = new Unauthorized({ detail: "This account is gone." })
       const wrongPassword = new Forbidden({ detail: "The current password is wrong." })
 
-      const confirm = Effect.fn("Accounts.confirm")(function* (
+      const verifyPassword = Effect.fn("Accounts.verifyPassword")(function* (
         id: UserId,
         password: Redacted.Redacted,
         address?: string
       ) {
-        // Apart from logins: who guesses with a stolen session does not keep the owner out.
+        // Counted apart from logins, so that a thief of a session who guesses does not lock the owner out.
         const attempt = { login: `current password of ${id}`, address }
         yield* attempts.begin(attempt)
         const [found] = yield* findSecret(id)
-        return Redacted.make((yield* prove(found, password, attempt, 0)) ?? (yield* wrongPassword))
+        return Redacted.make((yield* verifySecret(found, password, attempt, 0)) ?? (yield* wrongPassword))
       }, catchDatabaseErrors)
 
       // By the primary key.
@@ -215,7 +216,7 @@ export class Accounts extends Context.Service<
       const change = Effect.fn("Accounts.change")(function* (
         id: UserId,
         change: AccountChange,
-        proof: Redacted.Redacted | undefined
+        proof: PasswordProof | undefined
       ) {
         const rows = yield* write(id, change, proof && Redacted.value(proof)).pipe(
           Effect.catchReason("SqlError", "UniqueViolation", explainTaken)
@@ -225,24 +226,24 @@ export class Accounts extends Context.Service<
       })
 
       const changePassword = Effect.fn("Accounts.changePassword")(function* (
-        current: Caller,
+        caller: Caller,
         { currentPassword, newPassword }: PasswordChange,
         address?: string
       ) {
-        const proof = yield* confirm(current.userId, currentPassword, address)
+        const proof = yield* verifyPassword(caller.userId, currentPassword, address)
         const hash = yield* passwords.hash(newPassword)
-        // Two statements: the second sees the sessions that were opened while the first waited for them.
+        // Two statements, so that the second sees the sessions that were opened while the first waited for their locks.
         yield* Effect.gen(function* () {
           const changed = yield* sql`
             UPDATE users SET password_hash = ${hash}, updated_at = now()
-            WHERE id = ${current.userId} AND password_hash = ${Redacted.value(proof)} RETURNING id`
+            WHERE id = ${caller.userId} AND password_hash = ${Redacted.value(proof)} RETURNING id`
           if (changed.length === 0) return yield* wrongPassword
-          yield* sessions.endOthers(current)
+          yield* sessions.endOthers(caller)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 
-      const anonymise = Effect.fn("Accounts.anonymise")(function* (id: UserId, proof: Redacted.Redacted) {
-        // A username that nobody can choose: it has hyphens.
+      const anonymise = Effect.fn("Accounts.anonymise")(function* (id: UserId, proof: PasswordProof) {
+        // Nobody can choose such a username, because it has hyphens.
         const anonymised = yield* sql`
           UPDATE users SET
             username = 'deleted-' || id, display_name = ${neutralName}, email = NULL, password_hash = '', avatar_url = NULL,
@@ -267,7 +268,16 @@ export class Accounts extends Context.Service<
         catchDatabaseErrors
       )
 
-      return Accounts.of({ create, verify, change, changePassword, confirm, anonymise, get, findByUsername })
+      return Accounts.of({
+        create,
+        verifyLogin,
+        change,
+        changePassword,
+        verifyPassword,
+        anonymise,
+        get,
+        findByUsername
+      })
     })
   )
 }

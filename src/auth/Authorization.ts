@@ -11,13 +11,13 @@ import { Usage } from "../usage/Usage.ts"
 import { DevUsers, isLoopback } from "./DevUsers.ts"
 import { Sessions } from "./Sessions.ts"
 
-/** The address of the client; `undefined` where the server does not know it. */
+/** The address of the client; `undefined` if the server does not know it. */
 export const addressOf = ({ remoteAddress }: HttpServerRequest.HttpServerRequest) =>
   Option.getOrUndefined(remoteAddress)
 
 /**
- * Admits a user's request, and counts it: within the rate of its class, but for `authentication`, and within the quotas of
- * requests and streams.
+ * Admits a user's request and counts it, within the rate limit of its class and the quotas of requests and streams. Requests of
+ * the class `authentication` are limited by address instead.
  */
 const makeAdmission = Effect.gen(function* () {
   const rateLimits = yield* RateLimits
@@ -41,15 +41,15 @@ const makeAdmission = Effect.gen(function* () {
 })
 
 /**
- * Who a request without a token says that it is from, for development: on a URL of this machine, so that no page that has
- * its own name lead here can ask, nor anybody through a proxy.
+ * The user that a request without a token claims to be from, for development. Only on a URL of this machine: neither a page
+ * whose own host name resolves to this machine nor a client behind a proxy has one.
  */
 const devUserOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
   const host = URL.parse(`http://${headers["host"]}`)?.hostname.replace(/^\[(.*)\]$/, "$1") ?? ""
   return headers["authorization"] === undefined && isLoopback(host) ? headers["x-dev-user"] : undefined
 }
 
-/** Reads the bearer token, asks the database whose it is, and hands the session on: within what its user may ask for. */
+/** Authenticates a request by its bearer token, admits it, and provides the session to the handler. */
 export const AuthorizationLive = Layer.effect(
   Authorization,
   Effect.gen(function* () {

@@ -10,18 +10,18 @@ import { Sessions } from "./Sessions.ts"
 
 const log = logOf("xfchat/auth")
 
-/** Whether a host is this machine and nothing else: an address of the loopback interface, or its name. */
+/** Whether a host is an address of the loopback interface, or its name. */
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || Option.exists(Option.getSuccess(NetAddress.ipFromString(host)), NetAddress.isLoopback)
 
 export interface DevUsers {
-  /** A session of the person of this name, who is made on first use. */
+  /** Authenticates as the user of this name, whose account is created on first use. */
   readonly sessionOf: (username: string) => Effect.Effect<Caller, Unauthorized | ServerBusy | DatabaseUnavailable>
 }
 
 /**
- * For development: people who are whoever they say they are, without a password. There are none, whatever is requested,
- * unless a program provides {@link layerDevUsers}.
+ * For development: users who sign in by their name alone, without a password. `undefined` unless a program provides
+ * {@link layerDevUsers}.
  */
 export const DevUsers = Context.Reference<DevUsers | undefined>("xfchat/auth/DevUsers", {
   defaultValue: () => undefined
@@ -46,7 +46,7 @@ export const layerDevUsers = Layer.effect(
               .create({ username, email: `${randomUUID()}@localhost`, password: Redacted.make(randomUUID()) })
               .pipe(
                 Effect.catchTags({
-                  // Another process was first.
+                  // Another process was faster.
                   UsernameTaken: () => findOrCreate(username),
                   EmailTaken: Effect.die
                 })
@@ -66,11 +66,11 @@ export const layerDevUsers = Layer.effect(
       if (!isUsername(username)) return yield* new Unauthorized({ detail: "X-Dev-User must be a username." })
       const token = tokens.get(username.toLowerCase())
       if (token === undefined) return yield* open(username)
-      // One that was ended, by a logout for example, is followed by another.
+      // A session that was ended, for example by a logout, is replaced.
       return yield* sessions.authenticate(token).pipe(Effect.catchTag("Unauthorized", () => open(username)))
     })
 
-    // One at a time, so that many first requests make one session.
+    // One at a time, so that many first requests open one session.
     const semaphore = yield* Semaphore.make(1)
     return { sessionOf: (username: string) => semaphore.withPermits(1)(sessionOf(username)) }
   })

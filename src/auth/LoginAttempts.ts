@@ -8,47 +8,47 @@ import { RateLimited, type DatabaseUnavailable } from "../contract/Problem.ts"
 
 const log = logOf("xfchat/auth")
 
-/** Whose password is tried, and from where. */
+/** An attempt to guess a password, and its origin. */
 export interface Attempt {
-  /** The id of an account, or what is tried of it; for a login that is nobody's, that login, folded. */
+  /** An account's id or its purpose (such as `current password of …`); for an unknown login, the folded login. */
   readonly login: string
-  /** The client's IP address; `undefined` where it is not known. */
+  /** The client's IP address; `undefined` if it is not known. */
   readonly address: string | undefined
 }
 
-/** Attempts without delay. After the last of them one waits a second, and after each further one twice as long. */
+/** Attempts without a delay. After the last of them the delay is a second, and it doubles with each further one. */
 const freeAttempts = 5
 
 const longestDelay = Duration.minutes(15)
 
-/** Who did not try for this long starts anew. */
+/** Failures are forgotten after this long without an attempt. */
 const memory = Duration.hours(1)
 
 const sweepInterval = Duration.minutes(10)
 
-/** Attempts that one statement of the sweep deletes. */
-const mostSwept = 1_000
+/** Attempts that one statement of the sweep deletes at most. */
+const maxSwept = 1_000
 
-/** The database knows neither logins nor addresses, only the hash of both. */
+/** The database stores neither logins nor addresses, only a hash of both. */
 const keyOf = ({ address = "", login }: Attempt) =>
   createHash("sha256")
     .update(JSON.stringify([login, sourceOf(address)]))
     .digest()
 
 /**
- * Slows down the guessing of passwords: for an account, however it is spelled, and an address together, so that nobody is kept from their account by
- * what others try elsewhere, and never for longer than {@link longestDelay}. An account that is not there is treated like
- * one that is.
+ * Slows down the guessing of passwords. Failures count for an account, however its login is spelled, and an address together,
+ * so that attempts from elsewhere never lock the owner out; no delay is longer than {@link longestDelay}. An unknown login is
+ * treated like a known one.
  */
 export class LoginAttempts extends Context.Service<
   LoginAttempts,
   {
     /**
-     * Counts an attempt before the password is looked at, as one that failed: many at once are no more than one after
-     * the other. While a delay lasts, nothing is looked at nor counted.
+     * Counts an attempt as failed, before its password is verified, so that simultaneous attempts gain nothing over
+     * consecutive ones. Fails while a delay lasts; such an attempt does not count.
      */
     readonly begin: (attempt: Attempt) => Effect.Effect<void, RateLimited | DatabaseUnavailable>
-    /** The password was right: all is forgotten. */
+    /** Forgets the failures, because the password was right. */
     readonly succeed: (attempt: Attempt) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("xfchat/auth/LoginAttempts") {
@@ -59,9 +59,10 @@ export class LoginAttempts extends Context.Service<
       const longest = Duration.toSeconds(longestDelay)
       const remembered = Duration.toSeconds(memory)
 
-      // By the primary key. What another attempt has blocked since this statement began is not seen by its last part: it
-      // waits a second then; and the wait is from the clock's now, since from that of who began before it would be too long.
-      // What is not blocked is not so until now, which may be later than the now of who began before.
+      // By the primary key. The last part does not see a delay that another attempt has set since this statement began, and
+      // answers one second then. The wait counts from the clock's time: from `now()`, the start of this statement, it would be
+      // too long after a wait for the row's lock. `blocked_until` is the epoch, not `now()`, where there is no delay, because
+      // an attempt that began earlier would be blocked by the `now()` of a later one.
       const count = SqlSchema.findOne({
         Request: Schema.Uint8Array,
         Result: Schema.Struct({ isAdmitted: Schema.Boolean, wait: Schema.Int }),
@@ -98,13 +99,13 @@ export class LoginAttempts extends Context.Service<
         yield* sql`DELETE FROM login_attempts WHERE key = ${keyOf(attempt)}`
       }, catchDatabaseErrors)
 
-      // By login_attempts_forgotten_at_idx. What another process sweeps at the same time is left to it.
+      // By login_attempts_forgotten_at_idx. Rows that another process is sweeping are left to it.
       const sweep = sql`
         DELETE FROM login_attempts WHERE key = ANY(ARRAY(
-          SELECT key FROM login_attempts WHERE forgotten_at < now() LIMIT ${mostSwept} FOR UPDATE SKIP LOCKED))
+          SELECT key FROM login_attempts WHERE forgotten_at < now() LIMIT ${maxSwept} FOR UPDATE SKIP LOCKED))
         RETURNING forgotten_at`.pipe(
-        // In statements that are short, however many are forgotten.
-        Effect.repeat({ while: (swept) => swept.length === mostSwept }),
+        // In short statements, however many rows there are.
+        Effect.repeat({ while: (swept) => swept.length === maxSwept }),
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of login attempts is delayed"))
       )

@@ -8,6 +8,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { batched } from "../database/Batched.ts"
 import { logOf } from "../platform/Log.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
+import type { PasswordProof } from "./Passwords.ts"
 import { Unauthorized, UserId } from "../contract/Account.ts"
 import { Session, SessionId, type Caller, type SessionToken } from "../contract/Session.ts"
 
@@ -20,49 +21,48 @@ export interface Device {
   readonly address: string | undefined
 }
 
-/** How often a session's last use is written down: a write for each request would cost more than the request. */
+/** The last use of a session is written this often at most: a write for each request would cost more than the request. */
 const lastUseResolution = Duration.minutes(1)
 
-/** Sessions of one person. When one more is opened, the one that was not used for longest ends. */
-const mostSessions = 100
+/** Sessions of one person. Opening another ends the one that has not been used for the longest time. */
+const maxSessions = 100
 
 const sweepInterval = Duration.hours(1)
 
-/** Sessions that one statement of the sweep deletes. */
-const mostSwept = 1_000
+/** Sessions that one statement of the sweep deletes at most. */
+const maxSwept = 1_000
 
-/** For how long a session that has expired is kept: more than the clocks of two processes are apart. */
+/** An expired session is kept for longer than the clocks of two processes differ. */
 const keptExpired = Duration.days(1)
 
 export class Sessions extends Context.Service<
   Sessions,
   {
     /**
-     * Opens a session for an account whose owner has just proven who they are: with `proof`, the password hash by which
-     * they did, only while it is the one in force. So none is opened by a password that is being changed, nor for an
-     * account that is being deleted, nor for one that is disabled.
+     * Opens a session. With a proof, fails if the password has changed since. Fails for an account that is disabled, or is
+     * being deleted.
      */
     readonly open: (
       userId: UserId,
       device: Device,
-      proof?: Redacted.Redacted
+      proof?: PasswordProof
     ) => Effect.Effect<
       { readonly token: SessionToken; readonly expiresAt: DateTime.Utc },
       Unauthorized | DatabaseUnavailable
     >
-    /** Whose token this is. Asks the database each time: a session ended anywhere is ended everywhere. */
+    /** Finds the caller by a token. Asks the database each time, so that a session that was ended anywhere is ended everywhere. */
     readonly authenticate: (
       token: Redacted.Redacted,
       address?: string
     ) => Effect.Effect<Caller, Unauthorized | DatabaseUnavailable>
-    /** A person's sessions, the last used first. */
-    readonly list: (current: Caller) => Effect.Effect<ReadonlyArray<Session>, DatabaseUnavailable>
-    /** Ends a session; one that has ended already stays so. */
+    /** The caller's sessions, the last used first. */
+    readonly list: (caller: Caller) => Effect.Effect<ReadonlyArray<Session>, DatabaseUnavailable>
+    /** Ends a session, if it has not ended yet. */
     readonly end: (id: SessionId) => Effect.Effect<void, DatabaseUnavailable>
-    /** Ends a session of the caller's own. */
-    readonly revoke: (current: Caller, id: SessionId) => Effect.Effect<void, NotFound | DatabaseUnavailable>
-    /** Ends all sessions of the caller but this one. May be part of a transaction. */
-    readonly endOthers: (current: Caller) => Effect.Effect<void, DatabaseUnavailable>
+    /** Ends one of the caller's sessions. */
+    readonly revoke: (caller: Caller, id: SessionId) => Effect.Effect<void, NotFound | DatabaseUnavailable>
+    /** Ends all sessions of the caller except the current one. May run in a transaction. */
+    readonly endOthers: (caller: Caller) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("xfchat/auth/Sessions") {
   static readonly layer = Layer.effect(
@@ -73,14 +73,14 @@ export class Sessions extends Context.Service<
 
       const digest = (token: string) => hash("sha256", token, "buffer")
 
-      /** What PostgreSQL takes for an address: without the zone of a link-local one. */
+      /** An address as PostgreSQL accepts it: without the zone of a link-local one. */
       const inet = (address = "") => {
         const [ip = ""] = address.split("%")
         return isIP(ip) === 0 ? null : ip
       }
 
-      // By the primary key of users, and sessions_user_id_idx. FOR SHARE waits for a change of the password, and is
-      // waited for by one, which then ends what was opened here.
+      // By the primary key of users, and sessions_user_id_idx. FOR SHARE waits for a change of the password in progress; a
+      // change that comes later waits for it, and then ends the session that was opened here.
       const insert = SqlSchema.findAll({
         Request: Schema.Struct({
           userId: UserId,
@@ -101,14 +101,14 @@ export class Sessions extends Context.Service<
           ), ended AS (
             DELETE FROM sessions WHERE id IN (
               SELECT s.id FROM sessions s JOIN owner ON owner.id = s.user_id
-              ORDER BY s.last_used_at DESC OFFSET ${mostSessions - 1})
+              ORDER BY s.last_used_at DESC OFFSET ${maxSessions - 1})
           )
           INSERT INTO sessions (user_id, token_hash, device_name, address, created_at, last_used_at, expires_at)
           SELECT id, ${tokenHash}, ${name}, ${address}::inet, ${now}::timestamptz, ${now}::timestamptz, ${expiresAt}::timestamptz
           FROM owner RETURNING id`
       })
 
-      const open = Effect.fn("Sessions.open")(function* (userId: UserId, device: Device, proof?: Redacted.Redacted) {
+      const open = Effect.fn("Sessions.open")(function* (userId: UserId, device: Device, proof?: PasswordProof) {
         const token = Base64Url.encode(randomBytes(32))
         const now = yield* DateTime.now
         const expiresAt = DateTime.addDuration(now, lifetime)
@@ -125,8 +125,8 @@ export class Sessions extends Context.Service<
         return { token: Redacted.make(token), expiresAt }
       }, catchDatabaseErrors)
 
-      /** `isUseNoted`: the last use that is written down is of just now. */
-      const Found = Schema.Struct({ id: SessionId, userId: UserId, isUseNoted: Schema.Boolean })
+      /** `isUseFresh`: the last use has been written within {@link lastUseResolution}. */
+      const FoundSession = Schema.Struct({ id: SessionId, userId: UserId, isUseFresh: Schema.Boolean })
 
       // By sessions_token_hash_key, in the order of the tokens.
       const findByTokens = SqlSchema.findAll({
@@ -135,16 +135,16 @@ export class Sessions extends Context.Service<
           now: Schema.DateTimeUtcFromDate,
           justNow: Schema.DateTimeUtcFromDate
         }),
-        Result: Schema.Struct({ session: Schema.NullOr(Found) }),
+        Result: Schema.Struct({ session: Schema.NullOr(FoundSession) }),
         execute: ({ justNow, now, tokenHashes }) =>
           sql`
-          SELECT s.id, s.user_id AS "userId", s.last_used_at >= ${justNow} AS "isUseNoted"
-          FROM unnest(${tokenHashes}::bytea[]) WITH ORDINALITY AS i (token_hash, place)
+          SELECT s.id, s.user_id AS "userId", s.last_used_at >= ${justNow} AS "isUseFresh"
+          FROM unnest(${tokenHashes}::bytea[]) WITH ORDINALITY AS i (token_hash, number)
           LEFT JOIN sessions s ON s.token_hash = i.token_hash AND s.expires_at > ${now}
-          ORDER BY i.place`.pipe(Effect.map(Arrays.map((row) => ({ session: row["id"] === null ? null : row }))))
+          ORDER BY i.number`.pipe(Effect.map(Arrays.map((row) => ({ session: row["id"] === null ? null : row }))))
       })
 
-      // Each request asks for its own: those that came together ask at once.
+      // Requests that arrive together share a statement.
       const findByToken = yield* batched((tokens: ReadonlyArray<Redacted.Redacted>) =>
         Effect.flatMap(DateTime.now, (now) =>
           findByTokens({
@@ -160,7 +160,7 @@ export class Sessions extends Context.Service<
         if (session === null) {
           return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the token of a login." })
         }
-        if (!session.isUseNoted) {
+        if (!session.isUseFresh) {
           yield* sql`
             UPDATE sessions
             SET last_used_at = ${DateTime.toDateUtc(yield* DateTime.now)}, address = coalesce(${inet(address)}::inet, address)
@@ -180,8 +180,8 @@ export class Sessions extends Context.Service<
           ORDER BY last_used_at DESC, created_at DESC, id`
       })
 
-      const list = Effect.fn("Sessions.list")(function* (current: Caller) {
-        return yield* find({ ...current, now: yield* DateTime.now })
+      const list = Effect.fn("Sessions.list")(function* (caller: Caller) {
+        return yield* find({ ...caller, now: yield* DateTime.now })
       }, catchDatabaseErrors)
 
       const end = Effect.fn("Sessions.end")(function* (id: SessionId) {
@@ -198,17 +198,17 @@ export class Sessions extends Context.Service<
         yield* sql`DELETE FROM sessions WHERE user_id = ${userId} AND id <> ${id}`
       }, catchDatabaseErrors)
 
-      // By sessions_expires_at_idx. What another process sweeps at the same time is left to it.
+      // By sessions_expires_at_idx. Rows that another process is sweeping are left to it.
       const sweep = Effect.gen(function* () {
         const before = DateTime.subtractDuration(yield* DateTime.now, keptExpired)
         const swept = yield* sql`
           DELETE FROM sessions WHERE id = ANY(ARRAY(
-            SELECT id FROM sessions WHERE expires_at < ${DateTime.toDateUtc(before)} LIMIT ${mostSwept}
+            SELECT id FROM sessions WHERE expires_at < ${DateTime.toDateUtc(before)} LIMIT ${maxSwept}
             FOR UPDATE SKIP LOCKED)) RETURNING id`
         return swept.length
       }).pipe(
-        // In statements that are short, however many have expired.
-        Effect.repeat({ while: (swept) => swept === mostSwept }),
+        // In short statements, however many sessions have expired.
+        Effect.repeat({ while: (swept) => swept === maxSwept }),
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of expired sessions is delayed"))
       )

@@ -104,7 +104,7 @@ layer(TestServices)("A deleted account", (it) => {
       yield* deleteAccount(former)
       const next = yield* signedIn("PHOENIX")
       assert.notStrictEqual(next.id, former.id)
-      const verified = yield* (yield* Accounts).verify({ login: "phoenix@EXAMPLE.com", password: testPassword })
+      const verified = yield* (yield* Accounts).verifyLogin({ login: "phoenix@EXAMPLE.com", password: testPassword })
       assert.strictEqual(verified.account.id, next.id)
     })
   )
@@ -355,7 +355,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
         const accounts = yield* Accounts
         const [ada, grace] = yield* people("ada", "grace")
         const group = yield* groupOf([grace])
-        const proof = yield* accounts.confirm(ada.id, testPassword)
+        const proof = yield* accounts.verifyPassword(ada.id, testPassword)
         const isLocked = yield* Deferred.make<void>()
         const isTried = yield* Deferred.await(isLocked).pipe(
           Effect.andThen(refusal(attempt(ada, grace, group))),
@@ -405,7 +405,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
       const sessions = yield* Sessions
       const ada = yield* signedIn()
       const login = Effect.gen(function* () {
-        const { account, proof } = yield* accounts.verify({ login: ada.account.username, password: testPassword })
+        const { account, proof } = yield* accounts.verifyLogin({ login: ada.account.username, password: testPassword })
         yield* sessions.open(account.id, { name: undefined, address: undefined }, proof)
       })
       yield* Effect.all([deleteAccount(ada), ...Array.from({ length: 4 }, () => Effect.ignore(login))], {

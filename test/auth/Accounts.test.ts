@@ -48,7 +48,7 @@ layer(TestServices)("Accounts", (it) => {
       const accounts = yield* Accounts
       const { id } = yield* signedIn("Hopper")
       for (const login of ["Hopper", "hopper", "HOPPER@example.com"]) {
-        assert.strictEqual((yield* accounts.verify({ login, password: testPassword })).account.id, id)
+        assert.strictEqual((yield* accounts.verifyLogin({ login, password: testPassword })).account.id, id)
       }
     })
   )
@@ -57,8 +57,8 @@ layer(TestServices)("Accounts", (it) => {
     Effect.gen(function* () {
       const accounts = yield* Accounts
       yield* signedIn("known")
-      const wrong = yield* Effect.flip(accounts.verify({ login: "known", password }))
-      const unknown = yield* Effect.flip(accounts.verify({ login: "unknown", password }))
+      const wrong = yield* Effect.flip(accounts.verifyLogin({ login: "known", password }))
+      const unknown = yield* Effect.flip(accounts.verifyLogin({ login: "unknown", password }))
       assert.strictEqual(wrong._tag, "Unauthorized")
       assert.deepStrictEqual({ ...wrong }, { ...unknown })
     })
@@ -73,13 +73,13 @@ layer(TestServices)("Accounts", (it) => {
       yield* sql`UPDATE users SET password_hash = ${bcrypt} WHERE id = ${id}`
 
       assert.strictEqual(
-        (yield* Effect.flip(accounts.verify({ login: "legacy", password: testPassword })))._tag,
+        (yield* Effect.flip(accounts.verifyLogin({ login: "legacy", password: testPassword })))._tag,
         "Unauthorized"
       )
-      assert.strictEqual((yield* accounts.verify({ login: "legacy", password })).account.id, id)
+      assert.strictEqual((yield* accounts.verifyLogin({ login: "legacy", password })).account.id, id)
       const [row] = yield* sql<{ password_hash: string }>`SELECT password_hash FROM users WHERE id = ${id}`
       assert.match(row?.password_hash ?? "", /^\$argon2id\$/)
-      assert.strictEqual((yield* accounts.verify({ login: "legacy", password })).account.id, id)
+      assert.strictEqual((yield* accounts.verifyLogin({ login: "legacy", password })).account.id, id)
     })
   )
 })

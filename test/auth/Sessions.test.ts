@@ -132,7 +132,7 @@ layer(services)("Sessions", (it) => {
       const { account, token } = yield* signedIn()
       const current = yield* sessions.authenticate(Redacted.make(token))
       const device = { name: undefined, address: undefined }
-      const { proof } = yield* accounts.verify({ login: account.username, password: testPassword })
+      const { proof } = yield* accounts.verifyLogin({ login: account.username, password: testPassword })
       yield* sessions.open(account.id, device, proof)
       yield* accounts.changePassword(current, { currentPassword: testPassword, newPassword: testPassword })
       assert.strictEqual((yield* Effect.flip(sessions.open(account.id, device, proof)))._tag, "Unauthorized")

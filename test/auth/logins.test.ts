@@ -50,7 +50,7 @@ const elsewhere = "192.0.2.2"
 /** What becomes of a login: "in", or the refusal with its delay. */
 const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.Redacted, address?: string) {
   const accounts = yield* Accounts
-  return yield* accounts.verify({ login, password }, address).pipe(
+  return yield* accounts.verifyLogin({ login, password }, address).pipe(
     Effect.match({
       onSuccess: () => "in",
       onFailure: (error) => (error._tag === "RateLimited" ? `wait ${error.retryAfter}` : error._tag)
@@ -111,14 +111,14 @@ layer(services)("A login", (it) => {
       const accounts = yield* Accounts
       yield* signedIn("known")
       const { id } = yield* signedIn("gone")
-      yield* accounts.anonymise(id, yield* accounts.confirm(id, testPassword))
+      yield* accounts.anonymise(id, yield* accounts.verifyPassword(id, testPassword))
 
       const attempts = yield* Effect.forEach(
         ["known", "known@example.com", "unknown", "un@example.com", "gone", "gone@example.com", `deleted-${id}`],
         (login) =>
           Effect.gen(function* () {
             work.length = 0
-            const error = yield* Effect.flip(accounts.verify({ login, password: wrong }))
+            const error = yield* Effect.flip(accounts.verifyLogin({ login, password: wrong }))
             return { work: [...work], error: { ...error } }
           })
       )
@@ -264,7 +264,7 @@ layer(services)("The current password", (it) => {
       const { id } = yield* signedIn("robbed")
       const confirm = (password: Redacted.Redacted, address: string) =>
         accounts
-          .confirm(id, password, address)
+          .verifyPassword(id, password, address)
           .pipe(Effect.match({ onSuccess: () => "proven", onFailure: ({ _tag }) => _tag }))
       for (let n = 0; n < 5; n++) assert.strictEqual(yield* confirm(wrong, here), "Forbidden")
       assert.strictEqual(yield* confirm(testPassword, here), "RateLimited")
