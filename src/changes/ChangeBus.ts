@@ -8,42 +8,42 @@ import * as Metrics from "../platform/Metrics.ts"
 import { parseRedisUrl } from "../platform/RedisConnection.ts"
 import { decodeHints, encodeHints, encodeProbe, PendingHints, type ChangeHint } from "./ChangeHint.ts"
 import { ChannelLost, type ChangeChannel } from "./ChangeChannel.ts"
-import { makeRoundTripLag } from "./RoundTripLag.ts"
+import { RoundTripLag } from "./RoundTripLag.ts"
 import { connectPostgres } from "./PostgresChannel.ts"
 import { connectRedis } from "./RedisChannel.ts"
 
-const log = logOf("xfchat/streaming")
+const log = logOf("xfchat/changes")
 
 export { ChangeHint } from "./ChangeHint.ts"
 
-/** How long changes gather after some were sent: a busy process sends a few hundred times a second, not thousands. */
+/** How long hints gather after a send, so that a busy process sends a few hundred times a second, not thousands. */
 const gatherTime = Duration.millis(4)
 
-/** A channel that takes longer than this to take what is sent is given up for another one. */
+/** How long a send may take before its channel is given up. */
 const sendTimeout = Duration.seconds(5)
 
-/** Between attempts to have a channel: from 100 ms to 3 s, and up to twice as long, so that processes do not come at once. */
+/** The time between attempts to connect: from 100 ms to 3 s, times a random factor up to 2, so that processes spread out. */
 const backoff = (failures: number) =>
   Effect.map(Random.nextBetween(1, 2), (jitter) => Duration.millis(Math.min(100 * 2 ** failures, 3_000) * jitter))
 
-/** A channel that is lost earlier than this counts as one more failure. */
+/** A channel that lasts this long ends a row of failures. */
 const settlingTime = Duration.seconds(3)
 
-/** Carries {@link ChangeHint}s from those who commit to those who listen, in all processes on one database. */
+/** Carries {@link ChangeHint}s to the listeners in all processes on one database. */
 export class ChangeBus extends Context.Service<
   ChangeBus,
   {
-    /** Reaches the listeners in this process at once, those in others soon. Waits for nobody, and never fails. */
+    /** Reaches the listeners in this process at once, and those in others soon. Never waits and never fails. */
     readonly publish: (changes: ReadonlyArray<ChangeHint>) => Effect.Effect<void>
-    /** Every change published from now on: the listener is there when this stream starts. */
+    /** Every hint published after this stream has started. */
     readonly changes: Stream.Stream<ChangeHint>
-    /** For how long changes have been on their way to other processes; 0 while they arrive. */
+    /** How long hints to other processes have been on their way; 0 while they arrive. */
     readonly delay: Effect.Effect<Duration.Duration>
-    /** Emits when changes in other processes may have been missed: who follows a log must ask how far it goes. */
+    /** Emits when hints of other processes may have been missed, so that what follows changes has to read them. */
     readonly missed: Stream.Stream<void>
   }
 >()("xfchat/changes/ChangeBus") {
-  /** Within this process. */
+  /** Within this process alone. */
   static readonly layerMemory = Layer.effect(
     ChangeBus,
     Effect.gen(function* () {
@@ -57,13 +57,13 @@ export class ChangeBus extends Context.Service<
     })
   )
 
-  /** Between processes by the NOTIFY of PostgreSQL, on a connection beside the pool's, to the same database. */
+  /** Between processes by NOTIFY of PostgreSQL, on a connection of its own to the same database. */
   static readonly layer = Layer.effect(
     ChangeBus,
     Effect.flatMap(PgClient, ({ config }) => makeOn(connectPostgres(config)))
   )
 
-  /** Between processes by the PUBLISH of Redis: `redis://USER:PASSWORD@HOST:6379`. */
+  /** Between processes by PUBLISH of Redis: `redis://USER:PASSWORD@HOST:6379`. */
   static readonly layerRedis = (url: Redacted.Redacted) =>
     Layer.effect(
       ChangeBus,
@@ -77,8 +77,8 @@ export class ChangeBus extends Context.Service<
 }
 
 /**
- * A bus on channels made by `connect`, one after the other. Changes gather while others are being sent, and while there
- * is no channel: the latest of each thing.
+ * A bus on channels that `connect` makes, one after the other. Hints gather during a send and while there is no channel, the
+ * latest for each subject.
  */
 const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel, ChannelLost, Scope.Scope>) {
   const sender = randomUUID()
@@ -86,8 +86,8 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
   const missed = yield* PubSub.sliding<void>(1)
   const gathered = Latch.makeUnsafe()
   let unsent = new PendingHints()
-  const echoes = makeRoundTripLag()
-  yield* Metrics.observe(Metrics.changesDelay, () => Duration.toSeconds(echoes.delay()))
+  const lag = new RoundTripLag()
+  yield* Metrics.observe(Metrics.changesDelay, () => Duration.toSeconds(lag.delay))
 
   const gather = (changes: Iterable<ChangeHint>) => {
     for (const change of changes) unsent.add(change)
@@ -106,9 +106,9 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
       unsent = new PendingHints()
       gathered.closeUnsafe()
       const payloads = encodeHints(sender, sent)
-      echoes.sent(payloads.length)
+      lag.sent(payloads.length)
       return sendPayloads(channel, payloads).pipe(
-        // Whether they went out is not known, and twice does no harm. What was said meanwhile goes on top.
+        // Some may have gone out; sending them twice does no harm. Later hints replace them.
         Effect.onError(() =>
           Effect.sync(() => {
             const later = unsent
@@ -121,19 +121,19 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
 
   const receive = Effect.fnUntraced(function* (payload: string) {
     const decoded = decodeHints(payload)
-    if (Option.isNone(decoded)) return yield* log.debug("What came is no change that this version knows")
-    if (decoded.value.sender === sender) return echoes.returned()
+    if (Option.isNone(decoded)) return yield* log.debug("A payload is not one that this version knows")
+    if (decoded.value.sender === sender) return lag.returned()
     yield* PubSub.publishAll(changes, decoded.value.changes)
   })
 
   let failures = 0
   const carry = Effect.gen(function* () {
     const channel = yield* connect
-    // Also when there is nothing to send: a dead connection is given up here, else its own release waits for an answer.
+    // Even with nothing to send: this gives a dead connection up, whose release would otherwise wait for an answer.
     yield* Effect.addFinalizer(() => Effect.ignore(send(channel)))
-    if (failures > 0) yield* log.info("Changes of other processes arrive at once again")
+    if (failures > 0) yield* log.info("Changes between processes arrive at once again")
     yield* PubSub.publish(missed, undefined)
-    echoes.begin()
+    lag.begin()
     yield* sendPayloads(channel, [encodeProbe(sender)])
     const sending = gathered.await.pipe(
       Effect.andThen(send(channel)),
@@ -146,12 +146,12 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
       Effect.andThen(Effect.never)
     )
     yield* Effect.raceAllFirst([sending, receiving, settling])
-    return yield* new ChannelLost({ reason: "it ended" })
+    return yield* new ChannelLost({ reason: "the connection ended" })
   }).pipe(Effect.scoped)
 
   const recover = Effect.fnUntraced(function* ({ reason }: ChannelLost) {
-    echoes.lost()
-    if (failures === 0) yield* log.warning("Changes of other processes are delayed", reason)
+    lag.lost()
+    if (failures === 0) yield* log.warning("Changes between processes are delayed", reason)
     yield* Effect.sleep(yield* backoff(failures++))
   })
   yield* carry.pipe(Effect.catchTag("ChannelLost", recover), Effect.forever, Effect.forkScoped)
@@ -164,7 +164,7 @@ const makeOn = Effect.fnUntraced(function* (connect: Effect.Effect<ChangeChannel
         return PubSub.publishAll(changes, published)
       }),
     changes: Stream.fromPubSub(changes),
-    delay: Effect.sync(echoes.delay),
+    delay: Effect.sync(() => lag.delay),
     missed: Stream.fromPubSub(missed)
   })
 })

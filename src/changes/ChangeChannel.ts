@@ -1,18 +1,18 @@
 import { Data, type Effect, type Stream } from "effect"
 
-/** The name under which the processes of XFChat tell each other what changed. */
+/** The channel of PostgreSQL or Redis on which the processes of XFChat publish changes. */
 export const channelName = "xfchat_changes"
 
-/** The connection that carried payloads is gone, or could not be made. */
+/** The connection of a channel ended, or could not be made. */
 export class ChannelLost extends Data.TaggedError("ChannelLost")<{
-  /** For the log: without any secret. */
+  /** For the log, without any secret. */
   readonly reason: string
 }> {}
 
-/** A way to all processes, this one included. It holds for as long as its connection: then another one is made. */
+/** A way to all processes, including this one. It ends with its connection. */
 export interface ChangeChannel {
-  /** Hands payloads over. When it fails, some may have gone out. */
+  /** Sends payloads. When this fails, some may have gone out. */
   readonly send: (payloads: ReadonlyArray<string>) => Effect.Effect<void, ChannelLost>
-  /** What anybody has sent since the channel was made. */
+  /** The payloads of all processes since the channel was made. */
   readonly received: Stream.Stream<string, ChannelLost>
 }

@@ -8,45 +8,45 @@ const Visibility = Schema.TaggedStruct("Visibility", { conversationId: Conversat
 const Person = Schema.TaggedStruct("Person", { userId: UserId })
 const Participation = Schema.TaggedStruct("Participation", { conversationId: ConversationId })
 
-/** `isListed`: lists of the others may show it. */
+/** `isListed`: whether the lists of other participants may show the change. */
 const Receipts = Schema.TaggedStruct("Receipts", {
   conversationId: ConversationId,
   userId: UserId,
   isListed: Schema.Boolean
 })
 
-/** For how long something holds from when it is heard: 0 ends it. */
+/** How long a lease lasts from when it is heard; 0 ends it. */
 const Millis = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400_000 }))
 const Presence = Schema.TaggedStruct("Presence", { userId: UserId, millis: Millis })
 const Typing = Schema.TaggedStruct("Typing", { conversationId: ConversationId, userId: UserId, millis: Millis })
 const RollCall = Schema.TaggedStruct("RollCall", {})
 
-/** A hint that something was committed. The database is the truth: a lost hint delays, and loses nothing. */
+/** A hint that something was committed. The database is the truth, so a lost hint delays a change and loses nothing. */
 export type ChangeHint =
   /** A conversation's log now reaches `head`. */
   | typeof Log.Type
-  /** What some participant sees of a conversation's log that is there already. */
+  /** The visible part of a conversation's existing log changed for some participant. */
   | typeof Visibility.Type
-  /** What a person's own picture shows besides conversations: friends, requests, blocks, the account itself. */
+  /** A person's friends, requests, blocks or account changed. */
   | typeof Person.Type
-  /** Who takes part in a conversation. */
+  /** The participants of a conversation changed. */
   | typeof Participation.Type
-  /** How far a participant has received and read. */
+  /** The receipts of a participant moved. */
   | typeof Receipts.Type
-  // What no database holds: leases, which are renewed while they are true, and run out.
+  // The others are in no database: leases, which are renewed while they are true, and expire.
   /** Somebody has a stream open. */
   | typeof Presence.Type
   /** Somebody is writing a message. */
   | typeof Typing.Type
-  /** A process knows of nobody's presence: each renews that of its own people. */
+  /** A process asks for everybody's presence; each process renews that of its own users. */
   | typeof RollCall.Type
 
 export const ChangeHint = Data.taggedEnum<ChangeHint>()
 
-/** The process that made the changes. */
+/** The process that sends. */
 const sender = Schema.String
 
-/** The changes that one process tells the others at once. A process that does not know a version ignores it. */
+/** A batch of hints of one process. A process ignores a version that it does not know. */
 const Payload = Schema.fromJsonString(
   Schema.Union([
     Schema.Struct({
@@ -61,10 +61,10 @@ const Payload = Schema.fromJsonString(
 const encode = Schema.encodeSync(Payload)
 const decode = Schema.decodeUnknownOption(Payload)
 
-/** A change takes at most 160 bytes, and PostgreSQL no payload of 8,000. */
+/** A hint takes at most 160 bytes, and a payload of PostgreSQL must be shorter than 8,000. */
 const changesPerPayload = 48
 
-/** Says what changed in as many payloads as it takes, of less than 8,000 bytes each. */
+/** Encodes hints in payloads of less than 8,000 bytes each. */
 export const encodeHints = (sender: string, changes: Iterable<ChangeHint>): ReadonlyArray<string> => {
   const older: Array<Exclude<ChangeHint, typeof Receipts.Type>> = []
   const receipts: Array<typeof Receipts.Type> = []
@@ -78,15 +78,15 @@ export const encodeHints = (sender: string, changes: Iterable<ChangeHint>): Read
   ]
 }
 
-/** A payload that tells of nothing: its sender asks whether it comes back. */
+/** A payload without hints, to measure how long it takes to come back. */
 export const encodeProbe = (sender: string) => encode({ version: 2, sender, changes: [] })
 
-/** The changes that a payload tells of, and who sent it; nothing for what is none, or of a version yet unknown. */
+/** The hints in a payload, and its sender; none for a malformed payload, or one of an unknown version. */
 export const decodeHints = (
   payload: string
 ): Option.Option<{ readonly sender: string; readonly changes: ReadonlyArray<ChangeHint> }> => decode(payload)
 
-/** What a change is about. */
+/** The subject of a hint: a later hint on it replaces an earlier one. */
 const subjectOf = (change: ChangeHint): string => {
   switch (change._tag) {
     case "Log":
@@ -108,7 +108,7 @@ const subjectOf = (change: ChangeHint): string => {
   }
 }
 
-/** Changes on their way, one for each thing that changed: what a later one says of it holds for the earlier ones too. */
+/** Hints to send, the latest for each subject. */
 export class PendingHints {
   private readonly latest = new Map<string, ChangeHint>()
 

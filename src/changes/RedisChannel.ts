@@ -6,8 +6,8 @@ import { ChannelLost, channelName, type ChangeChannel } from "./ChangeChannel.ts
 const lost = ({ cause }: Redis.RedisError) => new ChannelLost({ reason: reasonOf(cause) })
 
 /**
- * Redis's PUBLISH and SUBSCRIBE, on two connections of their own. They do not reconnect by themselves: nobody would be
- * told what was missed meanwhile.
+ * PUBLISH and SUBSCRIBE of Redis, on two connections of their own. These do not reconnect on their own, since the bus would
+ * not learn that it may have missed something.
  */
 export const connectRedis = Effect.fn("RedisChannel.connect")(function* (
   url: Redacted.Redacted

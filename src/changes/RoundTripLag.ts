@@ -1,23 +1,34 @@
 import { Duration } from "effect"
 
 /**
- * What a process sends to all, it hears too: how long that takes is how late the others hear of it. One payload, the
- * probe, is on its way from the beginning and after each loss of the channel, until it comes back.
+ * How late other processes hear a change: as late as this process hears its own payloads. One payload, the probe, counts as
+ * on its way from the beginning, and after each loss of the channel, until it comes back.
  */
-export const makeRoundTripLag = () => {
-  // When each payload that has not come back was sent. They come back in order.
-  const times = [performance.now()]
-  return {
-    /** A channel is there, and the probe goes out. What went by another channel does not come back any more. */
-    begin: () => void times.splice(1),
-    sent: (payloads: number) => {
-      for (let n = 0; n < payloads; n++) times.push(performance.now())
-    },
-    returned: () => void times.shift(),
-    lost: () => {
-      if (times.length === 0) times.push(performance.now())
-    },
-    /** For how long the oldest payload has been on its way. */
-    delay: () => Duration.millis(times[0] === undefined ? 0 : performance.now() - times[0])
+export class RoundTripLag {
+  /** When each payload was sent that has not come back. They come back in order. */
+  private readonly times = [performance.now()]
+
+  /** On a new channel, over which the probe goes. Payloads of the last channel no longer come back. */
+  begin(): void {
+    this.times.splice(1)
+  }
+
+  sent(payloads: number): void {
+    for (let n = 0; n < payloads; n++) this.times.push(performance.now())
+  }
+
+  returned(): void {
+    this.times.shift()
+  }
+
+  /** On the loss of the channel. */
+  lost(): void {
+    if (this.times.length === 0) this.times.push(performance.now())
+  }
+
+  /** How long the oldest payload has been on its way. */
+  get delay(): Duration.Duration {
+    const [oldest] = this.times
+    return Duration.millis(oldest === undefined ? 0 : performance.now() - oldest)
   }
 }

@@ -27,7 +27,7 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { freePort, proxy } from "../process/tcp.ts"
 import { hasRedis, startRedis } from "../redisServer.ts"
 
-/** What carries changes between processes. */
+/** A way to carry hints between processes. */
 interface Carrier {
   readonly name: string
   readonly isMissing?: boolean
@@ -73,7 +73,7 @@ const aboutOf = (change: ChangeHint) => {
   return "conversationId" in change ? change.conversationId : undefined
 }
 
-/** Collects what is heard of some conversations and people, until the last change. */
+/** Collects the hints about some conversations and people, up to the last one. */
 const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<ConversationId | UserId>, last: ChangeHint) =>
   changes.pipe(
     Stream.filter((change) => of.some((id) => id === aboutOf(change))),
@@ -84,22 +84,22 @@ const hears = ({ changes }: ChangeBus["Service"], of: ReadonlyArray<Conversation
 
 for (const { connect, isMissing = false, layer, name, url } of carriers) {
   describe.skipIf(isMissing)(`ChangeBus by ${name}`, () => {
-    it.live("tells the listeners of every process, each once", () =>
+    it.live("reaches the listeners of every process, each once", () =>
       Effect.gen(function* () {
         const to = layer(yield* url)
         const [ours, other] = [yield* startListening(to), yield* startListening(to)]
         const [id, end] = [aConversation(), aConversation()]
         const heard = yield* Effect.forEach([ours, other], (bus) => hears(bus, [id, end], change(end, 1)))
-        const isTold = yield* hears(other, [id], change(id, 7))
+        const isHeard = yield* hears(other, [id], change(id, 7))
         yield* ours.publish([change(id, 7)])
-        yield* Fiber.join(isTold)
-        // Ours has come back to us, if it does, before this comes.
+        yield* Fiber.join(isHeard)
+        // If our own hint came back to us, it would come before this one.
         yield* other.publish([change(end, 1)])
         for (const fiber of heard) assert.deepStrictEqual(yield* Fiber.join(fiber), [change(id, 7), change(end, 1)])
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("says for how long its changes have been on their way, until it hears them itself", () =>
+    it.live("measures how long its hints have been on their way, until they come back", () =>
       Effect.gen(function* () {
         const between = yield* proxy(yield* url)
         const bus = yield* startListening(layer(between.url))
@@ -116,7 +116,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("tells of any number of conversations at once", () =>
+    it.live("carries any number of hints at once", () =>
       Effect.gen(function* () {
         const to = layer(yield* url)
         const [ours, other] = [yield* start(to), yield* startListening(to)]
@@ -128,7 +128,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("tells of people, too: once, however often they changed while it could not be told", () =>
+    it.live("carries one hint for a person, however often they changed while it could not be sent", () =>
       Effect.gen(function* () {
         const direct = yield* url
         const between = yield* proxy(direct)
@@ -145,7 +145,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("keeps the furthest change of each conversation while it cannot be told", () =>
+    it.live("keeps the furthest head of each conversation while hints cannot be sent", () =>
       Effect.gen(function* () {
         const direct = yield* url
         const between = yield* proxy(direct)
@@ -161,7 +161,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("keeps the last of what was said of who is here and who types while it cannot be told", () =>
+    it.live("keeps the last presence and typing of each person while hints cannot be sent", () =>
       Effect.gen(function* () {
         const direct = yield* url
         const between = yield* proxy(direct)
@@ -173,7 +173,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         const heard = yield* hears(other, [userId], last)
         yield* between.breakDown
         yield* ours.publish([typing(6_000), here(50_000)])
-        // These cannot be sent: they are gathered again, with what was said meanwhile.
+        // These cannot be sent, and gather again with the later ones.
         yield* between.triedInVain
         yield* ours.publish([typing(0), here(15_000)])
         yield* between.recover
@@ -182,7 +182,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("says that something may have been missed when it listens again, and goes on", () =>
+    it.live("reports that hints may have been missed once it listens again, and goes on", () =>
       Effect.gen(function* () {
         const direct = yield* url
         const between = yield* proxy(direct)
@@ -190,10 +190,10 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
         const [id, end] = [aConversation(), aConversation()]
         const missed = yield* misses(ours)
         const heard = yield* hears(ours, [id, end], change(end, 1))
-        const isTold = yield* hears(other, [id], change(id, 1))
+        const isHeard = yield* hears(other, [id], change(id, 1))
         yield* between.breakDown
         yield* other.publish([change(id, 1)])
-        yield* Fiber.join(isTold)
+        yield* Fiber.join(isHeard)
         yield* between.triedInVain
         yield* between.recover
         yield* Fiber.join(missed)
@@ -202,7 +202,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("passes over what it does not know", () =>
+    it.live("ignores payloads that it does not know", () =>
       Effect.gen(function* () {
         const direct = yield* url
         const ours = yield* startListening(layer(direct))
@@ -220,7 +220,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("tells what it has gathered before it ends", () =>
+    it.live("sends what it has gathered before it ends", () =>
       Effect.gen(function* () {
         const to = layer(yield* url)
         const scope = yield* Scope.make()
@@ -237,7 +237,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("starts without the others, and tells this process at once", () =>
+    it.live("starts without a channel, and reaches this process at once", () =>
       Effect.gen(function* () {
         const nowhere = new URL(Redacted.value(yield* url))
         nowhere.port = String(yield* freePort)
@@ -251,8 +251,8 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
   })
 }
 
-describe("a payload", () => {
-  it("is smaller than the 8,000 bytes that PostgreSQL takes, whatever it tells", () => {
+describe("A payload", () => {
+  it("is smaller than 8,000 bytes, as PostgreSQL requires, whatever its hints", () => {
     const kinds: ReadonlyArray<() => ChangeHint> = [
       () => change(aConversation(), Number.MAX_SAFE_INTEGER),
       () => ChangeHint.Person({ userId: aPerson() }),
@@ -278,7 +278,7 @@ describe("REDIS_URL", () => {
     "redis://:hunter2@localhost/name"
   ]
   for (const url of malformed) {
-    it.effect(`is refused at the start when it is ${url}, without being repeated`, () =>
+    it.effect(`is refused at the start when it is ${url}, by a message that does not repeat it`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(Effect.scoped(Layer.build(ChangeBus.layerRedis(Redacted.make(url)))))
         assert.strictEqual(error._tag, "RedisUrlMalformed")
