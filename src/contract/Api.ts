@@ -1,18 +1,24 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuthApi } from "./AuthApi.ts"
+import { ConversationsApi } from "./ConversationsApi.ts"
 import { FriendsApi } from "./FriendsApi.ts"
-import { PeopleApi } from "./PeopleApi.ts"
 import { InboxApi } from "./InboxApi.ts"
 import { Limits } from "./LimitsApi.ts"
-import { ConversationsApi } from "./ConversationsApi.ts"
 import { MessagesApi } from "./MessagesApi.ts"
+import { arrange } from "./OpenApiDocument.ts"
 import { OperationsApi } from "./OperationsApi.ts"
+import { PeopleApi } from "./PeopleApi.ts"
 import { PresenceApi } from "./PresenceApi.ts"
+import { Problems } from "./ProblemsApi.ts"
 import { SearchApi } from "./SearchApi.ts"
 import { UsageApi } from "./UsageApi.ts"
-import { Problems } from "./ProblemsApi.ts"
 
-/** The whole HTTP contract: what a server implements, a client is derived from, and `/openapi.json` shows. */
+const description =
+  "A chat backend: accounts, friends, conversations, and messages as streams that resume without losing or repeating one. " +
+  "`POST /api/auth/signup` answers with a token; send it as `Authorization: Bearer …`. Errors are " +
+  "`application/problem+json` (RFC 9457), and their `type` is stable. A member that the server does not know is refused."
+
+/** The whole HTTP contract, which a server implements, a client is derived from, and `/openapi.json` shows. */
 export class Api extends HttpApi.make("xfchat")
   .add(AuthApi)
   .add(PeopleApi)
@@ -24,10 +30,10 @@ export class Api extends HttpApi.make("xfchat")
   .add(PresenceApi)
   .add(UsageApi)
   .middleware(Limits)
-  // Who watches over the server asks as often as they want.
+  // Added after the limits, which do not hold for those who monitor the server.
   .add(OperationsApi)
   .middleware(Problems)
-  // A member that we do not know is a mistake of the caller's, or a wish that we would silently not fulfil.
+  // An unknown member is the caller's mistake, or a wish that would silently not be fulfilled.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotate(HttpApi.ParseOptions, { errors: "all" })
-  .annotateMerge(OpenApi.annotations({ title: "XFChat", version: "0.1.0" })) {}
+  .annotateMerge(OpenApi.annotations({ title: "XFChat", version: "0.1.0", description, transform: arrange })) {}

@@ -18,17 +18,22 @@ import {
   Unauthorized,
   UsernameTaken
 } from "./Account.ts"
+import { described } from "./Description.ts"
 import { Limited } from "./RouteClass.ts"
 import { DatabaseUnavailable, Forbidden, NotFound, QuotaExceeded, RateLimited, ServerBusy } from "./Problem.ts"
 import type { CurrentSession } from "./Session.ts"
 import { Session, SessionId, SignedIn } from "./Session.ts"
 
-/** Takes the bearer token of a request, and gives the session that it belongs to. */
+/** Finds the session of a request by its bearer token. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentSession }>()(
   "xfchat/contract/Authorization",
   {
     requiredForClient: true,
-    security: { bearer: HttpApiSecurity.bearer },
+    security: {
+      bearer: HttpApiSecurity.bearer.pipe(
+        HttpApiSecurity.annotate(OpenApi.Description, "The `token` of a sign-up or a login.")
+      )
+    },
     error: [Unauthorized, RateLimited, QuotaExceeded, ServerBusy, DatabaseUnavailable]
   }
 ) {}
@@ -41,29 +46,41 @@ export class AuthApi extends HttpApiGroup.make("auth")
       error: [UsernameTaken, EmailTaken]
     })
       .annotate(Limited, "authentication")
-      .annotate(OpenApi.Description, "Makes an account and signs it in."),
+      .annotateMerge(
+        OpenApi.annotations({ summary: "Sign up", description: "Creates an account and opens its first session." })
+      ),
     HttpApiEndpoint.post("login", "/login", {
       payload: Login,
       success: SignedIn,
       error: [Unauthorized, RateLimited]
     })
       .annotate(Limited, "authentication")
-      .annotate(OpenApi.Description, "Opens a session, by username or e-mail address."),
+      .annotateMerge(
+        OpenApi.annotations({ summary: "Log in", description: "Opens a session, by username or e-mail address." })
+      ),
     HttpApiEndpoint.post("logout", "/logout", { success: HttpApiSchema.NoContent })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "Ends the session that the token belongs to."),
+      .annotateMerge(
+        OpenApi.annotations({ summary: "Log out", description: "Ends the session that the token belongs to." })
+      ),
     HttpApiEndpoint.get("me", "/me", { success: Account.json })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "The account that is signed in."),
+      .annotateMerge(
+        OpenApi.annotations({ summary: "Get your account", description: "Returns the account of the caller." })
+      ),
     HttpApiEndpoint.patch("update", "/me", {
       payload: AccountChange,
       success: Account.json,
       error: [UsernameTaken, EmailTaken, Forbidden, RateLimited]
     })
       .middleware(Authorization)
-      .annotate(
-        OpenApi.Description,
-        "Changes the profile and the settings. What is left out stays; a new e-mail address needs `currentPassword`."
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Update your account",
+          description:
+            "Changes the profile and the settings. A member that is missing stays as it is. A new e-mail address requires " +
+            "`currentPassword`."
+        })
       ),
     HttpApiEndpoint.delete("deleteAccount", "/me", {
       payload: AccountDeletionRequest,
@@ -71,9 +88,12 @@ export class AuthApi extends HttpApiGroup.make("auth")
       error: [Forbidden, RateLimited]
     })
       .middleware(Authorization)
-      .annotate(
-        OpenApi.Description,
-        "Deletes the account. Its messages stay for those who have them, under a neutral name; the person leaves every group."
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Delete your account",
+          description:
+            "Deletes the account, which leaves every group. Its messages stay in the conversations, under a neutral name."
+        })
       ),
     HttpApiEndpoint.put("changePassword", "/password", {
       payload: PasswordChange,
@@ -81,20 +101,43 @@ export class AuthApi extends HttpApiGroup.make("auth")
       error: [Forbidden, RateLimited]
     })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "Changes the password, and ends all sessions but this one."),
-    HttpApiEndpoint.get("sessions", "/sessions", { success: Schema.Struct({ sessions: Schema.Array(Session.json) }) })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Change your password",
+          description: "Changes the password and ends all other sessions."
+        })
+      ),
+    HttpApiEndpoint.get("sessions", "/sessions", {
+      success: Schema.Struct({
+        sessions: Schema.Array(Session.json).pipe(described("The most recently used first, at most 100."))
+      })
+    })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "The sessions of the account, the last used first: at most 100."),
+      .annotateMerge(
+        OpenApi.annotations({ summary: "List your sessions", description: "Lists the sessions of the account." })
+      ),
     HttpApiEndpoint.delete("endSession", "/sessions/:id", {
-      params: { id: SessionId },
+      params: { id: SessionId.pipe(described("The id of the session to end.")) },
       success: HttpApiSchema.NoContent,
       error: NotFound
     })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "Ends one session: its token is good for nothing, and its streams end."),
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "End a session",
+          description: "Ends one session of the account: its token stops working and its streams end."
+        })
+      ),
     HttpApiEndpoint.delete("endOtherSessions", "/sessions", { success: HttpApiSchema.NoContent })
       .middleware(Authorization)
-      .annotate(OpenApi.Description, "Ends all sessions but this one.")
+      .annotateMerge(
+        OpenApi.annotations({ summary: "End other sessions", description: "Ends all sessions except this one." })
+      )
   )
   .prefix("/api/auth")
-  .annotateMerge(OpenApi.annotations({ title: "Accounts and sessions" })) {}
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Accounts and sessions",
+      description: "Sign up, log in, and manage your own account and its sessions."
+    })
+  ) {}

@@ -1,124 +1,153 @@
 import { Schema } from "effect"
 import { Model } from "effect/schema"
-import { Profile, Timestamp, UserId } from "./Account.ts"
+import { Profile, timestamp, UserId } from "./Account.ts"
+import { described } from "./Description.ts"
 import type { PageCursor } from "./Paging.ts"
 import { Problem } from "./Problem.ts"
-import { Line, Text, Uuid } from "./Text.ts"
+import { Line, Text, Time, Uuid } from "./Text.ts"
 
 export const ConversationId = Uuid.pipe(Schema.brand("ConversationId"))
 export type ConversationId = typeof ConversationId.Type
 
 /**
- * A place in a conversation's log: 1 for its first change, and one more for each that follows, without gaps. 0 stands
- * before the first.
+ * A position in a conversation's log: 1 for its first change, and one more for each that follows. Positions are assigned
+ * without gaps; a later change of a message vacates its earlier position. 0 is before the first.
  */
 export const Position = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(Schema.brand("Position"))
 export type Position = typeof Position.Type
 
-/** The two of a direct conversation are both members; a group has one owner. */
+/** Both people in a direct conversation are members; a group has one owner. */
 export const Role = Schema.Literals(["owner", "admin", "member"])
 export type Role = typeof Role.Type
 
 /** The owner and admins lead a group; nobody leads a direct conversation. */
 export const leads = (role: Role): boolean => role !== "member"
 
-/** What who joins later sees: the whole history, or what was posted since. */
+/** How much history new participants see: all of it, or only what is posted after they join. */
 export const History = Schema.Literals(["whole", "since_joining"])
 
-/** Most people in one conversation. */
+/** The most people in one conversation. */
 export const maxParticipants = 1_000
 
 export class Participant extends Schema.Class<Participant>("Participant")({
   ...Profile.fields,
-  role: Role,
-  joinedAt: Schema.DateTimeUtcFromString
+  role: Role.pipe(described("A group has one owner; both people in a direct conversation are members.")),
+  joinedAt: Time.pipe(described("The time when this person last joined."))
 }) {}
 
+const conversation = {
+  id: ConversationId.pipe(described("The conversation's id.")),
+  isDirectMessage: Schema.Boolean.pipe(described("`true` for the conversation of two people, `false` for a group.")),
+  name: Schema.NullOr(Schema.String).pipe(described("The name of a group, if it has one.")),
+  head: Position.pipe(described("The position of the last change in the conversation's log."))
+}
+
 export class Conversation extends Model.Class<Conversation>("Conversation")({
-  id: ConversationId,
-  isDirectMessage: Schema.Boolean,
-  name: Schema.NullOr(Schema.String),
-  description: Schema.NullOr(Schema.String),
-  history: History,
-  participants: Schema.Array(Participant),
-  /** The position of the last change. */
-  head: Position,
-  createdAt: Timestamp
+  id: conversation.id,
+  isDirectMessage: conversation.isDirectMessage,
+  name: conversation.name,
+  description: Schema.NullOr(Schema.String).pipe(described("The description of a group, if it has one.")),
+  history: History.pipe(described("How much history new participants see.")),
+  participants: Schema.Array(Participant).pipe(described("Everyone in the conversation, the longest there first.")),
+  head: conversation.head,
+  createdAt: timestamp("The time when the conversation was created.")
 }) {}
 
 const Name = Line(255)
 const Description = Text.check(Schema.isMaxLength(4_096))
 
-/** A new group: who makes it owns it. */
+/** A new group, owned by its creator. */
 export const NewGroup = Schema.Struct({
-  name: Schema.optionalKey(Name),
-  description: Schema.optionalKey(Description),
-  history: Schema.optionalKey(History),
-  participantIds: Schema.Array(UserId).check(Schema.isMaxLength(maxParticipants - 1))
+  name: Schema.optionalKey(Name).pipe(described("Up to 255 characters.")),
+  description: Schema.optionalKey(Description).pipe(described("Up to 4,096 characters.")),
+  history: Schema.optionalKey(History).pipe(
+    described("How much history new participants see: all of it, unless `since_joining` is given.")
+  ),
+  participantIds: Schema.Array(UserId)
+    .check(Schema.isMaxLength(maxParticipants - 1))
+    .pipe(described("The ids of the other participants."))
 }).annotate({ identifier: "NewGroup" })
 export type NewGroup = typeof NewGroup.Type
 
-/** What of a group changes; what is left out stays, `null` takes it away. */
+/** The changes to a group: a member that is missing stays as it is, and `null` clears it. */
 export const GroupChange = Schema.Struct({
-  name: Schema.optionalKey(Schema.NullOr(Name)),
-  description: Schema.optionalKey(Schema.NullOr(Description)),
-  history: Schema.optionalKey(History)
+  name: Schema.optionalKey(Schema.NullOr(Name)).pipe(described("Up to 255 characters; `null` removes the name.")),
+  description: Schema.optionalKey(Schema.NullOr(Description)).pipe(
+    described("Up to 4,096 characters; `null` removes the description.")
+  ),
+  history: Schema.optionalKey(History).pipe(described("How much history new participants see."))
 }).annotate({ identifier: "GroupChange" })
 export type GroupChange = typeof GroupChange.Type
 
-/** Unread messages are counted no further: shown as 999+. */
+/** Unread messages are counted up to here, which a client shows as 999+. */
 export const maxUnread = 1_000
 
-/** Characters of the last message in a list. */
+/** The characters of the last message that a list shows. */
 export const previewLength = 200
 
-/** Other participants that a list shows of a conversation: enough to draw it. */
+/** The other participants that a list shows of a conversation: enough to draw it. */
 export const maxParticipantsListed = 5
 
-/** Up to so many participants, everyone's receipts are shown; of more, the cursors that are furthest behind. */
+/** With up to this many participants, everyone's receipts are shown; with more, only the cursors that are furthest behind. */
 export const maxReceiptsListed = 50
+
+const LastMessage = Schema.Struct({
+  id: Uuid.pipe(described("The message's id.")),
+  seq: Position.pipe(described("The position at which it was posted.")),
+  senderId: Schema.NullOr(UserId).pipe(
+    described("The author; of a system message, the person who did what it reports.")
+  ),
+  sender: Schema.NullOr(Profile.json).pipe(
+    described("The profile of `senderId`; `null` if there is none, the account is deleted, or the caller blocks them.")
+  ),
+  subject: Schema.NullOr(Profile.json).pipe(described("Of a system message, the person it is about, if there is one.")),
+  messageType: Schema.String.pipe(described("`text`, `image`, `file` or `system`.")),
+  event: Schema.NullOr(Schema.Record(Schema.String, Schema.NullOr(Schema.String))).pipe(
+    described("The content of a system message.")
+  ),
+  preview: Schema.NullOr(Schema.String).pipe(
+    described(
+      "The beginning of a text, or an English sentence for a system message; `null` for other types and deleted messages."
+    )
+  ),
+  createdAt: Time.pipe(described("The time when it was sent.")),
+  isDelivered: Schema.Boolean.pipe(
+    described(
+      `Whether all other participants have received it; always \`false\` with more than ${maxReceiptsListed} participants.`
+    )
+  ),
+  isRead: Schema.Boolean.pipe(
+    described(
+      `Whether all other participants have read it; always \`false\` with more than ${maxReceiptsListed} participants.`
+    )
+  )
+})
 
 /** A conversation as a list shows it. */
 export class ConversationSummary extends Model.Class<ConversationSummary>("ConversationSummary")({
-  id: ConversationId,
-  isDirectMessage: Schema.Boolean,
-  name: Schema.NullOr(Schema.String),
-  head: Position,
-  role: Role,
-  lastReadSeq: Position,
-  /** Messages of others, neither deleted nor the server's, past the caller's read cursor; at most {@link maxUnread}. */
-  unreadCount: Schema.Int,
-  /** Those of the unread ones that mention the caller. */
-  mentionCount: Schema.Int,
-  /** The other one of a direct conversation, while their account is there. */
-  other: Schema.NullOr(Schema.Struct(Profile.fields)),
-  /** The first of the others, longest there first, without people whom the caller blocks. */
-  participants: Schema.Array(Schema.Struct(Profile.fields)).check(Schema.isMaxLength(maxParticipantsListed)),
-  /** Everyone, the caller included. */
-  participantCount: Schema.Int,
-  lastMessage: Schema.NullOr(
-    Schema.Struct({
-      id: Uuid,
-      seq: Position,
-      /** The author; of a system message, the person who did what it says. */
-      senderId: Schema.NullOr(UserId),
-      /** `null` where that is nobody, or an account that is gone, or somebody whom the caller blocks. */
-      sender: Schema.NullOr(Schema.Struct(Profile.fields)),
-      /** Of a system message, the person whom it is about, if there is one. */
-      subject: Schema.NullOr(Schema.Struct(Profile.fields)),
-      messageType: Schema.String,
-      /** The content of a system message. */
-      event: Schema.NullOr(Schema.Record(Schema.String, Schema.NullOr(Schema.String))),
-      /** The beginning of a text, or an English sentence for a system message; `null` for other kinds, and once it is deleted. */
-      preview: Schema.NullOr(Schema.String),
-      createdAt: Schema.DateTimeUtcFromString,
-      /** As of the message; `false` in conversations of more than {@link maxReceiptsListed} participants. */
-      isDelivered: Schema.Boolean,
-      isRead: Schema.Boolean
-    })
+  ...conversation,
+  role: Role.pipe(described("The caller's role.")),
+  lastReadSeq: Position.pipe(described("The position up to which the caller has read.")),
+  unreadCount: Schema.Int.pipe(
+    described(
+      `Other people's messages past \`lastReadSeq\`, without deleted and system messages; counted up to ${maxUnread}.`
+    )
   ),
-  /** To the millisecond, as JSON has it: lists are ordered by it, and go on from it. */
-  lastActivityAt: Timestamp
+  mentionCount: Schema.Int.pipe(described("The unread messages that mention the caller.")),
+  other: Schema.NullOr(Profile.json).pipe(
+    described("The other person in a direct conversation; `null` if their account is deleted.")
+  ),
+  participants: Schema.Array(Profile.json)
+    .check(Schema.isMaxLength(maxParticipantsListed))
+    .pipe(
+      described(
+        `The first ${maxParticipantsListed} other participants, the longest there first, without people whom the caller blocks.`
+      )
+    ),
+  participantCount: Schema.Int.pipe(described("The number of participants, including the caller.")),
+  lastMessage: Schema.NullOr(LastMessage).pipe(described("The newest message that the caller may see.")),
+  /** To the millisecond, as in JSON, since lists are ordered by it and continue from it. */
+  lastActivityAt: timestamp("The time of the newest message, by which lists are ordered.")
 }) {}
 
 export interface ConversationList {
@@ -126,5 +155,5 @@ export interface ConversationList {
   readonly next: PageCursor | null
 }
 
-/** The group has as many participants as it may have. */
+/** The group is full. */
 export class ParticipantLimitReached extends Problem<ParticipantLimitReached>()("ParticipantLimitReached") {}

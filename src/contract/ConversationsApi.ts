@@ -2,7 +2,8 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { UserId } from "./Account.ts"
 import { Authorization } from "./AuthApi.ts"
-import { Cursor, Limit } from "./Paging.ts"
+import { described } from "./Description.ts"
+import { Limit, NextCursor, PageQuery } from "./Paging.ts"
 import { Forbidden, NotFound } from "./Problem.ts"
 import {
   Conversation,
@@ -16,104 +17,161 @@ import {
   Role
 } from "./Conversation.ts"
 
-const conversation = { id: ConversationId }
-const participant = { id: ConversationId, userId: UserId }
+const conversation = { id: ConversationId.pipe(described("The conversation's id.")) }
+const participant = { ...conversation, userId: UserId.pipe(described("The id of the person.")) }
 
 export class ConversationsApi extends HttpApiGroup.make("conversations")
   .add(
     HttpApiEndpoint.put("direct", "/conversations/direct/:userId", {
-      params: { userId: UserId },
+      params: { userId: UserId.pipe(described("The id of the other person.")) },
       success: [Conversation.json, Conversation.json.pipe(HttpApiSchema.status(201))],
       error: [NotFound, Forbidden]
-    }).annotate(
-      OpenApi.Description,
-      "The one direct conversation with another user: 201 when this made it, as their `directMessagesFrom` allows."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Open a direct conversation",
+        description:
+          "Returns the one direct conversation with another person: 201 if this request created it, which their " +
+          "`directMessagesFrom` must allow, and 200 if it existed."
+      })
     ),
     HttpApiEndpoint.post("create", "/conversations", {
       payload: NewGroup,
       success: Conversation.json.pipe(HttpApiSchema.status(201)),
       error: Forbidden
-    }).annotate(
-      OpenApi.Description,
-      "Makes a group, owned by the caller. Friends can be added, and who lets everyone open a conversation with them."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Create a group",
+        description:
+          "Creates a group owned by the caller. Its participants must be friends of the caller, or let everyone message them."
+      })
     ),
     HttpApiEndpoint.get("list", "/conversations", {
-      query: {
-        limit: Schema.optionalKey(Limit),
-        cursor: Schema.optionalKey(Cursor)
-      },
+      query: PageQuery,
       success: Schema.Struct({
-        conversations: Schema.Array(ConversationSummary.json),
-        /** Leads on; `null` where there is no more. */
-        cursor: Schema.NullOr(Cursor)
+        conversations: Schema.Array(ConversationSummary.json).pipe(described("The one with the newest message first.")),
+        cursor: NextCursor
       })
-    }).annotate(
-      OpenApi.Description,
-      "The caller's conversations, the one with the newest message first. Edits, reactions, deletions and receipts change no place."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List your conversations",
+        description:
+          "Lists the caller's conversations, the one with the newest message first. Edits, reactions, deletions and receipts " +
+          "do not change the order."
+      })
     ),
     HttpApiEndpoint.get("get", "/conversations/:id", {
       params: conversation,
       success: Conversation.json,
       error: NotFound
-    }),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Get a conversation",
+        description: "Returns one of the caller's conversations, with its participants."
+      })
+    ),
     HttpApiEndpoint.patch("update", "/conversations/:id", {
       params: conversation,
       payload: GroupChange,
       success: Conversation.json,
       error: [NotFound, Forbidden]
-    }).annotate(OpenApi.Description, "Renames or describes a group. By its owner and admins."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Update a group",
+        description:
+          "Changes the name, the description or the history setting of a group. Only its owner and admins may do so."
+      })
+    ),
     HttpApiEndpoint.delete("remove", "/conversations/:id", {
       params: conversation,
       success: HttpApiSchema.NoContent,
       error: [NotFound, Forbidden]
-    }).annotate(OpenApi.Description, "Deletes a group with all its messages. By its owner."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Delete a group",
+        description: "Deletes a group with all its messages. Only its owner may do so."
+      })
+    ),
     HttpApiEndpoint.get("participants", "/conversations/:id/participants", {
       params: conversation,
       query: {
-        limit: Schema.optionalKey(Limit),
-        cursor: Schema.optionalKey(Cursor)
+        limit: Schema.optionalKey(Limit).pipe(described("The most people in the answer; 200 unless given.")),
+        cursor: PageQuery.cursor
       },
       success: Schema.Struct({
-        participants: Schema.Array(Participant),
-        /** Leads on; `null` where there is no more. */
-        cursor: Schema.NullOr(Cursor)
+        participants: Schema.Array(Participant).pipe(described("The longest there first.")),
+        cursor: NextCursor
       }),
       error: NotFound
-    }).annotate(
-      OpenApi.Description,
-      "The people of a conversation, longest there first: up to 200 at a time, and all of these unless `limit` is given."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List participants",
+        description: "Lists the people in a conversation, the longest there first."
+      })
     ),
     HttpApiEndpoint.put("putParticipant", "/conversations/:id/participants/:userId", {
       params: participant,
-      payload: Schema.Struct({ role: Schema.optionalKey(Role) }),
+      payload: Schema.Struct({
+        role: Schema.optionalKey(Role).pipe(
+          described("The new role; a person who is added is a `member` unless given.")
+        )
+      }),
       success: HttpApiSchema.NoContent,
       error: [NotFound, Forbidden, ParticipantLimitReached]
-    }).annotate(
-      OpenApi.Description,
-      "Adds a person to a group, or gives one another role; `owner` hands the group over."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Add or change a participant",
+        description: "Adds a person to a group or changes a participant's role. The role `owner` hands the group over."
+      })
     ),
     HttpApiEndpoint.delete("removeParticipant", "/conversations/:id/participants/:userId", {
       params: participant,
       success: HttpApiSchema.NoContent,
       error: [NotFound, Forbidden]
-    }).annotate(OpenApi.Description, "Removes a person from a group, or leaves it."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Remove or leave",
+        description: "Removes a person from a group. With the caller's own id, leaves the group."
+      })
+    ),
     HttpApiEndpoint.put("receipt", "/conversations/:id/receipt", {
       params: conversation,
-      payload: Schema.Struct({ deliveredSeq: Schema.optionalKey(Position), readSeq: Schema.optionalKey(Position) }),
+      payload: Schema.Struct({
+        deliveredSeq: Schema.optionalKey(Position).pipe(
+          described("The position up to which the caller has received messages.")
+        ),
+        readSeq: Schema.optionalKey(Position).pipe(described("The position up to which the caller has read messages."))
+      }),
       success: HttpApiSchema.NoContent,
       error: NotFound
-    }).annotate(OpenApi.Description, "Says how far the caller has received and read. The cursors only grow."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Mark messages as read",
+        description:
+          "Moves the caller's cursors forward: how far messages have been received, and how far they have been read. A " +
+          "smaller number changes nothing."
+      })
+    ),
     HttpApiEndpoint.post("typing", "/conversations/:id/typing", {
-      params: { id: ConversationId },
-      payload: Schema.Struct({ isTyping: Schema.optionalKey(Schema.Boolean) }),
+      params: conversation,
+      payload: Schema.Struct({
+        isTyping: Schema.optionalKey(Schema.Boolean).pipe(described("`false` when the caller stops typing."))
+      }),
       success: HttpApiSchema.NoContent,
       error: NotFound
-    }).annotate(
-      OpenApi.Description,
-      "Says that the caller types: for six seconds, so say it again every few; or with `isTyping: false` no more. A message " +
-        "that they send ends it, too."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Show that you type",
+        description:
+          "Shows for six seconds that the caller is typing: repeat it every few seconds. `isTyping: false` ends it, and so " +
+          "does a message from the caller."
+      })
     )
   )
   .middleware(Authorization)
   .prefix("/api")
-  .annotateMerge(OpenApi.annotations({ title: "Conversations" })) {}
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Conversations",
+      description: "Direct conversations of two people, and groups with an owner, admins and members."
+    })
+  ) {}

@@ -1,60 +1,69 @@
 import { Schema } from "effect"
 import { Model } from "effect/schema"
-import { Profile, Timestamp } from "./Account.ts"
+import { Profile, timestamp } from "./Account.ts"
+import { described } from "./Description.ts"
 import { Problem } from "./Problem.ts"
 import { Text, Uuid } from "./Text.ts"
 
 export const RequestId = Uuid.pipe(Schema.brand("RequestId"))
 export type RequestId = typeof RequestId.Type
 
-/** Most requests that a person has open at once. */
+/** The most open requests that one person can have sent. */
 export const maxOutgoingRequests = 100
 
-/** A friend, and since when. */
-export class Friend extends Model.Class<Friend>("Friend")({ ...Profile.fields, since: Timestamp }) {}
+export class Friend extends Model.Class<Friend>("Friend")({
+  ...Profile.fields,
+  since: timestamp("The time when the two became friends.")
+}) {}
 
-/** Somebody whom a person has blocked, and since when. Only they see it. */
-export class Block extends Model.Class<Block>("Block")({ ...Profile.fields, since: Timestamp }) {}
+/** A person whom the caller has blocked. Nobody else sees it. */
+export class Block extends Model.Class<Block>("Block")({
+  ...Profile.fields,
+  since: timestamp("The time of the block.")
+}) {}
 
 export const Direction = Schema.Literals(["incoming", "outgoing"])
 export type Direction = typeof Direction.Type
 
-/** What a recipient answers. */
+/** A recipient's answer to a request. */
 export const RequestAnswer = Schema.Literals(["accepted", "rejected"])
 export type RequestAnswer = typeof RequestAnswer.Type
 
 /**
- * A request for friendship, as one of the two sees it. Who sent it does not learn that it was declined: for them it stays
- * pending.
+ * A request for friendship, as one of the two people sees it. Its sender does not learn that it was declined: for them it
+ * stays pending.
  */
 export class FriendRequest extends Model.Class<FriendRequest>("FriendRequest")({
-  id: RequestId,
-  direction: Direction,
-  status: Schema.Literals(["pending", "accepted", "rejected"]),
-  /** The other one. */
-  user: Schema.Struct(Profile.fields),
-  message: Schema.NullOr(Schema.String),
-  createdAt: Timestamp
+  id: RequestId.pipe(described("The request's id.")),
+  direction: Direction.pipe(described("`incoming` if the caller received the request, `outgoing` if they sent it.")),
+  status: Schema.Literals(["pending", "accepted", "rejected"]).pipe(
+    described("For its sender, a declined request stays `pending`.")
+  ),
+  user: Profile.json.pipe(described("The other person.")),
+  message: Schema.NullOr(Schema.String).pipe(described("The words that the sender added, if any.")),
+  createdAt: timestamp("The time when the request was sent.")
 }) {}
 
-/** Most of each list that {@link PeopleLists} has; a request is one of {@link maxOutgoingRequests} in each direction. */
+/** The most entries of each list in {@link PeopleLists}; of requests, {@link maxOutgoingRequests} in each direction. */
 export const maxPeopleListed = 1_000
 
-/** What a person sees of others beside conversations, the latest first. Of longer lists, what is earlier is on their pages. */
+/** A person's lists of other people, the latest entry first. The rest of a longer list is on the pages of its own endpoint. */
 export const PeopleLists = Schema.Struct({
-  friends: Schema.Array(Friend.json),
-  /** The open ones, in both directions. */
-  requests: Schema.Array(FriendRequest.json),
-  blocks: Schema.Array(Block.json)
+  friends: Schema.Array(Friend.json).pipe(described(`The latest ${maxPeopleListed} friends.`)),
+  requests: Schema.Array(FriendRequest.json).pipe(
+    described(`The open requests: the latest ${maxOutgoingRequests} in each direction.`)
+  ),
+  blocks: Schema.Array(Block.json).pipe(described(`The latest ${maxPeopleListed} people whom the user blocks.`))
 })
 export interface PeopleLists extends Schema.Schema.Type<typeof PeopleLists> {}
 
 export const NewRequest = Schema.Struct({
-  /** A username, an e-mail address or an id. */
-  to: Text.check(Schema.isBetweenCodePoints(1, 254)),
-  message: Schema.optionalKey(Text.check(Schema.isBetweenCodePoints(1, 500)))
+  to: Text.check(Schema.isBetweenCodePoints(1, 254)).pipe(described("A username, an e-mail address or a user's id.")),
+  message: Schema.optionalKey(Text.check(Schema.isBetweenCodePoints(1, 500))).pipe(
+    described("Words to the recipient: up to 500 characters.")
+  )
 }).annotate({ identifier: "NewRequest" })
 export type NewRequest = typeof NewRequest.Type
 
-/** The caller has as many open requests as one may have. */
+/** The caller has as many open requests as one person can have. */
 export class RequestLimitReached extends Problem<RequestLimitReached>()("RequestLimitReached") {}

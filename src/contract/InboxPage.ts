@@ -1,18 +1,21 @@
 import { Schema } from "effect"
-import { PeopleLists } from "./Friend.ts"
 import { ConversationId, ConversationSummary } from "./Conversation.ts"
+import { described } from "./Description.ts"
+import { PeopleLists } from "./Friend.ts"
 
 /**
- * A user's whole picture, or the part of it that changed: each conversation replaces the one of the same id, and those
- * that are not among the ids are the user's no more. The lists of people replace those before them; what of them did not
- * change may be left out.
+ * The inbox of a user, or the part of it that changed. A conversation replaces the one with the same id, and the user has
+ * left every conversation that `conversationIds` does not name. A list of people replaces the one before; a list that did
+ * not change may be missing.
  */
 export class InboxPage extends Schema.Class<InboxPage>("InboxPage")({
-  /** All that are the user's, the last active first. */
-  conversationIds: Schema.Array(ConversationId),
-  conversations: Schema.Record(ConversationId, ConversationSummary.json),
+  conversationIds: Schema.Array(ConversationId).pipe(
+    described("The ids of all conversations of the user, the last active first.")
+  ),
+  conversations: Schema.Record(ConversationId, ConversationSummary.json).pipe(
+    described("The conversations by id; in an update, those that changed.")
+  ),
   friends: Schema.optionalKey(PeopleLists.fields.friends),
-  /** The open ones, in both directions: of each, the latest 100. */
   requests: Schema.optionalKey(PeopleLists.fields.requests),
   blocks: Schema.optionalKey(PeopleLists.fields.blocks)
 }) {}

@@ -1,16 +1,17 @@
 import { Effect, Predicate, Schema } from "effect"
 import { Model } from "effect/schema"
-import { Timestamp, UserId } from "./Account.ts"
-import { Problem } from "./Problem.ts"
-import { isMaxBytes, Line, Text, Uuid } from "./Text.ts"
+import { timestamp, timestampOrNull, UserId } from "./Account.ts"
 import { ConversationId, History, Position, Role } from "./Conversation.ts"
+import { described } from "./Description.ts"
+import { Problem } from "./Problem.ts"
 import { maxReactions, Reaction } from "./Reaction.ts"
+import { isMaxBytes, Line, Text, Uuid } from "./Text.ts"
 
-/** Chosen by the sender: sending the same message again with the same id changes nothing. */
+/** Chosen by the sender, so that sending the same message again with the same id changes nothing. */
 export const MessageId = Uuid.pipe(Schema.brand("MessageId"))
 export type MessageId = typeof MessageId.Type
 
-/** Most bytes of a message's content as UTF-8; the database has the same limit. */
+/** The most bytes of a message's content in UTF-8; the database has the same limit. */
 export const maxContentBytes = 65_536
 
 export const TextContent = Text.check(Schema.isMinLength(1), isMaxBytes(maxContentBytes))
@@ -22,54 +23,71 @@ const Url = Text.check(
 const Pixels = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))
 
 export const ImageContent = Schema.Struct({
-  url: Url,
-  thumbnailUrl: Schema.optionalKey(Url),
-  width: Schema.optionalKey(Pixels),
-  height: Schema.optionalKey(Pixels),
-  caption: Schema.optionalKey(Text.check(Schema.isMaxLength(1_024)))
+  url: Url.pipe(described("An http or https URL of the image.")),
+  thumbnailUrl: Schema.optionalKey(Url).pipe(described("An http or https URL of a smaller image.")),
+  width: Schema.optionalKey(Pixels).pipe(described("The width in pixels.")),
+  height: Schema.optionalKey(Pixels).pipe(described("The height in pixels.")),
+  caption: Schema.optionalKey(Text.check(Schema.isMaxLength(1_024))).pipe(described("Up to 1,024 characters."))
 }).annotate({ identifier: "ImageContent" })
 
 export const FileContent = Schema.Struct({
-  url: Url,
-  filename: Line(255),
-  /** Bytes. */
-  size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  url: Url.pipe(described("An http or https URL of the file.")),
+  filename: Line(255).pipe(described("The name to show and to save the file under.")),
+  size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(described("The size in bytes.")),
   mimeType: Schema.String.check(
     Schema.isMaxLength(129),
     Schema.isPattern(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/, { message: "must be a media type" })
-  )
+  ).pipe(described("The media type, such as `application/pdf`."))
 }).annotate({ identifier: "FileContent" })
 
-/** What the server itself says in a conversation's log. */
+const by = UserId.pipe(described("The id of the person who did it."))
+const user = UserId.pipe(described("The id of the person it was done to."))
+const event = <const Name extends string>(name: Name) => Schema.Literal(name).pipe(described("The kind of event."))
+
+/** An entry that the server itself adds to a conversation's log. */
 export const SystemContent = Schema.Union([
-  Schema.Struct({ event: Schema.Literal("created"), by: UserId }),
-  Schema.Struct({ event: Schema.Literal("renamed"), by: UserId, name: Schema.NullOr(Schema.String) }),
-  Schema.Struct({ event: Schema.Literal("described"), by: UserId, description: Schema.NullOr(Schema.String) }),
-  Schema.Struct({ event: Schema.Literal("historyChanged"), by: UserId, history: History }),
-  Schema.Struct({ event: Schema.Literal("joined"), by: UserId, user: UserId }),
-  Schema.Struct({ event: Schema.Literal("left"), user: UserId }),
-  Schema.Struct({ event: Schema.Literal("removed"), by: UserId, user: UserId }),
-  Schema.Struct({ event: Schema.Literal("roleChanged"), by: UserId, user: UserId, role: Role })
+  Schema.Struct({ event: event("created"), by }),
+  Schema.Struct({
+    event: event("renamed"),
+    by,
+    name: Schema.NullOr(Schema.String).pipe(described("The new name; `null` if it was removed."))
+  }),
+  Schema.Struct({
+    event: event("described"),
+    by,
+    description: Schema.NullOr(Schema.String).pipe(described("The new description; `null` if it was removed."))
+  }),
+  Schema.Struct({
+    event: event("historyChanged"),
+    by,
+    history: History.pipe(described("How much history new participants see from now on."))
+  }),
+  Schema.Struct({ event: event("joined"), by, user }),
+  Schema.Struct({ event: event("left"), user: UserId.pipe(described("The id of the person who left.")) }),
+  Schema.Struct({ event: event("removed"), by, user }),
+  Schema.Struct({ event: event("roleChanged"), by, user, role: Role.pipe(described("The new role.")) })
 ]).annotate({ identifier: "SystemContent" })
 export type SystemContent = typeof SystemContent.Type
 
 const isFile = Schema.is(FileContent)
 
-// A file has all that an image must have: where a content may be either, it is tried as a file first.
+// A file has every member that an image requires, so where a content may be either, the file is tried first.
 const contentKinds = {
   text: Predicate.isString,
   image: (content: unknown) => Predicate.isObject(content) && !isFile(content),
   file: isFile
 }
 
-/** What a sender gives. `system` messages are the server's own. */
+/** A message as its sender writes it. Only the server writes `system` messages. */
 export const Draft = Schema.Struct({
-  content: Schema.Union([TextContent, FileContent, ImageContent]),
-  messageType: Schema.Literals(["text", "image", "file"]).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed("text" as const))
+  content: Schema.Union([TextContent, FileContent, ImageContent]).pipe(
+    described("A string for a text, an object for a file or an image: see `messageType`.")
   ),
-  /** An earlier message of the same conversation. */
-  replyTo: Schema.optionalKey(MessageId)
+  messageType: Schema.Literals(["text", "image", "file"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("text" as const)),
+    described("The type of `content`; `text` unless given.")
+  ),
+  replyTo: Schema.optionalKey(MessageId).pipe(described("The id of an earlier message in the same conversation."))
 })
   .check(
     Schema.makeFilter(({ content, messageType }) =>
@@ -82,38 +100,35 @@ export const Draft = Schema.Struct({
 export type Draft = typeof Draft.Type
 
 export class Message extends Model.Class<Message>("Message")({
-  id: MessageId,
-  conversationId: ConversationId,
-  /** Where it was posted: never changes. */
-  seq: Position,
-  /** Where it last changed. */
-  version: Position,
-  /** `null` when the server said it, or the sender's account is gone. */
-  senderId: Schema.NullOr(UserId),
-  /** `hidden` is what somebody wrote whom the caller has blocked. */
-  messageType: Schema.Literals(["text", "image", "file", "system", "hidden"]),
-  /** By `messageType`; `null` once it is deleted, and where it is hidden. Messages from before contents had types are strings. */
-  content: Schema.NullOr(Schema.Union([Schema.String, FileContent, ImageContent, SystemContent])),
-  replyTo: Schema.NullOr(MessageId),
-  /** Participants whom the text names as `@username`. */
-  mentions: Schema.Array(UserId),
-  /** In the order in which each was first given. */
-  reactions: Schema.Array(Reaction).check(Schema.isMaxLength(maxReactions)),
-  createdAt: Timestamp,
-  editedAt: Model.Field({
-    select: Schema.NullOr(Schema.DateTimeUtcFromDate),
-    json: Schema.NullOr(Schema.DateTimeUtcFromString)
-  }),
-  deletedAt: Model.Field({
-    select: Schema.NullOr(Schema.DateTimeUtcFromDate),
-    json: Schema.NullOr(Schema.DateTimeUtcFromString)
-  }),
-  /** Whether the cursors of all other participants have come this far. */
-  isDelivered: Schema.Boolean,
-  isRead: Schema.Boolean
+  id: MessageId.pipe(described("The id that the sender chose.")),
+  conversationId: ConversationId.pipe(described("The id of the conversation.")),
+  seq: Position.pipe(described("The position at which it was posted, which never changes.")),
+  version: Position.pipe(described("The position of its last change; equal to `seq` for an unchanged message.")),
+  senderId: Schema.NullOr(UserId).pipe(
+    described("The author; `null` for system and hidden messages, or if the account is deleted.")
+  ),
+  messageType: Schema.Literals(["text", "image", "file", "system", "hidden"]).pipe(
+    described("`hidden` for a message from a person whom the caller blocks.")
+  ),
+  content: Schema.NullOr(Schema.Union([Schema.String, FileContent, ImageContent, SystemContent])).pipe(
+    described(
+      "A string for a text, an object for other types; `null` for a deleted or hidden message. Old messages of any type may " +
+        "have a string."
+    )
+  ),
+  replyTo: Schema.NullOr(MessageId).pipe(described("The id of the message that it replies to.")),
+  mentions: Schema.Array(UserId).pipe(described("The participants whom the text names as `@username`.")),
+  reactions: Schema.Array(Reaction)
+    .check(Schema.isMaxLength(maxReactions))
+    .pipe(described("In the order in which each reaction was first given.")),
+  createdAt: timestamp("The time when it was sent."),
+  editedAt: timestampOrNull("The time of the last edit, if any."),
+  deletedAt: timestampOrNull("The time when it was deleted, if it was."),
+  isDelivered: Schema.Boolean.pipe(described("Whether all other participants have received it.")),
+  isRead: Schema.Boolean.pipe(described("Whether all other participants have read it."))
 }) {}
 
-/** The remains of a message for a person who has blocked its author: its place and its id. */
+/** The remains of a message for a person who blocks its author: its position and its id. */
 export const hide = ({ conversationId, createdAt, id, seq, version }: Message): Message =>
   new Message({
     id,
@@ -133,35 +148,38 @@ export const hide = ({ conversationId, createdAt, id, seq, version }: Message): 
     isRead: false
   })
 
-/** Messages, ascending by `seq`. `before` and `after` lead on, and are `null` where there is no more. */
 export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({
-  messages: Schema.Array(Message.json),
-  before: Schema.NullOr(Schema.String),
-  after: Schema.NullOr(Schema.String)
+  messages: Schema.Array(Message.json).pipe(described("In ascending order of `seq`.")),
+  before: Schema.NullOr(Schema.String).pipe(
+    described("The `before` of the page of older messages; `null` if there are none.")
+  ),
+  after: Schema.NullOr(Schema.String).pipe(
+    described("The `after` of the page of newer messages; `null` if there are none.")
+  )
 }) {}
 
 /**
- * A message, or a page of them, as the API shows it. Their members are JSON as they stand, and a time writes itself as
- * RFC 3339: so this gives what their schemas would, at a tenth of the cost, which each message has for each answer.
+ * The JSON of a message or a page. Both are already JSON-shaped (dates serialise as RFC 3339), so this equals their schemas'
+ * encoding at a tenth of its cost, which every answer pays for every message.
  */
 export const toJson = (messages: Message | MessagePage): string => JSON.stringify(messages)
 
 /**
- * Most earlier contents that are kept of a message, and most bytes of them all. With an edit beyond, the oldest go but for the
- * very first, which tells whether a message is sent again.
+ * The most earlier contents that are kept of a message, and the most bytes of them all. An edit beyond that drops the oldest
+ * ones except for the very first, which tells whether a message is sent again.
  */
 export const maxVersions = 100
 export const maxVersionBytes = 1_048_576
 
-/** What a message said at `version`, its last one before an edit. */
+/** An earlier content of a message. */
 export class MessageVersion extends Model.Class<MessageVersion>("MessageVersion")({
-  version: Position,
-  content: Schema.String,
-  writtenAt: Timestamp
+  version: Position.pipe(described("The last version of the message with this content.")),
+  content: Schema.String.pipe(described("The text, as it was before an edit.")),
+  writtenAt: timestamp("The time when this content was written.")
 }) {}
 
-/** The id was given to another message before: choose a new one. */
+/** The id belongs to another message: choose a new one. */
 export class MessageIdReused extends Problem<MessageIdReused>()("MessageIdReused") {}
 
-/** The message has changed since the version that the caller knows: read it, and decide again. */
+/** The message has changed since the version that the caller knows: read it and decide again. */
 export class StaleVersion extends Problem<StaleVersion>()("StaleVersion") {}

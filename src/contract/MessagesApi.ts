@@ -1,11 +1,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./AuthApi.ts"
-import { Limited } from "./RouteClass.ts"
-import { Cursor, Limit } from "./Paging.ts"
-import { Forbidden, NotFound, Problem } from "./Problem.ts"
-import { Wait } from "./Wait.ts"
 import { ConversationId, Position } from "./Conversation.ts"
+import { described } from "./Description.ts"
 import { LogVersionText } from "./LogVersion.ts"
 import {
   Draft,
@@ -19,6 +16,8 @@ import {
   StaleVersion,
   TextContent
 } from "./Message.ts"
+import { Cursor, PageQuery } from "./Paging.ts"
+import { Forbidden, NotFound, Problem } from "./Problem.ts"
 import {
   Emoji,
   GivenEmoji,
@@ -28,109 +27,165 @@ import {
   ReactionLimitReached,
   Reactor
 } from "./Reaction.ts"
+import { Limited } from "./RouteClass.ts"
+import { StateVersion, streamed, WaitParameter, withParents } from "./Streamed.ts"
 
 /** The `Version` or `Parents` of a request names a version that this resource does not have. */
 export class VersionNotFound extends Problem<VersionNotFound>()("VersionNotFound") {}
 
-/** The version of what is answered, as Braid-HTTP writes it: a quoted string. */
-const Version = Schema.Struct({ version: Schema.String })
+const Version = Schema.Struct({ version: StateVersion })
 
-const conversation = { id: ConversationId }
-const message = { id: ConversationId, messageId: MessageId }
+const conversation = { id: ConversationId.pipe(described("The conversation's id.")) }
+const message = { ...conversation, messageId: MessageId.pipe(described("The message's id.")) }
+
+const emojiParameter = described("One emoji, or a short code such as `:tada:`.")
 
 export class MessagesApi extends HttpApiGroup.make("messages")
   .add(
     HttpApiEndpoint.get("page", "/conversations/:id/messages", {
       params: conversation,
       query: {
-        limit: Schema.optionalKey(Limit),
-        before: Schema.optionalKey(Position),
-        // Of a page a position, of a stream a version.
-        after: Schema.optionalKey(Schema.Union([Position, LogVersionText])),
-        around: Schema.optionalKey(Position),
-        wait: Schema.optionalKey(Wait)
+        limit: PageQuery.limit,
+        before: Schema.optionalKey(Position).pipe(described("Returns the messages before this position.")),
+        // A position of a page, or a version of a stream.
+        after: Schema.optionalKey(Schema.Union([Position, LogVersionText])).pipe(
+          described("Returns the messages after this position; of a stream, the version that it resumes after.")
+        ),
+        around: Schema.optionalKey(Position).pipe(described("Returns the messages around this position.")),
+        wait: WaitParameter
       },
       success: HttpApiSchema.WithHeaders(MessagePage, Version),
       error: [NotFound, VersionNotFound]
-    }).annotate(
-      OpenApi.Description,
-      "A page of messages, the newest unless `before`, `after` or `around` says otherwise. It has fewer than `limit` where they " +
-        "are long, some 512 KiB of contents, and its `before` and `after` lead on. Or the stream of them, in one of " +
-        "four encodings which all resume by the same version: with a `Subscribe` header Braid-HTTP (209, `Parents`), with " +
-        "`Accept: text/event-stream` server-sent events (`Last-Event-ID`), with `Accept: application/x-ndjson` lines " +
-        "(`?after=`), with `?wait=20s&after=` a long poll."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Read or follow messages",
+        description:
+          "Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page " +
+          "shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. Or returns a " +
+          "stream, in one of four encodings that all resume by the same version: Braid-HTTP with a `Subscribe` header (209, " +
+          "`Parents`), server-sent events with `Accept: text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: " +
+          "application/x-ndjson` (`?after=`), and long polls with `?wait=20s&after=`.",
+        transform: streamed
+      })
     ),
     HttpApiEndpoint.put("send", "/conversations/:id/messages/:messageId", {
-      params: message,
+      params: {
+        ...conversation,
+        messageId: MessageId.pipe(described("A UUID that the sender chooses: a new one for each message."))
+      },
       payload: Draft,
       success: [Message.json, Message.json.pipe(HttpApiSchema.status(201))],
       error: [NotFound, Forbidden, MessageIdReused, StaleVersion]
     })
       .annotate(Limited, "sending")
-      .annotate(
-        OpenApi.Description,
-        "Sends a message under an id that the sender chose: 201 the first time, 200 and the stored message ever after. With " +
-          "`Parents`, the message's current version, best as its `Version` header says it: an edit."
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Send a message",
+          description:
+            "Sends a message: 201 the first time, and 200 with the stored message whenever it is sent again. A request with a " +
+            "`Parents` header edits: `Parents` must be the message's current version, as its `Version` header gives it.",
+          transform: withParents
+        })
       ),
     HttpApiEndpoint.get("get", "/conversations/:id/messages/:messageId", {
       params: message,
       success: HttpApiSchema.WithHeaders(Message.json, Version),
       error: NotFound
-    }),
+    }).annotateMerge(OpenApi.annotations({ summary: "Get a message", description: "Returns a message as it is now." })),
     HttpApiEndpoint.patch("edit", "/conversations/:id/messages/:messageId", {
       params: message,
-      payload: Schema.Struct({ content: TextContent }),
+      payload: Schema.Struct({ content: TextContent.pipe(described("The new text.")) }),
       success: HttpApiSchema.WithHeaders(Message.json, Version),
       error: [NotFound, Forbidden, StaleVersion]
-    }).annotate(OpenApi.Description, "Replaces the text of a message. By its author; what it said before is kept."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Edit a message",
+        description: "Replaces the text of a message and keeps the earlier one. Only its author may do so."
+      })
+    ),
     HttpApiEndpoint.delete("erase", "/conversations/:id/messages/:messageId", {
       params: message,
       success: HttpApiSchema.NoContent,
       error: [NotFound, Forbidden]
-    }).annotate(OpenApi.Description, "Erases a message; a tombstone stays. By its author, or who leads the group."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Delete a message",
+        description:
+          "Deletes a message; a tombstone stays. Its author may do so, and in a group the owner and the admins."
+      })
+    ),
     HttpApiEndpoint.get("history", "/conversations/:id/messages/:messageId/history", {
       params: message,
-      query: { limit: Schema.optionalKey(Limit), after: Schema.optionalKey(Position) },
+      query: {
+        limit: PageQuery.limit,
+        after: Schema.optionalKey(Position).pipe(
+          described("The `after` of the page before; without it, the first page.")
+        )
+      },
       success: Schema.Struct({
-        versions: Schema.Array(MessageVersion.json),
-        /** Leads on; `null` where there is no more. */
-        after: Schema.NullOr(Schema.String)
+        versions: Schema.Array(MessageVersion.json).pipe(described("The first content first.")),
+        after: Schema.NullOr(Schema.String).pipe(
+          described("The `after` that the next page is requested with; `null` on the last page.")
+        )
       }),
       error: NotFound
-    }).annotate(
-      OpenApi.Description,
-      "The contents of a message before its edits, the first one first. The first and the latest ones are kept, at most " +
-        `${maxVersions} and ${maxVersionBytes / 1_024} KiB of them.`
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List earlier texts",
+        description:
+          "Lists the contents of a message before its edits, the first one first. The first and the latest ones are kept, at " +
+          `most ${maxVersions} of them and ${maxVersionBytes / 1_024} KiB in total.`
+      })
     ),
     HttpApiEndpoint.put("react", "/conversations/:id/messages/:messageId/reactions/:emoji", {
-      params: { ...message, emoji: Emoji },
+      params: { ...message, emoji: Emoji.pipe(emojiParameter) },
       success: HttpApiSchema.NoContent,
       error: [NotFound, ReactionLimitReached]
-    }).annotate(
-      OpenApi.Description,
-      "Reacts to a message with one emoji, or a short code such as `:tada:`. Spellings of one emoji, with and without " +
-        `variation selectors, are one reaction. A message has at most ${maxReactions} different ones, ` +
-        `${maxReactionsOfPerson} of them by one person.`
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "React to a message",
+        description:
+          "Adds the caller's reaction to a message. Spellings of one emoji, with and without variation selectors, are one " +
+          `reaction. A message has at most ${maxReactions} different reactions, ${maxReactionsOfPerson} of them from one person.`
+      })
     ),
     HttpApiEndpoint.delete("unreact", "/conversations/:id/messages/:messageId/reactions/:emoji", {
-      params: { ...message, emoji: GivenEmoji },
+      params: { ...message, emoji: GivenEmoji.pipe(emojiParameter) },
       success: HttpApiSchema.NoContent,
       error: NotFound
-    }).annotate(OpenApi.Description, "Takes a reaction of the caller's back, in whichever spelling."),
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Remove your reaction",
+        description: "Removes the caller's reaction from a message, however the emoji is spelled."
+      })
+    ),
     HttpApiEndpoint.get("reactors", "/conversations/:id/messages/:messageId/reactions/:emoji", {
-      params: { ...message, emoji: Emoji },
-      query: { limit: Schema.optionalKey(Limit), after: Schema.optionalKey(Cursor) },
+      params: { ...message, emoji: Emoji.pipe(emojiParameter) },
+      query: {
+        limit: PageQuery.limit,
+        after: Schema.optionalKey(Cursor).pipe(described("The `after` of the page before; without it, the first page."))
+      },
       success: Schema.Struct({
-        users: Schema.Array(Reactor.json),
-        /** Leads on; `null` where there is no more. */
-        after: Schema.NullOr(Cursor)
+        users: Schema.Array(Reactor.json).pipe(described("The first to react first.")),
+        after: Schema.NullOr(Cursor).pipe(
+          described("The `after` that the next page is requested with; `null` on the last page.")
+        )
       }),
       error: NotFound
-    }).annotate(
-      OpenApi.Description,
-      `The people who reacted to a message with one emoji, the first to do so first: all of whom a message names ${maxReactorsNamed}.`
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "List who reacted",
+        description:
+          "Lists everyone who reacted to a message with one emoji, the first to react first. The message itself names " +
+          `${maxReactorsNamed} of them.`
+      })
     )
   )
   .middleware(Authorization)
   .prefix("/api")
-  .annotateMerge(OpenApi.annotations({ title: "Messages" })) {}
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Messages",
+      description: "Send, edit and delete messages, react to them, and follow a conversation as a stream."
+    })
+  ) {}

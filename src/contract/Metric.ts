@@ -1,6 +1,8 @@
 import { DateTime, Schema, Struct } from "effect"
+import { described } from "./Description.ts"
+import { Time } from "./Text.ts"
 
-/** What is counted, by the name that it has in `usage_tracking`. */
+/** The things that are counted, with their names in `usage_tracking`. */
 export const metricTypes = {
   messagesSent: "messages_sent",
   conversationsCreated: "conversations_created",
@@ -14,7 +16,7 @@ export const metricTypes = {
 export type Metric = keyof typeof metricTypes
 export const metrics = Struct.keys(metricTypes)
 
-/** How much of each. */
+/** An amount of each metric. */
 export type Tally = Record<Metric, number>
 
 export const emptyTally = (): Tally => ({
@@ -32,22 +34,19 @@ export const addTo = (tally: Tally, amounts: Partial<Tally>) => {
   for (const metric of metrics) tally[metric] += amounts[metric] ?? 0
 }
 
-/** What a user has used, as it is shown and limited. */
+/** A user's usage, as it is shown and limited. */
 export const Counts = Schema.Struct({
-  messagesSent: Schema.Int,
-  conversationsCreated: Schema.Int,
-  friendRequests: Schema.Int,
-  /** Of what was sent and of what it was changed to, in UTF-8. */
-  contentBytes: Schema.Int,
-  requests: Schema.Int,
-  /** Long polls included. */
-  streamsOpened: Schema.Int,
-  /** Full minutes, of all streams together. */
-  streamMinutes: Schema.Int
+  messagesSent: Schema.Int.pipe(described("Messages sent.")),
+  conversationsCreated: Schema.Int.pipe(described("Conversations created.")),
+  friendRequests: Schema.Int.pipe(described("Friend requests sent.")),
+  contentBytes: Schema.Int.pipe(described("Bytes of content sent, edits included, in UTF-8.")),
+  requests: Schema.Int.pipe(described("Requests made.")),
+  streamsOpened: Schema.Int.pipe(described("Streams opened, long polls included.")),
+  streamMinutes: Schema.Int.pipe(described("Full minutes of all streams together."))
 })
 export type Counts = typeof Counts.Type
 
-/** What there may be a quota of. */
+/** A metric that can have a quota. */
 export type Quota = keyof Counts
 export const quotas = Struct.keys(Counts.fields)
 
@@ -58,13 +57,12 @@ export const countsOf = ({ streamSeconds, ...counts }: Tally): Counts => ({
 
 /** A calendar month, UTC. */
 export const Period = Schema.Struct({
-  start: Schema.DateTimeUtcFromString,
-  /** The first moment that is not in it. */
-  end: Schema.DateTimeUtcFromString
+  start: Time.pipe(described("The first moment of the month.")),
+  end: Time.pipe(described("The first moment of the next month."))
 })
 export type Period = typeof Period.Type
 
-/** The month of a time in milliseconds, given the one that it was last. */
+/** The month of a time in milliseconds; `last` is reused if it is the same month. */
 export const periodOf = (now: number, last?: Period): Period => {
   if (last !== undefined && now >= DateTime.toEpochMillis(last.start) && now < DateTime.toEpochMillis(last.end))
     return last

@@ -1,19 +1,30 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { described } from "./Description.ts"
 import { NotReady, Readiness } from "./Readiness.ts"
 
 export class OperationsApi extends HttpApiGroup.make("operations")
   .add(
     HttpApiEndpoint.get("livez", "/livez", {
-      success: Schema.Struct({ status: Schema.Literal("alive") })
-    }).annotate(OpenApi.Description, "Whether the process answers at all. Asks nothing of the database."),
-    HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReady }).annotate(
-      OpenApi.Description,
-      "Whether to send requests here: the database answers, the schema is whole, changes travel between servers, and " +
-        "this server is not about to stop. If not, what is wrong."
+      success: Schema.Struct({ status: Schema.Literal("alive").pipe(described("Always `alive`.")) })
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Check liveness",
+        description: "Answers as long as the process runs. It does not use the database."
+      })
+    ),
+    HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReady }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Check readiness",
+        description:
+          "Tells a load balancer whether to send requests here: the database answers, its schema is complete, changes reach " +
+          "the other servers, and this server is not about to stop. A 503 says what is wrong."
+      })
     ),
     HttpApiEndpoint.get("metrics", "/metrics", {
       success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4; charset=utf-8" }))
-    }).annotate(OpenApi.Description, "Counts and times, in Prometheus' text format.")
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Read metrics", description: "Returns metrics in the text format of Prometheus." })
+    )
   )
-  .annotateMerge(OpenApi.annotations({ title: "Operations" })) {}
+  .annotateMerge(OpenApi.annotations({ title: "Operations", description: "For load balancers and for monitoring." })) {}

@@ -1,27 +1,28 @@
 import { DateTime, Schema, SchemaTransformation } from "effect"
+import { described } from "./Description.ts"
 
-/** Most that are shown of a list at once. */
+/** The most items in one page of a list. */
 export const maxPageSize = 200
 
-/** How many of a list to show. */
+/** The most items to answer with. */
 export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxPageSize }))
 
-/** How many are shown of a list unless it is said. */
+/** The number of items in a page unless the caller gives a limit. */
 export const defaultPageSize = 50
 
 /**
- * Most bytes of what people wrote in one answer, whatever number of items was asked for; an item that is larger than what
- * is left of them is the last. The answer says where it goes on. As JSON they can become six times as many: a control
- * character of one byte is written as `\u0001`.
+ * The most bytes of people's content in one answer, however many items the caller asked for; an item that is larger than
+ * the remaining bytes is the last one. The answer has a cursor for the rest. As JSON, content can become six times as
+ * large, since a control character of one byte is written as `\u0001`.
  */
 export const pageBytes = 524_288
 
 const PageCursor = Schema.Struct({ before: Schema.DateTimeUtc, id: Schema.String })
 
-/** Where a list goes on that is ordered by time, the newest first: after what has this time, to the millisecond, and id. */
+/** The place where a list continues that is ordered by time, the newest first: after this time, in milliseconds, and id. */
 export type PageCursor = typeof PageCursor.Type
 
-/** A {@link PageCursor} as a query has it, and an answer gives it. */
+/** A {@link PageCursor} in a query and in an answer. */
 export const Cursor = Schema.String.check(
   Schema.isPattern(/^\d{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, {
     message: "must be a cursor of an earlier answer"
@@ -39,13 +40,26 @@ export const Cursor = Schema.String.check(
   )
 )
 
-/** A part of a list, and where it goes on; `null` at its end. */
+/** The query of a list that comes in pages. */
+export const PageQuery = {
+  limit: Schema.optionalKey(Limit).pipe(
+    described(`The most items in the answer: 1 to ${maxPageSize}, and ${defaultPageSize} unless given.`)
+  ),
+  cursor: Schema.optionalKey(Cursor).pipe(described("The `cursor` of the page before; without it, the first page."))
+}
+
+/** The member of a page that leads to the next one. */
+export const NextCursor = Schema.NullOr(Cursor).pipe(
+  described("The `cursor` that the next page is requested with; `null` on the last page.")
+)
+
+/** A page of a list, and the cursor of the next one; `null` at the end of the list. */
 export interface Page<A> {
   readonly items: ReadonlyArray<A>
   readonly next: PageCursor | null
 }
 
-/** The first `limit` of what was found, of which there is one more where the list goes on. */
+/** The first `limit` items of a result, which has one more if the list continues. */
 export const pageOf = <A>(found: ReadonlyArray<A>, limit: number, cursorOf: (item: A) => PageCursor): Page<A> => {
   const items = found.slice(0, limit)
   const last = items.at(-1)

@@ -1,24 +1,31 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./AuthApi.ts"
-import { RateLimited } from "./Problem.ts"
-import { Wait } from "./Wait.ts"
 import { PresencePage } from "./PresencePage.ts"
+import { RateLimited } from "./Problem.ts"
+import { StateVersion, streamed, StreamQuery } from "./Streamed.ts"
 
 export class PresenceApi extends HttpApiGroup.make("presence")
   .add(
     HttpApiEndpoint.get("presence", "/presence", {
-      query: { wait: Schema.optionalKey(Wait), after: Schema.optionalKey(Schema.String) },
-      success: HttpApiSchema.WithHeaders(PresencePage, Schema.Struct({ version: Schema.String })),
+      query: StreamQuery,
+      success: HttpApiSchema.WithHeaders(PresencePage, Schema.Struct({ version: StateVersion })),
       error: RateLimited
-    }).annotate(
-      OpenApi.Description,
-      "Who of the caller's friends, and of those in conversations of at most 100 people with them, is online, and who types " +
-        "there. Who is not named is offline, and where nobody is named nobody types. Or the stream of it, in the same four " +
-        "encodings as messages: the whole first, then what changes, each member in place of the one before. Who hides their " +
-        "presence sees nobody and is seen by nobody."
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "See who is online",
+        description:
+          "Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are " +
+          "online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a " +
+          "conversation that is not listed. As a stream, in the same four encodings as messages, it starts with the whole and " +
+          "goes on with changes, in which each member replaces the one before. A user who hides their presence sees nobody and " +
+          "is seen by nobody.",
+        transform: streamed
+      })
     )
   )
   .middleware(Authorization)
   .prefix("/api")
-  .annotateMerge(OpenApi.annotations({ title: "Presence" })) {}
+  .annotateMerge(
+    OpenApi.annotations({ title: "Presence", description: "The people who are online and those who are typing." })
+  ) {}

@@ -1,21 +1,27 @@
 import { Schema } from "effect"
 import { UserId } from "./Account.ts"
 import { ConversationId } from "./Conversation.ts"
+import { described } from "./Description.ts"
+
+const Presence = Schema.Struct({
+  status: Schema.Literals(["online", "offline"]).pipe(
+    described("In an update, `offline` for a person who was online before.")
+  )
+})
 
 /**
- * Who of a person's friends and fellow participants is here, and who types where; or the part of it that changed: each
- * member replaces the one of the same id. Who is not named is offline, and where nobody is named nobody types.
+ * The presence of a person's friends and fellow participants, or the part of it that changed: each member replaces the one
+ * with the same id. Anyone not listed is offline; a conversation not listed has nobody typing.
  */
 export const PresencePage = Schema.Struct({
-  people: Schema.Record(UserId, Schema.Struct({ status: Schema.Literals(["online", "offline"]) })),
-  /** In the order of their ids. */
-  typing: Schema.Record(ConversationId, Schema.Array(UserId))
+  people: Schema.Record(UserId, Presence).pipe(described("People by their id. Anyone not listed is offline.")),
+  typing: Schema.Record(ConversationId, Schema.Array(UserId)).pipe(
+    described("The people who are typing, in the order of their ids, by the id of the conversation.")
+  )
 }).annotate({ identifier: "PresencePage" })
 export type PresencePage = typeof PresencePage.Type
 
-/**
- * Whom a person may see, and where they see others type. It is mutual: who is in somebody's circle has them in their own.
- */
+/** The people whom a person may see, and the conversations in which they see others type. It is mutual. */
 export interface PresenceAudience {
   readonly people: ReadonlySet<UserId>
   readonly conversations: ReadonlySet<ConversationId>

@@ -12,7 +12,7 @@ import {
   ValidationFailed
 } from "./Problem.ts"
 
-/** The failures that every endpoint may answer with, besides its own. */
+/** The errors that any endpoint may answer with, in addition to its own. */
 export class Problems extends HttpApiMiddleware.Service<Problems>()("xfchat/Problems", {
   error: [
     MalformedRequest,

@@ -1,30 +1,31 @@
 import { Schema, SchemaTransformation } from "effect"
 import { Model } from "effect/schema"
-import { Profile, Timestamp, UserId } from "./Account.ts"
+import { Profile, timestamp, UserId } from "./Account.ts"
+import { described } from "./Description.ts"
 import { Problem } from "./Problem.ts"
 import { Text } from "./Text.ts"
 
-/** Most different reactions that one message has. */
+/** The most different reactions to one message. */
 export const maxReactions = 50
 
-/** Most reactions of one person to one message. */
+/** The most reactions of one person to one message. */
 export const maxReactionsOfPerson = 20
 
-/** People whom a message itself names for each of its reactions: the first ones. All of them are on a list of their own. */
+/** The people whom a message names for each reaction: the first ones. A list of its own has all of them. */
 export const maxReactorsNamed = 10
 
 /** A name between colons. */
 const shortCode = /^:[a-z0-9_+-]{1,62}:$/
 
-/** One emoji that Unicode recommends for interchange (RGI, UTS #51), or a pictograph that a later Unicode may make one. */
+/** One emoji that Unicode recommends for interchange (RGI, UTS #51), or a pictograph that may become one. */
 const emoji = /^(?:\p{RGI_Emoji}|\p{Extended_Pictographic})$/v
 
-/** Characters that are emoji only where U+FE0F follows; before a skin tone they are without it. */
+/** Characters that are emoji only if U+FE0F follows, which is left out before a skin tone. */
 const textByDefault = /(?:(?![#*\d])(?!\p{Emoji_Presentation})\p{Emoji}|[#*\d](?=\u20e3))(?!\p{Emoji_Modifier})/gu
 
 /**
- * The one spelling of a reaction that is stored: of an emoji, the fully qualified one of UTS #51, whether it came with
- * variation selectors or without; of a short code, the one in lower case. Normalisation (NFC) changes neither.
+ * The spelling of a reaction that is stored: the fully qualified form of an emoji (UTS #51), whatever variation selectors it
+ * came with, and the lower case of a short code. Normalisation (NFC) changes neither.
  */
 export const canonicalEmoji = (text: string): string =>
   text.startsWith(":")
@@ -33,10 +34,10 @@ export const canonicalEmoji = (text: string): string =>
 
 const isReaction = (text: string) => shortCode.test(text) || emoji.test(text)
 
-/** A reaction to take back, as a person spells it. A reaction that an older server stored need not be an {@link Emoji}. */
+/** A reaction to remove, in any spelling. One that an older server stored need not be an {@link Emoji}. */
 export const GivenEmoji = Text.check(Schema.isMaxLength(64))
 
-/** A reaction: one emoji, or a short code such as `:tada:`. Any spelling is decoded into the canonical one. */
+/** A reaction: one emoji, or a short code such as `:tada:`. Any spelling decodes to the canonical one. */
 export const Emoji = GivenEmoji.pipe(
   Schema.decodeTo(
     Schema.String.check(
@@ -46,15 +47,20 @@ export const Emoji = GivenEmoji.pipe(
   )
 )
 
-/** How many reacted with one emoji, and who did so first, in the order in which they did. */
+/** A reaction to a message, with the people who gave it first, in that order. */
 export const Reaction = Schema.Struct({
-  emoji: Schema.String.check(Schema.isMaxLength(64)),
-  count: Schema.Int,
-  userIds: Schema.Array(UserId).check(Schema.isMaxLength(maxReactorsNamed))
+  emoji: Schema.String.check(Schema.isMaxLength(64)).pipe(described("One emoji, or a short code such as `:tada:`.")),
+  count: Schema.Int.pipe(described("The number of people who reacted with it.")),
+  userIds: Schema.Array(UserId)
+    .check(Schema.isMaxLength(maxReactorsNamed))
+    .pipe(described(`The ids of the first ${maxReactorsNamed} people who reacted with it.`))
 })
 
-/** Somebody who reacted, and when. */
-export class Reactor extends Model.Class<Reactor>("Reactor")({ ...Profile.fields, reactedAt: Timestamp }) {}
+/** A person who reacted. */
+export class Reactor extends Model.Class<Reactor>("Reactor")({
+  ...Profile.fields,
+  reactedAt: timestamp("The time of the reaction.")
+}) {}
 
-/** The message, or the caller on it, has as many different reactions as there may be. */
+/** The message, or the caller's part in it, has as many different reactions as are allowed. */
 export class ReactionLimitReached extends Problem<ReactionLimitReached>()("ReactionLimitReached") {}

@@ -1,23 +1,24 @@
 import { Schema } from "effect"
+import { described } from "./Description.ts"
 import { Problem } from "./Problem.ts"
 
-/** What a server needs to serve well: `ok`, or what is wrong. */
+/** The conditions for serving well: each is `ok`, or says what is wrong. */
 export const Checks = Schema.Struct({
-  /** It answers. */
-  database: Schema.String,
-  /** Every migration that this server knows is applied as it knows it. Later ones of a newer server are none of its business. */
-  migrations: Schema.String,
-  /** What is sent to this server reaches the streams of others at once, and the other way round. */
-  changes: Schema.String,
-  /** The server is not about to stop. */
-  serving: Schema.String
+  database: Schema.String.pipe(described("Whether the database answers.")),
+  migrations: Schema.String.pipe(
+    described("Whether the migrations that this server knows are applied unchanged. Later ones are ignored.")
+  ),
+  changes: Schema.String.pipe(described("Whether this server and the others notify each other at once.")),
+  serving: Schema.String.pipe(described("Whether this server is going to go on running."))
 })
 export type Checks = typeof Checks.Type
 
+const checks = Checks.pipe(described("Each check is `ok`, or says what is wrong."))
+
 export class Readiness extends Schema.Class<Readiness>("Readiness")({
-  status: Schema.Literal("ready"),
-  checks: Checks
+  status: Schema.Literal("ready").pipe(described("Always `ready`; a server that is not ready answers with 503.")),
+  checks
 }) {}
 
-/** Send requests elsewhere: at least one check fails. */
-export class NotReady extends Problem<NotReady>()("NotReady", { checks: Checks }) {}
+/** At least one check fails: send requests to another server. */
+export class NotReady extends Problem<NotReady>()("NotReady", { checks }) {}

@@ -1,12 +1,12 @@
 import { Context } from "effect"
 
-/** The classes of routes, each with a limit of its own. */
+/** The classes of routes, each with its own limit. */
 export const routeClasses = ["authentication", "reading", "writing", "sending", "streaming", "searching"] as const
 
 export type RouteClass = (typeof routeClasses)[number]
 
 /**
- * An annotation of an endpoint, or of a group: its class. What has none is `reading` or `writing`, as its method says.
- * What asks a route of `reading` for a stream is `streaming`.
+ * Annotates an endpoint or a group with its class. Without it, an endpoint is `reading` or `writing` by its method. A request
+ * for a stream on a `reading` route is `streaming`.
  */
 export class Limited extends Context.Service<Limited, RouteClass>()("xfchat/contract/Limited") {}

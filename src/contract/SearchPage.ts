@@ -1,21 +1,29 @@
 import { Schema, SchemaTransformation } from "effect"
 import { ConversationId, Position } from "./Conversation.ts"
+import { described } from "./Description.ts"
 import { Message } from "./Message.ts"
 
-/** Most characters of a query. */
+/** The most characters of a query. */
 export const maxQueryLength = 256
 
-/** Most marks of one message. */
+/** The most marks of one message. */
 export const maxMarks = 100
 
-/** A message that search found, and where in its content the words stand: ranges in UTF-16 units, in order, without overlaps. */
+const Mark = Schema.Struct({
+  start: Schema.Int.pipe(described("The first UTF-16 unit of the range.")),
+  end: Schema.Int.pipe(described("The first UTF-16 unit after the range."))
+})
+
+/** A message that search found, with the ranges of its content that match, in order and without overlaps. */
 export const FoundMessage = Schema.Struct({
   ...Message.json.fields,
-  marks: Schema.Array(Schema.Struct({ start: Schema.Int, end: Schema.Int })).check(Schema.isMaxLength(maxMarks))
+  marks: Schema.Array(Mark)
+    .check(Schema.isMaxLength(maxMarks))
+    .pipe(described(`The ranges of \`content\` that match, in UTF-16 units: at most ${maxMarks}.`))
 }).annotate({ identifier: "FoundMessage" })
 export type FoundMessage = typeof FoundMessage.Type
 
-/** Where search goes on: after the message that was posted then, at that position of that conversation. */
+/** The place where a search continues: after the message posted at this time, at this position of this conversation. */
 export const SearchPosition = Schema.Struct({
   /** Milliseconds since 1970. */
   postedAt: Schema.Int,
@@ -24,7 +32,7 @@ export const SearchPosition = Schema.Struct({
 })
 export type SearchPosition = typeof SearchPosition.Type
 
-/** A {@link SearchPosition} as a query has it, and an answer gives it. */
+/** A {@link SearchPosition} in a query and in an answer. */
 export const SearchCursor = Schema.String.check(
   Schema.isPattern(/^\d{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_\d{1,15}$/, {
     message: "must be a cursor of an earlier answer"

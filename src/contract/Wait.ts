@@ -1,6 +1,6 @@
 import { Duration, Schema, SchemaTransformation } from "effect"
 
-/** `?wait=`: how long a long poll waits, `1s` to `60s`. */
+/** The longest time that a long poll waits, `1s` to `60s`, as `?wait=` has it. */
 export const Wait = Schema.String.check(
   Schema.isPattern(/^([1-9]|[1-5]\d|60)s$/, { message: "must be 1s to 60s" })
 ).pipe(

@@ -37,7 +37,7 @@ layer(refusing(new RateLimited({ detail: "Later.", retryAfter: 7 })))(
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* answer, {
           retryAfter: "7",
-          body: { type: "RateLimited", status: 429, title: "Too many at once", detail: "Later.", retryAfter: 7 }
+          body: { type: "RateLimited", status: 429, title: "Too many requests", detail: "Later.", retryAfter: 7 }
         })
       })
     )
@@ -49,7 +49,7 @@ layer(refusing(new RateLimited()))("A refusal that does not", (it) => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* answer, {
         retryAfter: "1",
-        body: { type: "RateLimited", status: 429, title: "Too many at once" }
+        body: { type: "RateLimited", status: 429, title: "Too many requests" }
       })
     })
   )

@@ -159,7 +159,7 @@ layer(serverWith(limitsOf({ reading: 3, writing: 2, authentication: 2 })), { exc
         assert.deepStrictEqual(problem as object, {
           type: "RateLimited",
           status: 429,
-          title: "Too many at once",
+          title: "Too many requests",
           detail: "At most 3 requests of this kind (reading) a minute."
         })
       })

@@ -98,7 +98,7 @@ layer(serverWith({ QUOTA_MESSAGES_PER_MONTH: "2", RATE_LIMIT_SEARCHING: "60" }),
         assert.deepStrictEqual(body as object, {
           type: "QuotaExceeded",
           status: 429,
-          title: "The quota of this month is used up",
+          title: "The quota for this month is used up",
           detail: "At most 2 a month, UTC (messagesSent).",
           limit: 2,
           resetsAt: period.end,

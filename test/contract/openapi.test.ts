@@ -1,0 +1,130 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Predicate } from "effect"
+import { TestServer, unusedServices } from "../../src/testing/index.ts"
+
+type Node = Readonly<Record<string, unknown>>
+
+const isNode = (value: unknown): value is Node => Predicate.isObject(value) && !Array.isArray(value)
+const nodeOf = (value: unknown): Node => (isNode(value) ? value : {})
+const listOf = (value: unknown): ReadonlyArray<Node> => (Array.isArray(value) ? value.map(nodeOf) : [])
+const entriesOf = (value: unknown) => Object.entries(nodeOf(value)).map(([name, node]) => [name, nodeOf(node)] as const)
+
+/** Every schema within a node, with the path to it. */
+const schemasIn = (value: unknown, path: string): ReadonlyArray<readonly [string, Node]> => {
+  if (Array.isArray(value)) return value.flatMap((part, index) => schemasIn(part, `${path}.${index}`))
+  if (!isNode(value)) return []
+  return [[path, value], ...Object.entries(value).flatMap(([name, part]) => schemasIn(part, `${path}.${name}`))]
+}
+
+const methods = new Set(["get", "put", "post", "patch", "delete"])
+
+const served = Effect.gen(function* () {
+  const { baseUrl, fetch } = yield* TestServer
+  const response = yield* Effect.promise(() => fetch(`${baseUrl}/openapi.json`))
+  const document = nodeOf(yield* Effect.promise(() => response.json()))
+  const operations = entriesOf(document["paths"]).flatMap(([path, item]) =>
+    entriesOf(item).flatMap(([method, operation]) =>
+      methods.has(method) ? [{ name: `${method} ${path}`, operation } as const] : []
+    )
+  )
+  return { document, operations, schemas: entriesOf(nodeOf(document["components"])["schemas"]) }
+})
+
+/** Every text that the document shows in English, by the path to it. */
+const textsIn = (document: Node) =>
+  schemasIn(document, "").flatMap(([path, node]) =>
+    ["summary", "description", "title"].flatMap((key) => {
+      const text = node[key]
+      return typeof text === "string" ? [[`${path}.${key}`, text] as const] : []
+    })
+  )
+
+const assertNone = (faults: ReadonlyArray<string>) => assert.deepStrictEqual(faults, [])
+
+layer(TestServer.layerRoutes.pipe(Layer.provide(unusedServices)))("/openapi.json", (it) => {
+  it.effect("gives each operation a summary of two to five words, and a description", () =>
+    Effect.gen(function* () {
+      const { operations } = yield* served
+      assert.isAbove(operations.length, 40)
+      const summaries = operations.map(({ operation }) => String(operation["summary"]))
+      for (const [index, { name, operation }] of operations.entries()) {
+        const words = (summaries[index] ?? "").split(" ")
+        assert.isTrue(words.length >= 2 && words.length <= 5, `${name}: ${summaries[index]}`)
+        assert.match(summaries[index] ?? "", /^[A-Z][^.]*$/, name)
+        assert.match(String(operation["description"]), /^[A-Z][^]*\.$/, name)
+      }
+      assert.strictEqual(new Set(summaries).size, summaries.length)
+    })
+  )
+
+  it.effect("gives each tag a description", () =>
+    Effect.gen(function* () {
+      const { document } = yield* served
+      const tags = listOf(document["tags"])
+      assert.isAbove(tags.length, 8)
+      assertNone(tags.filter(({ description }) => !Predicate.isString(description)).map(({ name }) => String(name)))
+    })
+  )
+
+  it.effect("describes every parameter and header of an answer", () =>
+    Effect.gen(function* () {
+      const { operations } = yield* served
+      const parameters = operations.flatMap(({ name, operation }) =>
+        listOf(operation["parameters"]).map((node) => [`${name} ${String(node["name"])}`, node] as const)
+      )
+      const headers = operations.flatMap(({ name, operation }) =>
+        entriesOf(operation["responses"]).flatMap(([status, response]) =>
+          entriesOf(response["headers"]).map(([header, node]) => [`${name} ${status} ${header}`, node] as const)
+        )
+      )
+      const described = [...parameters, ...headers]
+      assert.isAbove(described.length, 60)
+      assertNone(described.filter(([, { description }]) => !Predicate.isString(description)).map(([path]) => path))
+    })
+  )
+
+  it.effect("describes every member of every schema", () =>
+    Effect.gen(function* () {
+      const { document } = yield* served
+      const members = schemasIn(document, "").flatMap(([path, schema]) =>
+        schema["type"] === "object"
+          ? entriesOf(schema["properties"]).map(([name, member]) => [`${path}.${name}`, member] as const)
+          : []
+      )
+      assert.isAbove(members.length, 200)
+      assertNone(members.filter(([, { description }]) => !Predicate.isString(description)).map(([path]) => path))
+    })
+  )
+
+  it.effect("writes in short sentences that have a subject", () =>
+    Effect.gen(function* () {
+      const { document } = yield* served
+      const texts = textsIn(document)
+      assert.isAbove(texts.length, 300)
+      assertNone(texts.filter(([, text]) => /(^|[.:;] )(Who|What|Whose|Whom)\b/.test(text)).map(([path]) => path))
+      assertNone(
+        texts.filter(([path, text]) => !/^\.(paths|info)/.test(path) && text.length > 250).map(([path]) => path)
+      )
+    })
+  )
+
+  it.effect("has each schema once, under the name of its class", () =>
+    Effect.gen(function* () {
+      const { document, schemas } = yield* served
+      const names = new Set(schemas.map(([name]) => name))
+      for (const name of ["Account", "Conversation", "ConversationSummary", "FriendRequest", "Message", "Profile"]) {
+        assert.isTrue(names.has(name), name)
+      }
+      assertNone([...names].filter((name) => /Encoded$|_\d+$/.test(name)))
+      const references = schemasIn(document, "").flatMap(([path, { $ref }]) =>
+        Predicate.isString($ref) ? [[path, $ref] as const] : []
+      )
+      assert.isAbove(references.length, 100)
+      assertNone(
+        references
+          .filter(([, reference]) => !names.has(reference.replace("#/components/schemas/", "")))
+          .map(([path, reference]) => `${path}: ${reference}`)
+      )
+    })
+  )
+})
