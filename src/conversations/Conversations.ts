@@ -25,7 +25,7 @@ import {
 } from "../contract/Conversation.ts"
 import * as GroupRules from "./GroupRules.ts"
 import { Removal } from "./Removal.ts"
-import { lastActivity, summaryColumns, unreadJoin } from "./SummaryRow.ts"
+import { lastActivity, summaryColumns, unreadJoin, visibleHead } from "./SummaryRow.ts"
 import { ConversationLocks, type LockedConversation } from "../messages/ConversationLocks.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
 
@@ -102,6 +102,7 @@ export class Conversations extends Context.Service<
       const removal = yield* Removal
       const summary = sql.literal(summaryColumns)
       const activity = sql.literal(lastActivity)
+      const head = sql.literal(visibleHead)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
 
@@ -304,15 +305,15 @@ export class Conversations extends Context.Service<
         Request: Schema.Struct({ caller: UserId, id: ConversationId }),
         Result: Conversation,
         execute: ({ caller, id }) => sql`
-          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, c.head, c.created_at AS "createdAt",
+          SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, ${head} AS head,
+            c.created_at AS "createdAt",
             (SELECT jsonb_agg(jsonb_build_object(
                 'id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url,
-                'role', p.role, 'joinedAt', p.joined_at) ORDER BY p.joined_at, p.user_id)
-              FROM conversation_participants p JOIN users u ON u.id = p.user_id
-              WHERE p.conversation_id = c.id) AS participants
-          FROM conversations c
-          WHERE c.id = ${id}
-            AND EXISTS (SELECT FROM conversation_participants WHERE conversation_id = c.id AND user_id = ${caller})`
+                'role', o.role, 'joinedAt', o.joined_at) ORDER BY o.joined_at, o.user_id)
+              FROM conversation_participants o JOIN users u ON u.id = o.user_id
+              WHERE o.conversation_id = c.id) AS participants
+          FROM conversations c JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
+          WHERE c.id = ${id}`
       })
 
       const get = Effect.fn("Conversations.get")(function* (caller: UserId, id: ConversationId) {

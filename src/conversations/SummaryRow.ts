@@ -55,6 +55,9 @@ const newest = (columns: string) => `
 export const lastActivity = `date_trunc('milliseconds', CASE WHEN ${blocksAnybody}
   THEN coalesce((${newest("m.created_at")}), c.created_at) ELSE c.updated_at END)`
 
+/** How far a conversation goes for the participant, by the same rule. */
+export const visibleHead = `CASE WHEN ${blocksAnybody} THEN coalesce((${newest("m.seq")}), p.visible_after) ELSE c.head END`
+
 /**
  * The columns of `conversations AS c` as `ConversationSummary` decodes them, for the participant of
  * `conversation_participants AS p`; with {@link unreadJoin}. The last message by chat_messages_seq_key, people by the
@@ -62,7 +65,7 @@ export const lastActivity = `date_trunc('milliseconds', CASE WHEN ${blocksAnybod
  */
 export const summaryColumns = `
   c.id, c.is_direct_message AS "isDirectMessage", c.name,
-  CASE WHEN ${blocksAnybody} THEN coalesce((${newest("m.seq")}), p.visible_after) ELSE c.head END AS head,
+  ${visibleHead} AS head,
   ${lastActivity} AS "lastActivityAt", p.role, p.last_read_seq AS "lastReadSeq",
   (SELECT ${profile("u")}
     FROM conversation_participants o JOIN users u ON u.id = o.user_id

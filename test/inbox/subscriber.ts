@@ -15,7 +15,7 @@ export interface Page {
   readonly blocks?: ReadonlyArray<unknown>
 }
 
-const told = teller((parts): Page => {
+export const told = teller((parts): Page => {
   const conversations: Record<string, unknown> = {}
   const lists: Record<string, unknown> = {}
   for (const { contentRange, value } of parts) {
