@@ -14,7 +14,7 @@ import {
 import { conformance } from "./server.ts"
 
 conformance("Accounts", (server) => {
-  it("signing up makes an account and signs it in", async () => {
+  it("signing up creates an account and signs in", async () => {
     const username = uniqueName("Ada")
     const answer = await new Client(server).post<SignedIn>("/api/auth/signup", {
       username,
@@ -40,7 +40,7 @@ conformance("Accounts", (server) => {
     assert.isNull((await Person.signUp(server)).user.displayName)
   })
 
-  it("one logs in by username or by e-mail address, whatever the case", async () => {
+  it("people log in by username or e-mail address, in any case", async () => {
     const { user } = await Person.signUp(server, uniqueName("Grace"))
     const { username, email } = user
     for (const login of [username, username.toUpperCase(), email, email.toUpperCase(), email.toLowerCase()]) {
@@ -51,7 +51,7 @@ conformance("Accounts", (server) => {
     }
   })
 
-  it("a wrong password and an unknown user are answered the very same", async () => {
+  it("a wrong password and an unknown user get the same response", async () => {
     const { user } = await Person.signUp(server)
     const wrong = { login: user.username, password: "not the password" }
     const unknown = { login: uniqueName(), password }
@@ -67,7 +67,7 @@ conformance("Accounts", (server) => {
     }
   })
 
-  it("after five wrong passwords one has to wait, whether the account is there or not, and is told for how long", async () => {
+  it("after five wrong passwords a login has to wait, whether the account exists or not", async () => {
     const { user } = await Person.signUp(server)
     const refusals = []
     for (const login of [user.username, uniqueName()]) {
@@ -82,7 +82,7 @@ conformance("Accounts", (server) => {
     assert.strictEqual(refusals[0], refusals[1])
   })
 
-  it("a password is told apart to its last character, whatever its script", async () => {
+  it("a password counts to its last character, in any script", async () => {
     const username = uniqueName()
     const long = `${"pässwörd 🔑 ".repeat(20)}1`
     const signUp = { username, email: `${username}@example.com`, password: long }
@@ -93,7 +93,7 @@ conformance("Accounts", (server) => {
     assert.strictEqual((await login(long.toUpperCase())).status, 401)
   })
 
-  it("logging out answers 204, and the token is good for nothing from then on", async () => {
+  it("logging out answers 204, and ends the token", async () => {
     const ada = await Person.signUp(server)
     const answer = await ada.post("/api/auth/logout")
     assert.strictEqual(answer.status, 204)
@@ -114,7 +114,7 @@ conformance("Accounts", (server) => {
     assert.strictEqual((await laptop.get("/api/auth/me")).status, 200)
   })
 
-  it("without a valid token one is asked for a Bearer token", async () => {
+  it("a request without a valid token is asked for a Bearer token", async () => {
     const { token } = await Person.signUp(server)
     const authorizations = [
       {},
@@ -135,7 +135,7 @@ conformance("Accounts", (server) => {
     }
   })
 
-  it("a username and an e-mail address are taken whatever the case", async () => {
+  it("a username and an e-mail address are taken in any case", async () => {
     const { user } = await Person.signUp(server, uniqueName("Hopper"))
     const signUp = (username: string, email: string) =>
       new Client(server).post<Problem>("/api/auth/signup", { username, email, password })
@@ -149,7 +149,7 @@ conformance("Accounts", (server) => {
     assert.strictEqual(sameAddress.body.type, "EmailTaken")
   })
 
-  it("of twenty signups of one name at once exactly one succeeds", async () => {
+  it("of twenty concurrent signups with one username, exactly one succeeds", async () => {
     const username = uniqueName("race")
     const answers = await atOnce(20, (index) =>
       new Client(server).post("/api/auth/signup", { username, email: `${username}.${index}@example.com`, password })
@@ -158,7 +158,7 @@ conformance("Accounts", (server) => {
     for (const { body, status } of answers) if (status === 409) assert.strictEqual(body.type, "UsernameTaken")
   })
 
-  it("of twenty signups with one e-mail address at once exactly one succeeds", async () => {
+  it("of twenty concurrent signups with one e-mail address, exactly one succeeds", async () => {
     const email = `${uniqueName("race")}@example.com`
     const answers = await atOnce(20, () =>
       new Client(server).post("/api/auth/signup", { username: uniqueName(), email, password })

@@ -56,7 +56,7 @@ conformance("Bad input", (server) => {
   })
 
   it.each([["null"], ["[]"], ["[{}]"], ['"text"'], ["1"], ["true"]])(
-    "a body that is no object is 422: %s",
+    "a body that is not an object is 422: %s",
     async (body) => {
       const answer = await signUpRaw(body)
       assert.strictEqual(answer.status, 422)
@@ -65,7 +65,7 @@ conformance("Bad input", (server) => {
     }
   )
 
-  it("each member that is missing is named", async () => {
+  it("each missing member is named", async () => {
     const answer = await signUp({})
     assert.strictEqual(answer.status, 422)
     assert.deepStrictEqual(membersOf(answer.body), ["payload.email", "payload.password", "payload.username"])
@@ -87,7 +87,7 @@ conformance("Bad input", (server) => {
     ])
   })
 
-  it("each member that nobody knows is named", async () => {
+  it("each unknown member is named", async () => {
     const { ada, messages } = pair
     const answer = await ada.put(`${messages}/${randomUUID()}`, { content: "Hello", seq: 7, senderId: nobody })
     assert.strictEqual(answer.status, 422)
@@ -188,20 +188,20 @@ conformance("Bad input", (server) => {
     assert.deepStrictEqual(membersOf(answer.body), ["payload.messageType"])
   })
 
-  it.each(["true", 1, null, [], {}])("typing is a yes or a no: %j is 422", async (isTyping) => {
+  it.each(["true", 1, null, [], {}])("isTyping is a boolean: %j is 422", async (isTyping) => {
     const { ada, conversation } = pair
     const answer = await ada.post(`${conversation}/typing`, { isTyping })
     assert.strictEqual(answer.status, 422)
     assert.deepStrictEqual(membersOf(answer.body), ["payload.isTyping"])
   })
 
-  it.each(["wait=0s", "wait=61s", "wait=20", "wait="])("presence cannot be waited for so: 422: %s", async (query) => {
+  it.each(["wait=0s", "wait=61s", "wait=20", "wait="])("an invalid wait for presence is 422: %s", async (query) => {
     const answer = await pair.ada.get(`/api/presence?${query}`)
     assert.strictEqual(answer.status, 422)
     assert.deepStrictEqual(membersOf(answer.body), ["query.wait"])
   })
 
-  it("a login that nobody can have is refused, whatever is in it", async () => {
+  it("a login that no account can have is refused, whatever its characters", async () => {
     for (const login of ["' OR 1=1 --", "x".repeat(254), "%", "😀"]) {
       assert.strictEqual((await new Client(server).post("/api/auth/login", { login, password })).status, 401)
     }
@@ -212,7 +212,7 @@ conformance("Bad input", (server) => {
     }
   })
 
-  it("an id that is no UUID is 422, and is named", async () => {
+  it("an id that is not a UUID is 422, and named", async () => {
     const { ada, conversation, messages } = pair
     for (const id of [
       "1",
@@ -253,7 +253,7 @@ conformance("Bad input", (server) => {
     }
   })
 
-  it("nesting without end is refused like any other wrong value", async () => {
+  it("deep nesting is refused like any other wrong value", async () => {
     const deep = "[".repeat(200_000) + "]".repeat(200_000)
     const objects = '{"a":'.repeat(50_000) + "1" + "}".repeat(50_000)
     for (const value of [deep, objects]) {
@@ -269,7 +269,7 @@ conformance("Bad input", (server) => {
     }
   })
 
-  it("a body of ten megabytes is 413, also when its size is not told before", async () => {
+  it("a body of ten megabytes is 413, with and without Content-Length", async () => {
     const { ada, messages } = pair
     const path = `${messages}/${randomUUID()}`
     const body = bytes(JSON.stringify({ content: "x".repeat(10_000_000) }))
@@ -281,7 +281,7 @@ conformance("Bad input", (server) => {
     assert.strictEqual((await ada.get(path)).status, 404)
   })
 
-  it("a secret is never given back, wherever it was put", async () => {
+  it("a secret never comes back, wherever it was sent", async () => {
     const { username, email } = account()
     const { ada, messages } = pair
     const answers = [

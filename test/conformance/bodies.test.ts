@@ -12,7 +12,7 @@ conformance("Request bodies", (server) => {
 
   const mostBytes = 20_000
 
-  it("an answer names at most 20 errors, says how many more there are, and is small", async () => {
+  it("a response names at most 20 errors and the number of others", async () => {
     const members = Object.fromEntries(Array.from({ length: 700 }, (_, index) => [`m${index}`, index]))
     const bodies: ReadonlyArray<readonly [method: string, path: string, json: unknown, omitted: number]> = [
       ["POST", "/api/auth/signup", members, 680],
@@ -28,7 +28,7 @@ conformance("Request bodies", (server) => {
     }
   })
 
-  it("the name of an unknown member is not given back at its whole length", async () => {
+  it("a long name of an unknown member is cut in the response", async () => {
     const answer = await pair.ada.put(`${pair.messages}/${randomUUID()}`, {
       content: "Hello",
       ["n".repeat(200_000)]: 1
@@ -37,7 +37,7 @@ conformance("Request bodies", (server) => {
     assert.isBelow(answer.text.length, 1_000)
   })
 
-  it("a list that is longer than it may be is one error, whatever is in it", async () => {
+  it("a list that is too long is one error, whatever is in it", async () => {
     const answer = await pair.ada.post("/api/conversations", {
       participantIds: Array.from({ length: 9_000 }, () => "x")
     })
@@ -47,7 +47,7 @@ conformance("Request bodies", (server) => {
     ])
   })
 
-  it("a body has as many bytes as what its route takes: more is 413, with and without an account", async () => {
+  it("a body larger than its route takes is 413, with and without an account", async () => {
     const padding = " ".repeat(470_000)
     const nobodys = new Client(server)
     const { ada, conversation, messages } = pair
@@ -65,7 +65,7 @@ conformance("Request bodies", (server) => {
     }
   })
 
-  it("the longest message is taken in its longest form", async () => {
+  it("the longest message is accepted in its longest encoding", async () => {
     const content = "\\u0001".repeat(65_536)
     const answer = await pair.ada.request<unknown>("PUT", `${pair.messages}/${randomUUID()}`, {
       body: `{\n  "content": "${content}"\n}\n`
@@ -73,7 +73,7 @@ conformance("Request bodies", (server) => {
     assert.strictEqual(answer.status, 201)
   })
 
-  it("where nothing is needed, nothing has to be sent, whatever its type is said to be", async () => {
+  it("a route that needs no body takes none, whatever the Content-Type", async () => {
     const { ada, conversation, grace } = pair
     const eve = await Person.signUp(server)
     const group = await ada.post<Conversation>("/api/conversations", { participantIds: [grace.id] })
@@ -95,7 +95,7 @@ conformance("Request bodies", (server) => {
     assert.strictEqual(chunked.status, 204)
   })
 
-  it("a body that is compressed, or is said to be, is 415, and the answer says how to send it", async () => {
+  it("a compressed body is 415, and the response says how to send it", async () => {
     const { ada, messages } = pair
     const json = JSON.stringify({ content: "Hello" })
     const bodies: ReadonlyArray<readonly [encoding: string, body: Uint8Array<ArrayBuffer>]> = [

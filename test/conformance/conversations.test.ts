@@ -3,7 +3,7 @@ import { atOnce, countStatuses, nobody, Person, twoPeople, type Conversation } f
 import { conformance } from "./server.ts"
 
 conformance("Direct conversations", (server) => {
-  it("the first to ask makes it, and from then on it is the same for both", async () => {
+  it("the first request creates it, and later ones of both find it", async () => {
     const ada = await Person.signUp(server)
     const grace = await Person.signUp(server)
     const made = await ada.put<Conversation>(`/api/conversations/direct/${grace.id}`)
@@ -32,7 +32,7 @@ conformance("Direct conversations", (server) => {
     assert.notInclude(text, "@example.com")
   })
 
-  it("two who ask each other at once get one conversation", async () => {
+  it("concurrent requests of both get one conversation", async () => {
     const [ada, grace] = await Promise.all([Person.signUp(server), Person.signUp(server)])
     const answers = await Promise.all([
       ada.put<Conversation>(`/api/conversations/direct/${grace.id}`),
@@ -42,7 +42,7 @@ conformance("Direct conversations", (server) => {
     assert.deepStrictEqual(answers[0].body, answers[1].body)
   })
 
-  it("twenty requests of both at once get one conversation", async () => {
+  it("twenty concurrent requests of both get one conversation", async () => {
     const [ada, grace] = await Promise.all([Person.signUp(server), Person.signUp(server)])
     const answers = await atOnce(20, (index) =>
       index % 2 === 0
@@ -65,7 +65,7 @@ conformance("Direct conversations", (server) => {
     assert.strictEqual(new Set(conversations).size, 3)
   })
 
-  it("an id is the same whatever the case of its letters", async () => {
+  it("an id is the same in upper and lower case", async () => {
     const { ada, grace, conversation } = await twoPeople(server)
     const again = await ada.put<Conversation>(`/api/conversations/direct/${grace.id.toUpperCase()}`)
     assert.strictEqual(again.status, 200)
@@ -74,7 +74,7 @@ conformance("Direct conversations", (server) => {
     assert.strictEqual((await ada.get(`/api/conversations/${id.toUpperCase()}`)).status, 200)
   })
 
-  it("nobody has one with themselves", async () => {
+  it("a conversation with oneself is refused", async () => {
     const ada = await Person.signUp(server)
     for (const id of [ada.id, ada.id.toUpperCase()]) {
       const answer = await ada.put(`/api/conversations/direct/${id}`)
@@ -84,7 +84,7 @@ conformance("Direct conversations", (server) => {
     }
   })
 
-  it("there is none with a user who does not exist", async () => {
+  it("a conversation with an unknown user is 404", async () => {
     const ada = await Person.signUp(server)
     const answer = await ada.put(`/api/conversations/direct/${nobody}`)
     assert.strictEqual(answer.status, 404)

@@ -25,7 +25,7 @@ const login = (person: Person, name: string) =>
   new Client(person.server).post<Problem>("/api/auth/login", { login: name, password })
 
 conformance("Deleting an account", (server) => {
-  it("answers 204, ends all sessions and streams, and the login is unknown from then on", async () => {
+  it("answers 204, ends all sessions and streams, and forgets the login", async () => {
     const { ada, grace, messages } = await twoPeople(server)
     await using theirs = await subscribe(ada, messages)
     await using others = await subscribe(grace, messages)
@@ -66,7 +66,7 @@ conformance("Deleting an account", (server) => {
     assert.deepStrictEqual((await ada.get("/api/auth/me")).body, ada.user as unknown)
   })
 
-  it("leaves what was written to those who have it, under a neutral name", async () => {
+  it("leaves their messages to the others, under a neutral name", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "from Ada")
     await grace.send(conversation, "from Grace")
@@ -87,7 +87,7 @@ conformance("Deleting an account", (server) => {
     assert.include(update.patches.map(({ content }) => Buffer.from(content).toString()).join(), shown.username)
   })
 
-  it("takes the person out of groups, and gives those that they owned to another", async () => {
+  it("removes the person from groups, and hands their own groups over", async () => {
     const [ada, grace] = [await Person.signUp(server), await Person.signUp(server)]
     const { body: group } = await ada.post<Conversation>("/api/conversations", {
       name: "Engines",
@@ -106,7 +106,7 @@ conformance("Deleting an account", (server) => {
     )
   })
 
-  it("frees the username and the address", async () => {
+  it("frees the username and the e-mail address", async () => {
     const ada = await Person.signUp(server)
     assert.strictEqual((await deleteAccount(ada)).status, 204)
     const next = await Person.signUp(server, ada.user.username)

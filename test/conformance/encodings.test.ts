@@ -85,7 +85,7 @@ conformance("The encodings of a stream", (server) => {
   it.each([
     ["text/event-stream", ":\n"],
     ["application/x-ndjson", "{}\n"]
-  ])("a quiet stream shows at the asked interval that it lives: %s", async (accept, life) => {
+  ])("a quiet stream has heartbeats at the requested interval: %s", async (accept, life) => {
     const { ada, messages } = await twoPeople(server)
     const answer = await fetch(`${server.url}${messages}?after=0`, {
       headers: { ...ada.authorization, accept: `text/html;q=0.5, ${accept};q=0.9`, heartbeats: "1" }
@@ -93,7 +93,7 @@ conformance("The encodings of a stream", (server) => {
     assert.strictEqual(await readText(answer, life.repeat(2)), life.repeat(2))
   })
 
-  it("a long poll answers at once when there is something, and with all there is", async () => {
+  it("a long poll returns at once with everything that is new", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const sent = [await ada.send(conversation, "one"), await ada.send(conversation, "two")]
     const began = performance.now()
@@ -108,7 +108,7 @@ conformance("The encodings of a stream", (server) => {
     assert.isBelow(performance.now() - began, 30_000)
   })
 
-  it("a long poll waits for what comes, and else for its end", async () => {
+  it("a long poll waits for news until its time is over", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "one")
     const began = performance.now()
@@ -121,7 +121,7 @@ conformance("The encodings of a stream", (server) => {
     assert.deepStrictEqual([version, updates.length, updates[0]?.message?.id], ["2", 1, id])
   })
 
-  it("edits, reactions and deletions arrive in each, live and to who resumes from any version", async () => {
+  it("edits, reactions and deletions arrive live, and after a resume from any version", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const graces = source(grace, messages)
     const live = encodings.map((encoding) => follow(graces, encoding, new Copy("0", []), "6"))
@@ -158,7 +158,7 @@ conformance("The encodings of a stream", (server) => {
     }
   })
 
-  it("who changes from one encoding to another goes on where they were", async () => {
+  it("a client that changes its encoding resumes where it was", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const graces = source(grace, messages)
     let copy = nothing
@@ -171,7 +171,7 @@ conformance("The encodings of a stream", (server) => {
     assert.strictEqual(copy.messages.length, 24)
   })
 
-  it("`Last-Event-ID` goes before `?after=`, with which the browser asked first", async () => {
+  it("`Last-Event-ID` takes precedence over `?after=` of the first request", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
     const answer = await fetch(`${server.url}${messages}?after=0`, {
@@ -181,18 +181,15 @@ conformance("The encodings of a stream", (server) => {
     assert.strictEqual((await readText(answer, expected)).slice(0, expected.length), expected)
   })
 
-  it.each(["999999", "nonsense", "-1", "1e3", ""])(
-    "an unknown `Last-Event-ID` is healed by a snapshot: %s",
-    async (id) => {
-      const { ada, grace, conversation, messages } = await twoPeople(server)
-      await ada.send(conversation, "Hello")
-      const graces = source(grace, messages)
-      assert.deepStrictEqual((await follow(graces, "events", new Copy(id, []), "1")).log, (await get(graces)).log)
-    }
-  )
+  it.each(["999999", "nonsense", "-1", "1e3", ""])("an unknown `Last-Event-ID` gets a snapshot: %s", async (id) => {
+    const { ada, grace, conversation, messages } = await twoPeople(server)
+    await ada.send(conversation, "Hello")
+    const graces = source(grace, messages)
+    assert.deepStrictEqual((await follow(graces, "events", new Copy(id, []), "1")).log, (await get(graces)).log)
+  })
 
   it.each(["?wait=0s", "?wait=61s", "?wait=20", "?wait=", "?wait=-1s", "?wait=1m", "?after=x&wait=1s", "?after=-1"])(
-    "what cannot be waited for or come after: 422: %s",
+    "an invalid wait or after is 422: %s",
     async (query) => {
       const { ada, messages } = await twoPeople(server)
       const answer = await ada.get(messages + query)
@@ -210,7 +207,7 @@ conformance("The encodings of a stream", (server) => {
     }
   })
 
-  it("who may not subscribe gets a problem, and no byte of a stream", async () => {
+  it("a client that may not subscribe gets a problem, and no byte of a stream", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "secret")
     const eve = await Person.signUp(server)

@@ -33,7 +33,7 @@ conformance("HTTP", (server) => {
     }
   })
 
-  it("what is no route is 404", async () => {
+  it("an unknown route is 404", async () => {
     const { ada } = pair
     for (const path of ["/api", "/api/nothing", "/api/auth", "/api/conversations/x/y/z/w", "/.env", "//"]) {
       const answer = await ada.get(path)
@@ -42,7 +42,7 @@ conformance("HTTP", (server) => {
     }
   })
 
-  it("a method that a route does not take is 405, and those it takes are named", async () => {
+  it("a method that a route does not have is 405, with those that it has", async () => {
     const { ada, messages } = pair
     const wrong: ReadonlyArray<readonly [string, string, ReadonlyArray<string>]> = [
       ["DELETE", "/api/auth/login", ["POST"]],
@@ -60,7 +60,7 @@ conformance("HTTP", (server) => {
     }
   })
 
-  it("each refused request has an id of its own, and so has each that is not", async () => {
+  it("each request has an id of its own, refused or not", async () => {
     const { ada } = pair
     const paths = ["/api/auth/me", "/api/auth/me", "/api/nothing", "/api/auth/login", "/api/conversations/1"]
     const answers = await Promise.all(paths.map((path) => ada.get(path)))
@@ -73,7 +73,7 @@ conformance("HTTP", (server) => {
     assert.strictEqual(new Set(ids).size, paths.length)
   })
 
-  it("a path that is no UTF-8 is refused", async () => {
+  it("a path that is not UTF-8 is refused", async () => {
     const { ada } = pair
     for (const id of ["%", "%zz", "%ff%fe", "%c0%af"]) {
       const { status } = await ada.get(`/api/conversations/${id}`)
@@ -81,7 +81,7 @@ conformance("HTTP", (server) => {
     }
   })
 
-  it("bytes that are no HTTP close their connection and nothing else", async () => {
+  it("bytes that are not HTTP close their connection and nothing else", async () => {
     const { ada } = pair
     const garbage = [
       randomBytes(2_000),

@@ -20,7 +20,7 @@ const seqs = (messages: ReadonlyArray<Message>) => messages.map(({ seq }) => seq
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
 conformance("Messages", (server) => {
-  it("a message is made once, and is the same for ever after", async () => {
+  it("a message is created once, and a repeated send returns it", async () => {
     const { ada, grace, messages } = await twoPeople(server)
     const id = randomUUID()
     const path = `${messages}/${id}`
@@ -68,7 +68,7 @@ conformance("Messages", (server) => {
     assert.deepStrictEqual((await ada.get<Page>(messages)).body.messages, [answers[0]!.body])
   })
 
-  it("an id cannot be used for another content", async () => {
+  it("an id cannot be reused for other content", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     const { id } = await ada.send(conversation, "this")
     for (const content of ["that", "This", "this ", "thi\u0073\u0301"]) {
@@ -79,7 +79,7 @@ conformance("Messages", (server) => {
     assert.strictEqual((await ada.get<Message>(`${messages}/${id}`)).body.content, "this")
   })
 
-  it("of two contents sent under one id at once, one is stored and the other told so", async () => {
+  it("of two contents sent under one id at once, one is stored and one is a conflict", async () => {
     const { ada, messages } = await twoPeople(server)
     const path = `${messages}/${randomUUID()}`
     const answers = await atOnce(10, (index) => ada.put<Message>(path, { content: index % 2 === 0 ? "this" : "that" }))
@@ -91,7 +91,7 @@ conformance("Messages", (server) => {
     )
   })
 
-  it("nobody writes over the message of another", async () => {
+  it("nobody overwrites the message of another", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const { id } = await ada.send(conversation, "mine")
     for (const content of ["mine", "yours"]) {
@@ -102,7 +102,7 @@ conformance("Messages", (server) => {
     assert.strictEqual((await grace.get<Message>(`${messages}/${id}`)).body.content, "mine")
   })
 
-  it("an id that was used in one conversation is not free in another, and tells nothing of it", async () => {
+  it("an id used in another conversation is a conflict that reveals nothing", async () => {
     const { ada, conversation } = await twoPeople(server)
     const { id } = await ada.send(conversation, "elsewhere")
     const alan = await Person.signUp(server)
@@ -118,7 +118,7 @@ conformance("Messages", (server) => {
     assert.deepStrictEqual((await alan.get<Page>(`${other}/messages`)).body.messages, [])
   })
 
-  it("a message that is not there is not found", async () => {
+  it("a message that does not exist is 404", async () => {
     const { ada, messages } = await twoPeople(server)
     assert.strictEqual((await ada.get(`${messages}/${randomUUID()}`)).status, 404)
   })
@@ -131,7 +131,7 @@ conformance("Messages", (server) => {
     assert.strictEqual(answer.headers.get("version"), '"0"')
   })
 
-  it("a hundred sends of two people at once leave no gap and no double", async () => {
+  it("a hundred concurrent sends of two people leave no gap and no duplicate", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const sent = await atOnce(100, (index) => (index % 2 === 0 ? ada : grace).send(conversation, `number ${index}`))
     assert.deepStrictEqual(
@@ -150,7 +150,7 @@ conformance("Messages", (server) => {
     assert.sameDeepMembers([...page.body.messages], sent.map(asRead))
   })
 
-  it("a page has the newest messages in the order they were posted, 50 unless a limit says otherwise", async () => {
+  it("a page has the newest messages in order, 50 without a limit", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await atOnce(60, (index) => ada.send(conversation, `number ${index}`))
     const newest = await ada.get<Page>(messages)
@@ -200,7 +200,7 @@ conformance("Messages", (server) => {
     assert.deepStrictEqual(await between("after=3&before=7&limit=2"), [4, 5])
   })
 
-  it("a page has the version that is asked for, or there is none", async () => {
+  it("a page is of the requested version, or is refused", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     for (const content of ["one", "two", "three"]) await ada.send(conversation, content)
     const newest = await ada.get<Page>(messages, { version: '"3"' })
@@ -214,7 +214,7 @@ conformance("Messages", (server) => {
     assert.deepStrictEqual(earlier.status === 200 ? seqs(earlier.body.messages) : [1, 2], [1, 2])
   })
 
-  it("every text that Unicode has comes back as it was sent", async () => {
+  it("every text of Unicode comes back as it was sent", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const texts = [
       "emoji 😀 👩‍👩‍👧‍👦 🏴󠁧󠁢󠁥󠁮󠁧󠁿",

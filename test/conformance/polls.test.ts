@@ -8,7 +8,7 @@ interface Poll {
 }
 
 conformance("A long poll", (server) => {
-  it("has at most so many bytes, and the next ones have the rest, in order", async () => {
+  it("is bounded in bytes, and the next ones bring the rest, in order", async () => {
     const { ada, conversation, grace, messages } = await twoPeople(server)
     const sent: Array<string> = []
     for (let count = 0; count < 5; count++) sent.push((await ada.send(conversation, "\u0001".repeat(65_536))).id)

@@ -22,7 +22,7 @@ const see = async (person: Person, isShown: (presence: Presence) => boolean) => 
 }
 
 conformance("Presence", (server) => {
-  it("shows who types to the other, until they say that they do not, or their message is there", async () => {
+  it("shows who types, until they stop or their message is there", async () => {
     const { ada, conversation, grace } = await twoPeople(server)
     const id = conversation.split("/").at(-1) ?? ""
     for (const stop of [
@@ -40,7 +40,7 @@ conformance("Presence", (server) => {
     }
   })
 
-  it("shows who has a stream open, and not oneself", async () => {
+  it("shows who has a stream open, except oneself", async () => {
     const { ada, grace } = await twoPeople(server)
     const [toAda] = await Promise.all([
       see(ada, ({ people }) => grace.id in people),
@@ -49,14 +49,14 @@ conformance("Presence", (server) => {
     assert.deepStrictEqual(toAda.people, { [grace.id]: { status: "online" } })
   })
 
-  it("is empty for who knows nobody, with a version to come back with", async () => {
+  it("is empty for somebody without acquaintances, and has a version to resume from", async () => {
     const answer = await (await Person.signUp(server)).get<Presence>("/api/presence")
     assert.strictEqual(answer.status, 200)
     assert.deepStrictEqual(answer.body, { people: {}, typing: {} })
     assert.match(answer.headers.get("version") ?? "", /^"[\w.-]+"$/)
   })
 
-  it("is 401 for who is not signed in, and typing 404 for who takes no part", async () => {
+  it("is 401 without a session, and typing is 404 for an outsider", async () => {
     const { conversation } = await twoPeople(server)
     const eve = await Person.signUp(server)
     assert.strictEqual((await new Client(server).get("/api/presence")).status, 401)

@@ -16,7 +16,7 @@ const login = (server: { readonly url: string }, login: string) =>
   new Client(server).post("/api/auth/login", { login, password })
 
 conformance("A profile", (server) => {
-  it("of a new account has neither name nor picture, and settings that let others write to it", async () => {
+  it("of a new account has no name and no picture, and lets others write to it", async () => {
     const { body } = await (await Person.signUp(server)).get<Account>("/api/auth/me")
     assert.deepInclude(body, {
       displayName: null,
@@ -27,7 +27,7 @@ conformance("A profile", (server) => {
     })
   })
 
-  it("may have a name and a picture from the start", async () => {
+  it("can have a name and a picture from the start", async () => {
     const username = uniqueName()
     const answer = await new Client(server).post<{ readonly user: Account }>("/api/auth/signup", {
       username,
@@ -39,7 +39,7 @@ conformance("A profile", (server) => {
     assert.deepInclude(answer.body.user, { displayName: "Ada", avatarUrl: "https://example.com/ada.png" })
   })
 
-  it("changes in what is given, and in nothing else", async () => {
+  it("changes the given members and nothing else", async () => {
     const ada = await Person.signUp(server)
     const before = (await ada.get<Account>("/api/auth/me")).body
     const changes = [
@@ -62,7 +62,7 @@ conformance("A profile", (server) => {
     }
   })
 
-  it("is seen by those one talks to", async () => {
+  it("is visible to participants of the same conversation", async () => {
     const [ada, grace] = [await Person.signUp(server), await Person.signUp(server)]
     const conversation = await grace.conversationWith(ada)
     const username = uniqueName("Ada")
@@ -74,7 +74,7 @@ conformance("A profile", (server) => {
     assert.notProperty(seen, "isDiscoverable")
   })
 
-  it("changes its username for one that nobody has, whatever the case, and the former one is free", async () => {
+  it("changes its username to a free one, and frees the former", async () => {
     const [ada, grace] = [await Person.signUp(server), await Person.signUp(server)]
     const former = ada.user.username
     const taken = await change(ada, { username: grace.user.username.toUpperCase() })
@@ -89,7 +89,7 @@ conformance("A profile", (server) => {
     assert.strictEqual((await change(grace, { username: former })).body.username, former)
   })
 
-  it("of twenty who want one username at once gives it to one, and the others keep theirs", async () => {
+  it("of twenty concurrent changes to one username, takes exactly one", async () => {
     const people = await atOnce(20, () => Person.signUp(server))
     const username = uniqueName("wanted")
     const answers = await Promise.all(people.map((person) => change(person, { username, displayName: "Winner" })))
@@ -101,7 +101,7 @@ conformance("A profile", (server) => {
     }
   })
 
-  it("changes its e-mail address with the current password, and with nothing else", async () => {
+  it("changes its e-mail address only with the current password", async () => {
     const ada = await Person.signUp(server)
     const email = `${uniqueName()}@example.com`
     const without = await change(ada, { email, displayName: "Ada" })
@@ -123,7 +123,7 @@ conformance("A profile", (server) => {
     assert.strictEqual((await login(server, ada.user.email)).status, 401)
   })
 
-  it("does not change its e-mail address for one that somebody has, whatever the case", async () => {
+  it("refuses an e-mail address that is taken, in any case", async () => {
     const [ada, grace] = [await Person.signUp(server), await Person.signUp(server)]
     const answer = await change(ada, { email: grace.user.email.toUpperCase(), currentPassword: password })
     assert.strictEqual(answer.status, 409)
@@ -173,7 +173,7 @@ conformance("A profile", (server) => {
     ]
   } as const
 
-  it("has a name in any script", async () => {
+  it("can have a name in any script", async () => {
     const ada = await Person.signUp(server)
     for (const displayName of names.taken) {
       const answer = await change(ada, { displayName })

@@ -103,7 +103,7 @@ beforeEach(() => {
 })
 
 describe("The reference client, braid-http 1.3.80,", () => {
-  conformance("against a server that lives", (server) => {
+  conformance("against a running server", (server) => {
     it("receives the snapshot, and then each message", async () => {
       const { ada, grace, conversation, messages } = await twoPeople(server)
       await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
@@ -115,7 +115,7 @@ describe("The reference client, braid-http 1.3.80,", () => {
       assert.deepStrictEqual(subscriber.received, ["snapshot", 4])
     })
 
-    it("is cut off and resumes: nothing is lost, nothing comes twice", async () => {
+    it("resumes after a cut, without loss or repetition", async () => {
       const { ada, grace, conversation, messages } = await twoPeople(server)
       using subscriber = await Subscriber.subscribe(grace, messages)
       let sent = 0
@@ -131,7 +131,7 @@ describe("The reference client, braid-http 1.3.80,", () => {
       assert.deepStrictEqual(subscriber.messages, (await grace.get<Page>(messages)).body.messages)
     })
 
-    it("is cut off in the middle of updates and resumes: nothing is lost, nothing comes twice", async () => {
+    it("resumes after a cut inside an update, without loss or repetition", async () => {
       const { ada, grace, conversation, messages } = await twoPeople(server)
       const content = "x".repeat(5_000)
       using subscriber = await Subscriber.subscribe(grace, messages, 22_222)
@@ -144,7 +144,7 @@ describe("The reference client, braid-http 1.3.80,", () => {
   })
 
   processConformance("against a server that is killed", (start) => {
-    it("resumes on the next process: nothing is lost, nothing comes twice", async () => {
+    it("resumes at the next process, without loss or repetition", async () => {
       const server = await start()
       const { ada, grace, conversation, messages } = await twoPeople(server)
       using subscriber = await Subscriber.subscribe(grace, messages)

@@ -4,7 +4,7 @@ import { conformance } from "./server.ts"
 import { pageOf, subscribe } from "./stream.ts"
 
 conformance("Resuming", (server) => {
-  it("`Parents` brings exactly what is missing, and then what comes", async () => {
+  it("`Parents` gets exactly the missing updates, and then the new ones", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const sent = await atOnce(9, (index) => ada.send(conversation, `number ${index}`))
     for (const position of [1, 5, 8]) {
@@ -21,7 +21,7 @@ conformance("Resuming", (server) => {
     assert.deepStrictEqual(await stream.appendsAfter(9, 1), [next])
   })
 
-  it("`Parents` at the frontier brings nothing until something comes", async () => {
+  it("`Parents` at the newest version gets nothing until there is something new", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
     await using stream = await subscribe(grace, messages, { parents: '"3"', heartbeats: "1" })
@@ -33,7 +33,7 @@ conformance("Resuming", (server) => {
     assert.deepStrictEqual(await stream.appendsAfter(3, 1), [next])
   })
 
-  it("an empty `Parents` brings everything from the root", async () => {
+  it("an empty `Parents` gets everything from the root", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await atOnce(60, (index) => ada.send(conversation, `number ${index}`))
     await using stream = await subscribe(grace, messages, { parents: "" })
@@ -43,7 +43,7 @@ conformance("Resuming", (server) => {
     assert.strictEqual((await stream.appendsAfter(Number(root.version[0]), 60)).length, 60)
   })
 
-  it("`Parents` of several events stand where the latest of them stands", async () => {
+  it("`Parents` of several events count as the latest of them", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await atOnce(4, (index) => ada.send(conversation, `number ${index}`))
     await using stream = await subscribe(grace, messages, { parents: '"1", "3", "2"' })
@@ -51,7 +51,7 @@ conformance("Resuming", (server) => {
   })
 
   it.each(['"999999"', '"nonsense"', '"-1"', '"1e3"', '"01"', '"99999999999999999999"', '"1", "zürich"', '"2 "'])(
-    "unknown `Parents` are healed by a snapshot: %s",
+    "unknown `Parents` get a snapshot: %s",
     async (parents) => {
       const { ada, grace, conversation, messages } = await twoPeople(server)
       await atOnce(3, (index) => ada.send(conversation, `number ${index}`))
@@ -64,7 +64,7 @@ conformance("Resuming", (server) => {
     }
   )
 
-  it.each(["version", "parents"])("an unknown `%s` of a plain page: 432, naming it", async (header) => {
+  it.each(["version", "parents"])("an unknown `%s` of a plain page is 432, with its name", async (header) => {
     const { ada, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "Hello")
     for (const version of ['"2"', '"nonsense"', '"1", "abc"']) {
@@ -76,7 +76,7 @@ conformance("Resuming", (server) => {
     assert.strictEqual((await ada.get(messages, { [header]: '"1"' })).status, 200)
   })
 
-  it("who is far behind gets one snapshot rather than thousands of updates", async () => {
+  it("a subscriber far behind gets one snapshot instead of thousands of updates", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     for (let sent = 0; sent < 1_200; sent += 150) await atOnce(150, () => ada.send(conversation, "x"))
     await using stream = await subscribe(grace, messages, { parents: '"1"' })
@@ -87,7 +87,7 @@ conformance("Resuming", (server) => {
     await stream.appendsAfter(1_200, 1)
   })
 
-  it("who leaves and comes back twenty times has every message once", async () => {
+  it("a subscriber that reconnects twenty times has every message once", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const received: Array<number> = []
     let position = 0

@@ -70,7 +70,7 @@ conformance("Sessions", (server) => {
     assert.deepStrictEqual((await sessionsOf(await Person.signUp(server))).length, 1)
   })
 
-  it("end one by one, with their streams, and the others go on", async () => {
+  it("end one at a time with their streams, while the others go on", async () => {
     const phone = await Person.signUp(server)
     const laptop = await another(server, phone)
     const messages = `${await phone.conversationWith(await Person.signUp(server))}/messages`
@@ -90,13 +90,13 @@ conformance("Sessions", (server) => {
     assert.lengthOf(await sessionsOf(phone), 1)
   })
 
-  it("end by themselves, too", async () => {
+  it("can end themselves", async () => {
     const phone = await Person.signUp(server)
     assert.strictEqual((await end(phone, `/${await idOf(phone)}`)).status, 204)
     assert.isFalse(await isSignedIn(phone))
   })
 
-  it("of others are not there: they do not end, nor is it told that they are", async () => {
+  it("of others cannot be ended, nor found to exist", async () => {
     const [ada, grace] = [await Person.signUp(server), await Person.signUp(server)]
     const theirs = await end(ada, `/${await idOf(grace)}`)
     const none = await end(ada, `/${nobody}`)
@@ -110,7 +110,7 @@ conformance("Sessions", (server) => {
     assert.strictEqual((await end(ada, "/1")).status, 422)
   })
 
-  it("all end at once but the one that asks", async () => {
+  it("all end at once except the current one", async () => {
     const phone = await Person.signUp(server)
     const others = await atOnce(3, () => another(server, phone))
     const stranger = await Person.signUp(server)
@@ -127,7 +127,7 @@ conformance("Sessions", (server) => {
 conformance("A password", (server) => {
   const next = "another horse battery staple"
 
-  it("changes with the current one, and all other sessions end", async () => {
+  it("changes with the current one, and ends all other sessions", async () => {
     const phone = await Person.signUp(server)
     const laptop = await another(server, phone)
     const answer = await changePassword(phone, password, next)
@@ -139,7 +139,7 @@ conformance("A password", (server) => {
     assert.strictEqual((await login(server, phone, next)).status, 200)
   })
 
-  it("does not change without the current one, and nothing ends", async () => {
+  it("does not change without the current one, and ends no session", async () => {
     const phone = await Person.signUp(server)
     const laptop = await another(server, phone)
     const answer = await changePassword(phone, next, next)
@@ -158,7 +158,7 @@ conformance("A password", (server) => {
     }
   })
 
-  it("changes once when it is changed from two devices at once: one wins, and the other is out", async () => {
+  it("changes once when two devices change it, and ends the session of the other", async () => {
     const phone = await Person.signUp(server)
     const laptop = await another(server, phone)
     const answers = await Promise.all([
@@ -175,7 +175,7 @@ conformance("A password", (server) => {
     assert.strictEqual((await login(server, phone, `the password of the ${lost}`)).status, 401)
   })
 
-  it("that is being changed opens no session: whoever logs in with it meanwhile is out", async () => {
+  it("ends the session of a login during its change", async () => {
     const phone = await Person.signUp(server)
     const [changed, ...logins] = await Promise.all([
       changePassword(phone, password, next),

@@ -5,7 +5,7 @@ import { conformance } from "./server.ts"
 import { messageOf, open, pageOf, subscribe } from "./stream.ts"
 
 conformance("Subscriptions", (server) => {
-  it("the head is that of a 209 that nothing may hold back or compress", async () => {
+  it("the head is a 209 that proxies neither buffer nor compress", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "Hello")
     await using stream = await subscribe(ada, messages, { "accept-encoding": "gzip, br, deflate" })
@@ -24,7 +24,7 @@ conformance("Subscriptions", (server) => {
     assert.doesNotHaveAnyKeys(headers, ["content-length", "content-encoding", "heartbeats"])
   })
 
-  it("the bytes are a blank line, the snapshot, and then each message as it comes", async () => {
+  it("the body is a blank line, the snapshot, and then each message", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "héllo")
     const { text: page } = await ada.get<Page>(messages)
@@ -50,7 +50,7 @@ conformance("Subscriptions", (server) => {
     assert.strictEqual(stream.bytes.toString(), expected)
   })
 
-  it("the snapshot is the page that a plain GET answers", async () => {
+  it("the snapshot equals the page of a plain GET", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await atOnce(60, (index) => ada.send(conversation, `number ${index}`))
     const page = await grace.get<Page>(messages)
@@ -62,7 +62,7 @@ conformance("Subscriptions", (server) => {
     assert.strictEqual(stream.head.headers["current-version"], page.headers.get("version"))
   })
 
-  it("both receive every message once and in order, their own included", async () => {
+  it("both receive every message once and in order, including their own", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await using adas = await subscribe(ada, messages)
     await using graces = await subscribe(grace, messages)
@@ -77,7 +77,7 @@ conformance("Subscriptions", (server) => {
   })
 
   // With any wait of a second between a message and its arrival, this would take too long.
-  it("a message comes as soon as it is sent", { timeout: 15_000 }, async () => {
+  it("a message arrives as soon as it is sent", { timeout: 15_000 }, async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(grace, messages)
     await stream.snapshot()
@@ -87,7 +87,7 @@ conformance("Subscriptions", (server) => {
     }
   })
 
-  it("a message sent twice is received once", async () => {
+  it("a message sent twice arrives once", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(grace, messages)
     await stream.snapshot()
@@ -101,7 +101,7 @@ conformance("Subscriptions", (server) => {
     )
   })
 
-  it("messages sent while the subscription is being opened come in the snapshot or after it", async () => {
+  it("messages sent while the subscription opens come in the snapshot or after it", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     const sending = atOnce(40, (index) => ada.send(conversation, `number ${index}`))
     const streams = await atOnce(8, () => subscribe(grace, messages))
@@ -117,7 +117,7 @@ conformance("Subscriptions", (server) => {
     }
   })
 
-  it("a subscriber who does not read for a while misses nothing", async () => {
+  it("a subscriber that stops reading for a while misses nothing", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(grace, messages)
     // More bytes than the sockets between them hold, and then more messages than a server should keep for one reader.
@@ -128,7 +128,7 @@ conformance("Subscriptions", (server) => {
     await stream.appendsAfter(Number(snapshot.version[0]), 420 - Number(snapshot.version[0]))
   })
 
-  it("a quiet stream shows at the asked interval that it lives", async () => {
+  it("a quiet stream has heartbeats at the requested interval", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(ada, messages, { heartbeats: "1" })
     assert.strictEqual(stream.head.headers.heartbeats, "1s")
@@ -184,7 +184,7 @@ conformance("Subscriptions", (server) => {
     assert.isEmpty(stream.bytes)
   })
 
-  it("who may not subscribe gets a problem, and no byte of a stream", async () => {
+  it("a client that may not subscribe gets a problem, and no byte of a stream", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "secret")
     const eve = await Person.signUp(server)
@@ -217,7 +217,7 @@ conformance("Subscriptions", (server) => {
     assert.strictEqual((await ada.get(messages)).status, 200)
   })
 
-  it("heartbeats never come inside of an update", async () => {
+  it("heartbeats never come inside an update", async () => {
     const { ada, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(ada, messages, { heartbeats: "1" })
     await stream.snapshot()

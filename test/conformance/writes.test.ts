@@ -32,7 +32,7 @@ conformance("Writes", (server) => {
     assert.deepStrictEqual(await stream.appendsAfter(0, 1), [whole.body])
   })
 
-  it("a sender who did not wait for the answer sends again, and has sent once", async () => {
+  it("a sender that gave up on the response sends again, and has sent once", async () => {
     const { ada, messages } = await twoPeople(server)
     const paths = Array.from({ length: 10 }, () => `${messages}/${randomUUID()}`)
     for (const path of paths) {
@@ -75,7 +75,7 @@ conformance("Writes", (server) => {
     )
   })
 
-  it("a `Version` or `Parents` that cannot be read is 400, and nothing is written", async () => {
+  it("a malformed `Version` or `Parents` is 400, and writes nothing", async () => {
     const { ada, messages } = await twoPeople(server)
     for (const header of ["version", "parents"]) {
       const answer = await ada.put(`${messages}/${randomUUID()}`, { content: "Hello" }, { [header]: "abc" })
@@ -85,7 +85,7 @@ conformance("Writes", (server) => {
     assert.deepStrictEqual((await ada.get<Page>(messages)).body.messages, [])
   })
 
-  it("what was answered is there for everybody at once", async () => {
+  it("an acknowledged write is visible to everybody at once", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     for (let seq = 1; seq <= 20; seq++) {
       const { id } = await ada.send(conversation, `number ${seq}`)

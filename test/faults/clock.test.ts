@@ -15,7 +15,7 @@ const start = Effect.fnUntraced(function* (url: Redacted.Redacted, env: Record<s
 })
 
 describe("when the clock of a server is set back by an hour", () => {
-  it.live("sessions hold, new ones are opened, and streams and long polls keep their times", () =>
+  it.live("sessions stay valid, and streams and long polls keep their times", () =>
     Effect.gen(function* () {
       const { baseUrl, setBack } = yield* start((yield* TestDatabase).url)
       const server = { url: baseUrl }
@@ -52,7 +52,7 @@ describe("when the clock of a server is set back by an hour", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("who has asked too much may ask again as soon as before", () =>
+  it.live("a rate limit ends as soon as before", () =>
     Effect.gen(function* () {
       const { baseUrl, setBack } = yield* start((yield* TestDatabase).url, { RATE_LIMIT_READING: "60" })
       const ada = yield* Effect.promise(() => Person.signUp({ url: baseUrl }))
@@ -70,7 +70,7 @@ describe("when the clock of a server is set back by an hour", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("who has left shows as gone when their lease is over", () =>
+  it.live("a person who left is offline when their lease ends", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const lease = { PRESENCE_LEASE: "2 seconds" }

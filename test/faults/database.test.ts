@@ -28,9 +28,9 @@ const silences = {
   })
 }
 
-describe("under load, what is acknowledged is kept and delivered, once and in order, by a server that recovers by itself", () => {
+describe("under load, a server recovers and delivers what it acknowledged, once and in order,", () => {
   it.live(
-    "when PostgreSQL is killed with all its backends, again and again",
+    "when PostgreSQL is killed with all its backends, repeatedly",
     () =>
       Effect.gen(function* () {
         const { crash, url } = yield* ownPostgres
@@ -44,7 +44,7 @@ describe("under load, what is acknowledged is kept and delivered, once and in or
   )
 
   it.live(
-    "when all its connections are cut, again and again",
+    "when all its connections are cut, repeatedly",
     () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
@@ -62,7 +62,7 @@ describe("under load, what is acknowledged is kept and delivered, once and in or
   )
 
   it.live.skipIf(!hasDisk)(
-    "when its disk is full, and has room again (needs root, to mount a small one)",
+    "when its disk is full for a while (needs root, to mount a small one)",
     () =>
       Effect.gen(function* () {
         const disk = yield* smallDisk
@@ -91,7 +91,7 @@ describe("under load, what is acknowledged is kept and delivered, once and in or
 
   for (const [what, silence] of Object.entries(silences)) {
     it.live(
-      `when PostgreSQL ${what} for longer than the time-outs: every request is answered with 503 meanwhile`,
+      `when PostgreSQL ${what} for longer than the time-outs, and answers every request with 503 meanwhile`,
       () =>
         Effect.gen(function* () {
           const { begin, end, url } = yield* silence

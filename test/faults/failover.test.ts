@@ -28,7 +28,7 @@ interface InboxLine {
 
 describe.each(["taken over", "put back"] as const)("a database that loses commits under live clients, %s", (how) => {
   it.live(
-    "ends what it told, and each copy of what was lost is made anew, although the log has gone past it",
+    "ends its streams, and replaces copies of the lost part by a snapshot",
     () =>
       Effect.gen(function* () {
         const { keepMoment, loseMoment, url } = yield* ownPostgres

@@ -102,9 +102,9 @@ const heads = [
   "G"
 ]
 
-describe("a server survives", () => {
+describe("A server survives", () => {
   it.live(
-    `${manySockets} open sockets, and serves meanwhile`,
+    `${manySockets} open sockets, and goes on serving`,
     () =>
       Effect.gen(function* () {
         const server = yield* start
@@ -135,7 +135,7 @@ describe("a server survives", () => {
   )
 
   it.live(
-    "a flood of requests that end half way",
+    "a flood of requests that end halfway",
     () =>
       Effect.gen(function* () {
         const server = yield* start
@@ -156,7 +156,7 @@ describe("a server survives", () => {
   )
 
   it.live(
-    "a flood of requests that the contract could have meant, of people and of nobody: no crash, no 500",
+    "a flood of generated requests, with and without a session: no crash, no 500",
     () =>
       Effect.gen(function* () {
         const server = yield* start

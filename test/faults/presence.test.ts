@@ -42,8 +42,8 @@ const arrive = Effect.fnUntraced(function* ({
   yield* Effect.promise(async () => body?.getReader().read())
 })
 
-describe("presence, with two processes on one database,", () => {
-  it.live("is told of at one as at the other: who is here, and who types", () =>
+describe("Presence, with two processes on one database,", () => {
+  it.live("shows at each who is online and who types at the other", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const [here, there] = yield* Effect.all([start(url, long), start(url, long)], { concurrency: 2 })
@@ -60,7 +60,7 @@ describe("presence, with two processes on one database,", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is known at once to one that starts", () =>
+  it.live("is known at once to a process that starts", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const here = yield* start(url, long)
@@ -72,7 +72,7 @@ describe("presence, with two processes on one database,", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is made up for when they hear each other again", () =>
+  it.live("catches up when the processes hear each other again", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const between = yield* proxy(url)
@@ -88,7 +88,7 @@ describe("presence, with two processes on one database,", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("of those whose process was killed ends with their leases", () =>
+  it.live("ends with the lease of people whose process was killed", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const [here, there] = yield* Effect.all([start(url, "3 seconds"), start(url, "3 seconds")], { concurrency: 2 })

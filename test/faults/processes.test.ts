@@ -93,15 +93,15 @@ const terminate = Effect.fnUntraced(function* (pattern: string) {
 })
 const terminateListeners = terminate("^LISTEN|pg_notify")
 
-describe("two processes on one database", () => {
-  it.live("bring a message that is sent to one to the subscribers of the other at once", () =>
+describe("Two processes on one database", () => {
+  it.live("deliver a message sent to one to the subscribers of the other at once", () =>
     Effect.gen(function* () {
       const { converse } = yield* twoProcesses((yield* TestDatabase).url)
       yield* converse
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("bring all while the connections that listen are cut, and listen again", () =>
+  it.live("deliver everything while their listening connections are cut, and listen again", () =>
     Effect.gen(function* () {
       const { converse, during } = yield* twoProcesses((yield* TestDatabase).url)
       yield* during(Effect.map(terminateListeners, (count) => assert.strictEqual(count, 2)))
@@ -109,7 +109,7 @@ describe("two processes on one database", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("bring all while all connections are cut", () =>
+  it.live("deliver everything while all connections are cut", () =>
     Effect.gen(function* () {
       const { converse, during } = yield* twoProcesses((yield* TestDatabase).url)
       yield* during(Effect.map(terminate(""), (count) => assert.isAbove(count, 2)))
@@ -117,7 +117,7 @@ describe("two processes on one database", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("bring all while PostgreSQL is restarted", () =>
+  it.live("deliver everything while PostgreSQL is restarted", () =>
     Effect.gen(function* () {
       const { restart, url } = yield* ownPostgres
       const { converse, during } = yield* twoProcesses(url)
@@ -127,7 +127,7 @@ describe("two processes on one database", () => {
   )
 
   it.live(
-    "look for what they missed as soon as they listen again",
+    "read what they missed as soon as they listen again",
     () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
@@ -148,8 +148,8 @@ describe("two processes on one database", () => {
   )
 })
 
-describe("a process that is killed", () => {
-  it.live("at any moment has acknowledged nothing that does not arrive at the other", () =>
+describe("A process that is killed", () => {
+  it.live("at any moment has acknowledged only what arrives at the other", () =>
     Effect.gen(function* () {
       const { arrive, sender, sends, traffic } = yield* twoProcesses((yield* TestDatabase).url)
       const ended = yield* Effect.forkChild(Effect.exit(traffic))
@@ -160,7 +160,7 @@ describe("a process that is killed", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("between a commit and its wake-up delays the message, and loses nothing", () =>
+  it.live("between a commit and its hint delays the message, and loses nothing", () =>
     Effect.gen(function* () {
       const { arrive, sender, sends } = yield* twoProcesses((yield* TestDatabase).url)
       // It has another connection for wake-ups no earlier than in 100 ms.
@@ -172,8 +172,8 @@ describe("a process that is killed", () => {
   )
 })
 
-describe.skipIf(!hasRedis)("two processes with a Redis (needs redis-server in PATH, or REDIS_URL)", () => {
-  it.live("bring a message that is sent to one to the subscribers of the other at once, and all while it is away", () =>
+describe.skipIf(!hasRedis)("Two processes with a Redis (needs redis-server in PATH, or REDIS_URL)", () => {
+  it.live("deliver at once by Redis alone, and deliver everything while it is away", () =>
     Effect.gen(function* () {
       const redis = yield* Effect.flatMap(startRedis, proxy)
       const { converse, during } = yield* twoProcesses((yield* TestDatabase).url, {

@@ -19,9 +19,9 @@ const ended = async (stream: Stream) => {
   while ((await stream.next()) !== undefined);
 }
 
-describe("of two processes on one database, a session that", () => {
+describe("Of two processes on one database, a session that", () => {
   for (const [what, end] of Object.entries(ends)) {
-    it.live(`${what} at one is over at the other: its requests and its streams, and no others`, () =>
+    it.live(`${what} at one ends at the other, with its streams and no others`, () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
         const [here, there] = yield* Effect.all([startServer("node", url), startServer("node", url)], {

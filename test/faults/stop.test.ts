@@ -7,9 +7,9 @@ import { closed } from "../process/tcp.ts"
 import { startLoad } from "./load.ts"
 import { mortalServer } from "./server.ts"
 
-describe("a server that is told to stop under load", () => {
+describe("A server that stops under load", () => {
   it.live(
-    "ends its streams between updates, exits well, and has lost nothing that it acknowledged",
+    "ends its streams between updates, exits with 0, and keeps all that it acknowledged",
     () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
@@ -29,7 +29,7 @@ describe("a server that is told to stop under load", () => {
     120_000
   )
 
-  it.live("answers all that was asked before", () =>
+  it.live("answers all requests from before", () =>
     Effect.gen(function* () {
       const { baseUrl, exit, port, stop } = yield* mortalServer((yield* TestDatabase).url)
       const server = { url: baseUrl }
