@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Queue, Schedule, Schema, Stream, type Scope } from "effect"
+import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
@@ -9,7 +9,8 @@ import { logOf } from "../platform/Log.ts"
 import { ConversationId, ConversationSummary } from "../contract/Conversation.ts"
 import { lastActivity, summaryColumns, unreadJoin } from "../conversations/SummaryRow.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
-import { ChangeBus, type ChangeHint } from "../changes/ChangeBus.ts"
+import type { ChangeHint } from "../changes/ChangeBus.ts"
+import { followChanges, makeBacklog } from "../changes/Follower.ts"
 import { Horizon, mostSeen, snapshots, writerOf } from "./Horizon.ts"
 import type { InboxVersion } from "./InboxVersion.ts"
 import { greatestDigest, isInCopy, updateDigests, type ItemDigests } from "./ItemDigests.ts"
@@ -101,7 +102,6 @@ export class Inbox extends Context.Service<
     Inbox,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const bus = yield* ChangeBus
       const columns = sql.literal(summaryColumns)
       const listeners = new Map<UserId, ReadonlySet<LiveListener>>()
 
@@ -247,38 +247,21 @@ export class Inbox extends Context.Service<
         Effect.catchTag("DatabaseUnavailable", () => log.warning("Inboxes are delayed"))
       )
 
-      const received = yield* Queue.unbounded<ConversationId>()
-      const takeReceipts = (change: Extract<ChangeHint, { readonly _tag: "Receipts" }>) => {
+      const lookUp = yield* makeBacklog<ChangeHint>((changes) => {
+        const conversations = changes.flatMap((change) => (change._tag === "Log" ? [change.conversationId] : []))
+        const people = changes.flatMap((change) => (change._tag === "Person" ? [change.userId] : []))
+        return Effect.andThen(tellOf([...new Set(conversations)]), tellPeople([...new Set(people)]))
+      })
+      const lookUpReceipts = yield* makeBacklog<ConversationId>(
+        (conversations) => tellOf([...new Set(conversations)]),
+        { gatherTime: receiptsGatherTime }
+      )
+      const hear = (change: ChangeHint) => {
+        if (listeners.size === 0) return
+        if (change._tag !== "Receipts") return lookUp(change)
         for (const listener of listenersOf(change.userId)) listener.tell()
-        if (change.isListed) Queue.offerUnsafe(received, change.conversationId)
+        if (change.isListed) lookUpReceipts(change.conversationId)
       }
-      // Hints that come while the last ones are looked up gather.
-      const hinted = yield* Queue.unbounded<ChangeHint>()
-      yield* bus.changes.pipe(
-        Stream.runForEach((change) => {
-          if (listeners.size === 0) return Effect.void
-          if (change._tag !== "Receipts") return Queue.offer(hinted, change)
-          return Effect.sync(() => takeReceipts(change))
-        }),
-        Effect.forkScoped({ startImmediately: true })
-      )
-      yield* Queue.takeAll(hinted).pipe(
-        Effect.flatMap((changes) => {
-          const conversations = changes.flatMap((change) => (change._tag === "Log" ? [change.conversationId] : []))
-          const people = changes.flatMap((change) => (change._tag === "Person" ? [change.userId] : []))
-          return Effect.andThen(tellOf([...new Set(conversations)]), tellPeople([...new Set(people)]))
-        }),
-        Effect.forever,
-        Effect.forkScoped
-      )
-
-      yield* Queue.peek(received).pipe(
-        Effect.andThen(Effect.sleep(receiptsGatherTime)),
-        Effect.andThen(Queue.takeAll(received)),
-        Effect.flatMap((conversations) => tellOf([...new Set(conversations)])),
-        Effect.forever,
-        Effect.forkScoped
-      )
 
       // By conversation_participants_user_id_idx and the primary keys of conversations, their revisions and people_revisions.
       const findChanged = SqlSchema.findAll({
@@ -331,11 +314,7 @@ export class Inbox extends Context.Service<
         catchDatabaseErrors,
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of inboxes is delayed"))
       )
-      yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
-      yield* bus.missed.pipe(
-        Stream.runForEach(() => sweep),
-        Effect.forkScoped({ startImmediately: true })
-      )
+      yield* followChanges({ hear: (change) => Effect.sync(() => hear(change)), sweep, every: sweepInterval })
 
       const follow = Effect.fnUntraced(function* (user: UserId, stream: { wake(): void }) {
         return yield* Effect.acquireRelease(

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, RcMap, Schedule, Stream } from "effect"
+import { Context, Effect, Layer, RcMap } from "effect"
 import type { Scope } from "effect"
 import { Incarnations } from "../database/Incarnations.ts"
 import { logOf } from "../platform/Log.ts"
@@ -6,7 +6,7 @@ import type { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
 import { Messages, type Head } from "./Messages.ts"
 import * as Metrics from "../platform/Metrics.ts"
-import { ChangeBus } from "../changes/ChangeBus.ts"
+import { followChanges } from "../changes/Follower.ts"
 import { RingBudget, RingBytes } from "./Ring.ts"
 import { makeTopic, type Topic } from "./Topic.ts"
 
@@ -41,7 +41,6 @@ export class Hub extends Context.Service<
     Hub,
     Effect.gen(function* () {
       const messages = yield* Messages
-      const bus = yield* ChangeBus
       const incarnations = yield* Incarnations
       const followed = new Map<ConversationId, Topic>()
       const budget = new RingBudget(yield* RingBytes)
@@ -78,17 +77,6 @@ export class Hub extends Context.Service<
           Effect.catchDefect((defect) => log.error("A conversation cannot be read", id, defect))
         )
 
-      yield* bus.changes.pipe(
-        Stream.runForEach((change) => {
-          if (change._tag === "Log" && followed.has(change.conversationId)) {
-            return Effect.forkChild(readTo(change.conversationId, change.head))
-          }
-          if (change._tag === "Visibility") followed.get(change.conversationId)?.advanceEpoch(change.epoch)
-          return Effect.void
-        }),
-        Effect.forkScoped({ startImmediately: true })
-      )
-
       const compare = Effect.fnUntraced(
         function* (topic: Topic, before: LogVersion | undefined, { epoch, head, incarnation }: Omit<Head, "id">) {
           if (before?.incarnation === incarnation && head < before.position) {
@@ -115,11 +103,17 @@ export class Hub extends Context.Service<
           { concurrency: 8, discard: true }
         )
       }).pipe(Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed")))
-      yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
-      yield* bus.missed.pipe(
-        Stream.runForEach(() => sweep),
-        Effect.forkScoped({ startImmediately: true })
-      )
+      yield* followChanges({
+        hear: (change) => {
+          if (change._tag === "Log" && followed.has(change.conversationId)) {
+            return Effect.forkChild(readTo(change.conversationId, change.head))
+          }
+          if (change._tag === "Visibility") followed.get(change.conversationId)?.advanceEpoch(change.epoch)
+          return Effect.void
+        },
+        sweep,
+        every: sweepInterval
+      })
 
       const follow = Effect.fnUntraced(function* (id: ConversationId) {
         // One that is over stays for those who follow it, until they have seen that. Only the first to find it so lets it go.
