@@ -1,13 +1,13 @@
 import { Console, type Effect, type Scope } from "effect"
 import type { Postgres } from "./Subject.ts"
 
-/** What was found. Judged by the ratio where there is something to compare with, else by the value itself. */
+/** A result. The ratio is judged where there is a comparison, otherwise the value. */
 export interface Finding {
   readonly what: string
   readonly unit: string
   readonly against?: string
   readonly rounds: ReadonlyArray<Round>
-  /** `undefined`: told, not judged. */
+  /** `undefined` if the result is only reported. */
   readonly target: Target | undefined
 }
 
@@ -16,14 +16,14 @@ export interface Target {
   readonly value: number
 }
 
-/** One round: XFChat, and right before or after it what it is compared with. */
+/** One round: XFChat, and its comparison right before or after it. */
 export interface Round {
   readonly xfchat: number
   readonly against?: number
 }
 
 export interface Options {
-  /** Short rounds and small sizes: to see that everything runs, not to judge. */
+  /** Short rounds and small sizes, which show that everything runs but are too short to judge. */
   readonly quick: boolean
   /** Writes a profile of the server to bench/results. */
   readonly profile: boolean
@@ -31,7 +31,7 @@ export interface Options {
   readonly minutes: number
 }
 
-/** One of the measures that can be chosen. */
+/** A measure that can be chosen by name. */
 export type Measure = (
   postgres: Postgres,
   options: Options
@@ -52,7 +52,7 @@ export const quantile = (values: ReadonlyArray<number>, share: number): number =
 const digits = (value: number) =>
   value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2 })
 
-/** Shows that something happens. */
+/** Shows progress. */
 export const progress = (text: string) => Console.error(`  ${text}`)
 
 /** The medians over the rounds, and whether they reach the target. */
@@ -60,7 +60,7 @@ export const summary = ({ rounds, target }: Finding) => {
   const xfchat = median(rounds.map(({ xfchat }) => xfchat))
   const pairs = rounds.flatMap(({ against, xfchat }) => (against === undefined ? [] : [{ against, xfchat }]))
   const against = pairs.length === 0 ? undefined : median(pairs.map(({ against }) => against))
-  // Round by round: what disturbs the machine disturbs both of a pair.
+  // Round by round, so that a disturbance of the machine affects both of a pair.
   const ratio = pairs.length === 0 ? undefined : median(pairs.map(({ against, xfchat }) => xfchat / against))
   const judged = ratio ?? xfchat
   const reached =

@@ -19,7 +19,7 @@ export interface Baseline {
   readonly rate: (seconds: number) => Effect.Effect<number, unknown>
 }
 
-// What a server without group commit does for a message, at its least: no session, no membership, nothing answered.
+// The least that a server without group commit does for a message: no session, no membership, no response.
 const script = ({ count, first, participants, users }: Conversations) => `
 \\set conversation random(${first}, ${first + count - 1})
 \\set sender (:conversation * ${participants} + random(0, ${participants - 1})) % ${users} + 1
@@ -79,7 +79,7 @@ const pgbench = (url: URL, conversations: Conversations): Baseline => ({
     )
 })
 
-/** The same transaction on as many connections of our own driver: slower than pgbench, so a lower bar. */
+/** The same transaction on as many connections of our own driver, which is slower than pgbench and so a lower bar. */
 const driver = (url: URL, conversations: Conversations): Baseline => ({
   name: "this driver, no pgbench here",
   rate: Effect.fn(function* (seconds: number) {
@@ -112,6 +112,6 @@ const driver = (url: URL, conversations: Conversations): Baseline => ({
   }, Effect.scoped)
 })
 
-/** What durable sends are compared with: the same single-row transaction, by 32 clients on the same database. */
+/** The comparison for durable sends: the same single-row transaction, by 32 clients on the same database. */
 export const baseline = (url: Redacted.Redacted, conversations: Conversations): Baseline =>
   (isInstalled() ? pgbench : driver)(new URL(Redacted.value(url)), conversations)

@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 
-// People, conversations and messages are made by PostgreSQL itself, set by set, and have numbers instead of random ids:
-// pgbench and the load processes know them without asking.
+// PostgreSQL itself makes people, conversations and messages, set by set. Their ids are numbers instead of random, so that
+// pgbench and the load processes know them without a query.
 
 const numbered = (group: string) => (number: number) =>
   `00000000-0000-4000-${group}-${number.toString(16).padStart(12, "0")}`
@@ -20,13 +20,13 @@ export const numberedSql = {
   conversation: (number: string) => `('00000000-0000-4000-9000-' || lpad(to_hex(${number}), 12, '0'))::uuid`
 }
 
-/** What the tokens of one run begin with. */
+/** The prefix of one run's tokens. */
 export const newSecret = () => randomBytes(32).toString("base64url")
 
 /** The token of a user's one session. */
 export const tokenOf = (secret: string, user: number) => `${secret}.${user}`
 
-/** Several conversations with equally many participants each, drawn from all users in turn. */
+/** Several conversations of equal size, whose participants are drawn from all users in turn. */
 export interface Conversations {
   /** The number of the first. */
   readonly first: number
@@ -70,7 +70,7 @@ export const makeConversations = Effect.fn("makeConversations")(function* (
     FROM generate_series(${first}::int, ${last}::int) n, generate_series(0, ${participants - 1}::int) place`
 })
 
-/** Fills empty conversations with as many text messages each, of their participants. */
+/** Fills empty conversations with the same number of text messages each, by their participants. */
 export const makeMessages = Effect.fn("makeMessages")(function* (
   sql: SqlClient.SqlClient,
   { count, first, participants, users }: Conversations,
@@ -79,7 +79,7 @@ export const makeMessages = Effect.fn("makeMessages")(function* (
   const last = first + count - 1
   const sender = numberedSql.user(`(n * ${participants} + seq % ${participants}) % ${users} + 1`)
   yield* Effect.andThen(
-    // The rows are whole: to look up each foreign key again would take most of the time.
+    // The rows are consistent, and checking each foreign key would take most of the time.
     sql`SET LOCAL session_replication_role = replica`,
     sql`
       INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version, created_at, updated_at)
@@ -93,6 +93,6 @@ export const makeMessages = Effect.fn("makeMessages")(function* (
     WHERE id IN (SELECT ${sql.literal(numberedSql.conversation("n"))} FROM generate_series(${first}::int, ${last}::int) n)`
 })
 
-/** Leaves no work behind that would disturb what is measured next. */
+/** Finishes the database's background work, so that it does not disturb the next measure. */
 export const settle = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError.SqlError> =>
   Effect.andThen(sql`VACUUM ANALYZE`.unprepared, sql`CHECKPOINT`.unprepared).pipe(Effect.asVoid)

@@ -14,16 +14,16 @@ export const resultsFolder = fileURLToPath(new URL("./results", import.meta.url)
 
 const observed = fileURLToPath(new URL("./workers/observed.ts", import.meta.url))
 
-/** A PostgreSQL as it would be in production: a commit is on the disk. Its data are thrown away at the end. */
+/** A PostgreSQL that commits to disk, as in production. Its data is deleted at the end. */
 export const startPostgres = EmbeddedPostgres.start({ fsync: true })
 
 export type Postgres = EmbeddedPostgres.EmbeddedPostgres
 
-/** A database of a measure's own. */
+/** A database for one measure alone. */
 export interface Database {
   readonly url: Redacted.Redacted
   readonly sql: SqlClient.SqlClient
-  /** What the tokens of its users begin with. */
+  /** The prefix of its users' tokens. */
   readonly secret: string
 }
 
@@ -75,11 +75,11 @@ export const startSubject = Effect.fn("startSubject")(function* (
   return { pid: Number(pid), port: Number(server.port), collectGarbage }
 })
 
-/** Has PostgreSQL write down every statement that is executed in a database, by those who connect from now on. */
+/** Makes PostgreSQL log every statement in a database, on connections that open from now on. */
 export const logStatements = ({ sql }: Database, database: string) =>
   sql`ALTER DATABASE ${sql(database)} SET log_statement = 'all'`.unprepared
 
-/** The statements that PostgreSQL wrote down while something happened. */
+/** The statements that PostgreSQL logged while an effect ran. */
 export const statementsOf = <A, E, R>(
   { folder }: Postgres,
   effect: Effect.Effect<A, E, R>

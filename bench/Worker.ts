@@ -5,22 +5,22 @@ import { fileURLToPath } from "node:url"
 /** A load process failed, or ended. */
 export class WorkerFailed extends Data.TaggedError("WorkerFailed")<{ readonly message: string }> {}
 
-/** What a worker can be told to do: see {@link serve} in workers/serve.ts. */
+/** The commands of a worker, by name: see {@link serve} in workers/serve.ts. */
 export type Commands = Readonly<Record<string, (input: never) => Promise<unknown>>>
 
-/** What a worker answers. */
+/** A worker's answer to a command. */
 export type Answer = { readonly result: unknown } | { readonly error: string }
 
 export interface Worker<C extends Commands> {
   readonly pid: number
-  /** Has a command carried out; one at a time. */
+  /** Runs a command. Only one runs at a time. */
   readonly call: <K extends keyof C & string>(
     command: K,
     ...input: Parameters<C[K]>
   ) => Effect.Effect<Awaited<ReturnType<C[K]>>, WorkerFailed>
 }
 
-/** Starts a file of workers/ as a process of its own: what makes load must not share an event loop with what bears it. */
+/** Starts a file of workers/ as a process of its own, since load must not share an event loop with the server that bears it. */
 export const startWorker = Effect.fn("startWorker")(function* <C extends Commands>(
   name: string
 ): Effect.fn.Return<Worker<C>, never, Scope.Scope> {

@@ -15,7 +15,7 @@ import { resultsFolder, startPostgres } from "./Subject.ts"
 
 const measures: Readonly<Record<string, Measure>> = { sends, hot, fanout, idle, returning, depth, search }
 
-/** Measures that run only when they are named, since they take long. */
+/** Measures that take long and run only when they are named. */
 const long: Readonly<Record<string, Measure>> = { churn }
 
 const usage = `usage: npm run bench -- [--quick] [--profile] [--minutes=5] [${Object.keys({ ...measures, ...long }).join(" | ")}] ...`

@@ -10,8 +10,8 @@ import type { Subscribing } from "../workers/subscribers.ts"
 const clients = 100
 
 /**
- * Memory after minutes of connects, sends and disconnects, and after many streams whose connections were all cut at once; on
- * both runtimes, and each time while nobody is connected.
+ * Memory after minutes of connects, sends and disconnects, and after many streams were reset at once. It is read on both
+ * runtimes, each time while no client is connected.
  */
 export const churn: Measure = Effect.fn("measure churn")(function* (postgres, { minutes, profile, quick }) {
   const users = quick ? 1_000 : 5_000
@@ -26,7 +26,7 @@ export const churn: Measure = Effect.fn("measure churn")(function* (postgres, { 
     const target = { port: subject.port, secret: database.secret, conversations }
 
     const megabytes = Effect.gen(function* () {
-      // What a conversation's log has in memory stays for ten seconds after its last reader.
+      // A conversation's log stays in memory for ten seconds after its last reader has left.
       yield* Effect.sleep("12 seconds")
       yield* Effect.repeat(Effect.andThen(subject.collectGarbage, Effect.sleep("500 millis")), { times: 3 })
       return residentBytes(subject.pid) / 1024 / 1024

@@ -32,7 +32,7 @@ export const depth: Measure = Effect.fn("measure depth")(function* (postgres, { 
       behind
     })
 
-  // One of each size in turn: what disturbs the machine disturbs all.
+  // One of each size in turn, so that a disturbance of the machine affects all sizes.
   const turn = Effect.forEach(
     sizes.map((_, index) => index),
     read

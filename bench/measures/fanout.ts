@@ -45,7 +45,7 @@ export const fanout: Measure = Effect.fn("measure fan-out")(function* (postgres,
     return { ...result, cpu: ((cpuSeconds(pid) - before) * 1e6) / result.deliveries }
   })
 
-  // At the rate that is measured the servers' code would be compiled for minutes.
+  // At the measured rate V8 would take minutes to compile the servers' hot code.
   const warmUp = quick ? 2 : 12
   yield* fanOut(ours, subject.pid, xfchat, warmUp, 3 * perSecond)
   yield* fanOut(others, bareServer.pid, bare, warmUp, 3 * perSecond)

@@ -11,7 +11,7 @@ import type { Subscribing } from "../workers/subscribers.ts"
 export const idle: Measure = Effect.fn("measure idle subscriptions")(function* (postgres, { profile, quick }) {
   const users = quick ? 1_000 : 5_000
   const conversations: Conversations = { first: 1, count: users / 2, participants: 2, users }
-  // Opened first, so that what a server loads and makes once is not counted.
+  // A first few subscriptions, so that code and objects that are made once are not counted.
   const early: Conversations = { first: users, count: 50, participants: 2, users }
   const database = yield* makeDatabase(postgres, "bench_idle", users)
   yield* makeConversations(database.sql, conversations)
@@ -23,7 +23,7 @@ export const idle: Measure = Effect.fn("measure idle subscriptions")(function* (
     collectGarbage: Effect.Effect<void, unknown>
   ) {
     const subscribers = yield* startWorker<Subscribing>("subscribers")
-    // A heap shrinks in steps: what was freed by one collection is given back by a later one.
+    // A heap shrinks in steps: a later collection returns the pages that an earlier one has freed.
     const settled = Effect.repeat(Effect.andThen(collectGarbage, Effect.sleep("500 millis")), { times: 3 })
     const target = { port: server.port, secret: database.secret }
     yield* subscribers.call("open", { ...target, conversations: early })

@@ -7,7 +7,7 @@ import type { Subscribing } from "../workers/subscribers.ts"
 
 const behind = 100
 
-/** Many subscribers return at once to a server that has just started: nothing is in its memory. */
+/** Many subscribers return at once to a server that has just started and has nothing in memory. */
 export const returning: Measure = Effect.fn("measure returning subscribers")(function* (postgres, { profile, quick }) {
   const participants = quick ? 200 : 1_000
   const conversations = { first: 1, count: 1, participants, users: participants }

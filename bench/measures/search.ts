@@ -12,7 +12,7 @@ const addWords = (sql: SqlClient.SqlClient, first: number, last: number) => sql`
     || CASE WHEN seq = 500 AND conversation_id IN (
         ${conversationId(first)}::uuid, ${conversationId(last)}::uuid) THEN ' rare' ELSE '' END`
 
-/** Waits until the server has indexed all messages, and gives the time that the log tells. */
+/** Waits until the server has indexed all messages, and returns the time that its log reports. */
 const awaitIndex = (sql: SqlClient.SqlClient) => {
   const begun = performance.now()
   return sql<{ behind: boolean }>`

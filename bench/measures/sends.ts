@@ -14,9 +14,9 @@ const users = 1_000
 interface Into {
   readonly name: string
   readonly conversations: Conversations
-  /** Messages that are there already, in each. */
+  /** Messages that each conversation already has. */
   readonly history: number
-  /** At least so many times the rate of pgbench. */
+  /** The target: at least this many times the rate of pgbench. */
   readonly target: number
 }
 
@@ -25,14 +25,14 @@ const sendsInto = ({ conversations, history, name, target }: Into): Measure =>
   Effect.fn("measure sends")(function* (postgres, { profile, quick }) {
     const database = yield* makeDatabase(postgres, `bench_sends_${conversations.count}`, users)
     yield* makeConversations(database.sql, conversations)
-    // Of empty tables PostgreSQL believes that reading them whole is cheap, and keeps to such a plan for a minute.
+    // PostgreSQL plans a full scan of an empty table, and keeps that plan for a minute.
     yield* makeMessages(database.sql, conversations, history)
     yield* settle(database.sql)
     const subject = yield* startSubject(database, { profile })
     const senders = yield* startWorker<Senders>("senders")
     const pgbench = baseline(database.url, conversations)
     const load = { port: subject.port, secret: database.secret, conversations, connections }
-    // The server's code gets faster for some ten thousand requests.
+    // V8 goes on optimizing the server's code for some ten thousand requests.
     yield* senders.call("send", { ...load, seconds: quick ? 3 : 15 })
 
     const seconds = quick ? 3 : 8
@@ -65,7 +65,7 @@ const sendsInto = ({ conversations, history, name, target }: Into): Measure =>
     ] satisfies ReadonlyArray<Finding>
   })
 
-/** Into many conversations. */
+/** Sends into many conversations. */
 export const sends = sendsInto({
   name: "10,000 conversations",
   conversations: { first: 1, count: 10_000, participants: 2, users },
@@ -73,7 +73,7 @@ export const sends = sendsInto({
   target: 1
 })
 
-/** Into one, which every single-row transaction has to wait for. */
+/** Sends into one conversation, for whose row every single-row transaction has to wait. */
 export const hot = sendsInto({
   name: "one conversation",
   conversations: { first: 1, count: 1, participants: connections, users },

@@ -28,11 +28,11 @@ export const requestText = (
 const connected = (port: number) =>
   new Promise<Socket>((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(socket))
-    // Read as latin1, a character is a byte: lengths are right, and what is looked for here is ASCII.
+    // In latin1 a character is a byte, so lengths are right, and the markers that are searched for are ASCII.
     socket.setEncoding("latin1").once("error", reject)
   })
 
-/** A kept-alive connection with one request in flight, as little as HTTP/1.1 needs: the load must cost less than it makes. */
+/** A kept-alive connection with one request in flight. It does the least that HTTP/1.1 needs, so that load costs little to make. */
 export class HttpConnection {
   private received = ""
   private answer: ((reply: Reply) => void) | undefined
@@ -72,11 +72,11 @@ export class HttpConnection {
 
 export interface OpenStream {
   readonly close: () => void
-  /** Cuts the connection without the farewell of TCP. */
+  /** Resets the connection. */
   readonly reset: () => void
 }
 
-/** A response that goes on: settled with its head; `onText` gets the body, still in chunks, as it comes. */
+/** A streaming response. It resolves with the head; `onText` gets the body as it arrives, still with its chunk framing. */
 export const openStream = async (port: number, request: string, onText: (text: string) => void) => {
   const socket = await connected(port)
   socket.write(request)

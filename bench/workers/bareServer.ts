@@ -5,7 +5,7 @@ import { serve } from "./serve.ts"
 let frame = Buffer.alloc(0)
 const listeners = new Set<ServerResponse>()
 
-// The least that a Node server can do: a GET is held open, a PUT is answered and written to all who are held.
+// The least that a Node server can do: it holds each GET open, and answers a PUT and writes it to all open responses.
 const server = createServer((request, response) => {
   if (request.method === "GET") {
     response.writeHead(209, { "content-type": "application/http-history" })
@@ -18,7 +18,7 @@ const server = createServer((request, response) => {
   request.setEncoding("utf8").on("data", (text: string) => (body += text))
   request.on("end", () => {
     const { content } = JSON.parse(body) as { readonly content: string }
-    // As long as the content that stands there.
+    // As long as the content that it replaces.
     frame.write(content, frame.indexOf("fan-out "))
     const bytes = Buffer.from(frame)
     for (const listener of listeners) listener.write(bytes)
@@ -33,7 +33,7 @@ const commands = {
       server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port))
     }),
 
-  /** Gives memory back that is not in use. */
+  /** Returns unused memory to the system. */
   collectGarbage: async () => {
     globalThis.gc!()
   }

@@ -15,7 +15,7 @@ interface Churn {
 const below = (count: number) => Math.floor(Math.random() * count)
 
 const commands = {
-  /** Clients that connect, follow a stream, send a few messages and disconnect, over and over; how often they did. */
+  /** Clients that connect, follow a stream, send a few messages and disconnect, over and over. Returns how often they did. */
   churn: async ({ clients, conversations, port, secret, seconds }: Churn) => {
     const end = performance.now() + seconds * 1_000
     const counts = { streams: 0, sends: 0 }

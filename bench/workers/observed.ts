@@ -1,4 +1,4 @@
-// Loaded into the server under measurement before its own code (`node --import`), so that it can be watched from outside.
+// Loaded into the measured server before its own code (`node --import`), so that the benchmark can observe it.
 
 process.stderr.write(`[BENCH] pid ${process.pid}\n`)
 

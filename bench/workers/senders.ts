@@ -13,7 +13,7 @@ interface Sends {
 }
 
 const commands = {
-  /** Sends messages over some connections, each the next as soon as the one before is acknowledged. */
+  /** Sends messages over several connections, each the next one as soon as the last was acknowledged. */
   send: async ({ connections, conversations, port, secret, seconds }: Sends) => {
     const end = performance.now() + seconds * 1000
     const latencies: Array<number> = []

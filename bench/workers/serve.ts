@@ -1,6 +1,6 @@
 import type { Answer, Commands } from "../Worker.ts"
 
-/** Carries out what the parent process asks for, until that ends. */
+/** Runs the parent process's commands until the parent ends. */
 export const serve = (commands: Commands) => {
   process.on("message", ({ command, input }: { command: string; input: never }) => {
     const answer = (answer: Answer) => process.send!(answer)

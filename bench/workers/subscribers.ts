@@ -5,7 +5,7 @@ import { conversationId, participantOf, tokenOf, type Conversations } from "../P
 import { HttpConnection, openStream, requestText, type OpenStream } from "./HttpConnection.ts"
 import { serve } from "./serve.ts"
 
-/** Each participant of each conversation, with a subscription. */
+/** One subscription for each participant of each conversation. */
 interface Subscribers {
   readonly port: number
   readonly secret: string
@@ -37,7 +37,7 @@ const subscription = (
 
 const streams: Array<OpenStream> = []
 
-/** Counts the messages of a stream; told how often what is looked for has come, wherever the chunks were cut. */
+/** Counts the occurrences of a marker in a stream, wherever its chunks were cut. */
 const counting = (marker: RegExp, onMatch: (match: RegExpExecArray) => void) => {
   let rest = ""
   return (text: string) => {
@@ -47,18 +47,18 @@ const counting = (marker: RegExp, onMatch: (match: RegExpExecArray) => void) => 
       onMatch(match)
       end = match.index + match[0].length
     }
-    // Longer than any marker, so that one that is cut in two is whole with the next text.
+    // The tail that is kept is longer than any marker, so that a marker that was cut in two is whole with the next text.
     rest = all.slice(Math.max(end, all.length - 64))
   }
 }
 
-/** What a message of {@link commands.fanOut} says; always as long. */
+/** The content of a message of {@link commands.fanOut}, always of the same length. */
 const contentOf = (number: number) => `fan-out ${String(number).padStart(6, "0")}`
 
 let onReceipt: (number: number) => void = () => {}
 
 const commands = {
-  /** Opens the subscriptions, some at a time, and keeps them open. */
+  /** Opens the subscriptions, a few at a time, and keeps them open. */
   open: async (subscribers: Subscribers) => {
     const waiting = places(subscribers.conversations)
     await Promise.all(
@@ -72,7 +72,7 @@ const commands = {
     )
   },
 
-  /** Cuts all open subscriptions at once, and waits until the server, which must go on answering, has let them go. */
+  /** Resets all open subscriptions at once, and waits until the server has let them go. It must answer meanwhile. */
   reset: async ({ port }: { readonly port: number }) => {
     for (const { reset } of streams.splice(0)) reset()
     const connection = await HttpConnection.open(port)
@@ -85,7 +85,7 @@ const commands = {
     connection.close()
   },
 
-  /** Sends one message to see how it arrives: all that a subscriber receives for it, chunk framing taken off. */
+  /** Sends one message, and returns all that a subscriber receives for it, without chunk framing. */
   sample: async ({ conversation, ...subscribers }: Subscribers & { readonly conversation: number }) => {
     const content = contentOf(999_999)
     let received = ""
@@ -109,7 +109,7 @@ const commands = {
     return received.slice(start, start + Number.parseInt(received, 16))
   },
 
-  /** Sends messages at a steady rate; the milliseconds from each send to the last of all its receipts. */
+  /** Sends messages at a steady rate, and returns the milliseconds from each send to the last subscriber's receipt. */
   fanOut: async ({
     conversation,
     messages,
@@ -140,7 +140,7 @@ const commands = {
     return { deliveries: messages * streams.length, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
   },
 
-  /** All participants come back at once from a version; the milliseconds until the last of them has all messages since. */
+  /** All participants return at once from a version. Returns the milliseconds until the last of them has all later messages. */
   comeBack: async ({
     behind,
     from,
@@ -162,7 +162,7 @@ const commands = {
     return performance.now() - begin
   },
 
-  /** The milliseconds of opening the newest page, and of resuming some messages behind the head until all are there. */
+  /** Returns the milliseconds of opening the newest page, and of resuming a few messages behind the head until all are there. */
   read: async ({
     behind,
     conversation,
