@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, type Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { Participants } from "../conversations/Participants.ts"
@@ -35,6 +36,7 @@ export class AccountDeletion extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts
+      const waits = yield* LockWaits
       const sessions = yield* Sessions
       const participants = yield* Participants
       const pairs = yield* Pairs
@@ -79,7 +81,7 @@ export class AccountDeletion extends Context.Service<
           yield* unfriend(userId)
           yield* pairs.bumpRevisions(others, others)
           yield* participants.leaveEverywhere(userId)
-        }).pipe(inTransaction(sql))
+        }).pipe(inTransaction(sql), waits.bound("account", userId))
       }, catchDatabaseErrors)
 
       return AccountDeletion.of({ deleteAccount })

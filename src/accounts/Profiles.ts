@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { Conversations } from "../conversations/Conversations.ts"
@@ -37,6 +38,7 @@ export class Profiles extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
       const accounts = yield* Accounts
+      const waits = yield* LockWaits
       const pairs = yield* Pairs
       const conversations = yield* Conversations
 
@@ -54,7 +56,7 @@ export class Profiles extends Context.Service<
           }
           yield* sql.afterCommit(bus.publish([ChangeHint.Person({ userId: id })]))
           return after
-        }).pipe(inTransaction(sql))
+        }).pipe(inTransaction(sql), waits.bound("account", id))
       }, catchDatabaseErrors)
 
       return Profiles.of({ update })

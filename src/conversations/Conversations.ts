@@ -2,6 +2,7 @@ import { Cause, Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type PageCursor } from "../contract/Paging.ts"
@@ -26,8 +27,11 @@ import {
 import * as GroupRules from "./GroupRules.ts"
 import { Removal } from "./Removal.ts"
 import { lastActivity, summaryColumns, unreadJoin, visibleHead } from "./SummaryRow.ts"
-import { ConversationLocks, type LockedConversation } from "../messages/ConversationLocks.ts"
+import { beforeAll, ConversationLocks, type LockedConversation } from "../messages/ConversationLocks.ts"
 import { SystemMessages } from "../messages/SystemMessages.ts"
+
+/** Conversations that one statement revises: a person may be in any number, and a statement has a time limit. */
+const maxRevised = 1_000
 
 /** A direct conversation, and whether it was not there before. */
 export interface Opened {
@@ -323,17 +327,26 @@ export class Conversations extends Context.Service<
 
       // By conversation_participants_user_id_idx and the primary key, in its order, like every lock of several.
       const revise = SqlSchema.findAll({
-        Request: UserId,
+        Request: Schema.Struct({ userId: UserId, after: ConversationId }),
         Result: Schema.Struct({ id: ConversationId }),
-        execute: (userId) => sql`
-          INSERT INTO conversation_revisions AS r (conversation_id)
-          SELECT conversation_id FROM conversation_participants WHERE user_id = ${userId} ORDER BY conversation_id
-          ON CONFLICT (conversation_id) DO UPDATE SET revision = r.revision + 1
-          RETURNING conversation_id AS id`
+        execute: ({ after, userId }) => sql`
+          WITH revised AS (
+            INSERT INTO conversation_revisions AS r (conversation_id)
+            SELECT conversation_id FROM ${boundedLocks(sql)}, conversation_participants
+            WHERE user_id = ${userId} AND conversation_id > ${after} ORDER BY conversation_id LIMIT ${maxRevised}
+            ON CONFLICT (conversation_id) DO UPDATE SET revision = r.revision + 1
+            RETURNING conversation_id AS id
+          )
+          SELECT id FROM revised ORDER BY id`
       })
 
       const bumpRevisions = Effect.fn("Conversations.bumpRevisions")(function* (userId: UserId) {
-        for (const { id } of yield* revise(userId)) yield* systemMessages.announce(id, Position.make(0))
+        let after: ConversationId | undefined = beforeAll
+        while (after !== undefined) {
+          const revised: ReadonlyArray<{ readonly id: ConversationId }> = yield* revise({ userId, after })
+          for (const { id } of revised) yield* systemMessages.announce(id, Position.make(0))
+          after = revised.length === maxRevised ? revised.at(-1)?.id : undefined
+        }
       })
 
       return Conversations.of({ direct, open, create, get, update, remove, list, bumpRevisions })

@@ -5,13 +5,11 @@ import { ConversationId } from "../contract/Conversation.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { beforeAll } from "../messages/ConversationLocks.ts"
 import { SystemMessages, type Said } from "../messages/SystemMessages.ts"
 
 /** Groups that one transaction passes on, at most: each may have a thousand participants to look at. */
 const mostAtOnce = 100
-
-/** Sorts before every id. */
-const beforeAll = ConversationId.make("00000000-0000-0000-0000-000000000000")
 
 /** A group, and who owns it now. */
 export interface Inherited {

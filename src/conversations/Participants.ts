@@ -3,6 +3,7 @@ import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inSlices } from "../database/Slices.ts"
+import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
@@ -19,14 +20,11 @@ import type { SystemContent } from "../contract/Message.ts"
 import * as GroupRules from "./GroupRules.ts"
 import { Ownership } from "./Ownership.ts"
 import { Removal } from "./Removal.ts"
-import { ConversationLocks } from "../messages/ConversationLocks.ts"
+import { beforeAll, ConversationLocks } from "../messages/ConversationLocks.ts"
 import { SystemMessages, type Said } from "../messages/SystemMessages.ts"
 
 /** Conversations that one transaction takes a person out of, at most: each may have a thousand participants to look at. */
 const mostAtOnce = 100
-
-/** Sorts before every id. */
-const beforeAll = ConversationId.make("00000000-0000-0000-0000-000000000000")
 
 /** The participants of groups, and their roles. Each change is a message in the log, in the same transaction. */
 export class Participants extends Context.Service<
@@ -221,7 +219,7 @@ export class Participants extends Context.Service<
         Request: Schema.Struct({ userId: UserId, after: ConversationId }),
         Result: Schema.Struct({ id: ConversationId }),
         execute: ({ after, userId }) => sql`
-          SELECT c.id FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
+          SELECT c.id FROM ${boundedLocks(sql)}, conversation_participants p JOIN conversations c ON c.id = p.conversation_id
           WHERE p.user_id = ${userId} AND p.conversation_id > ${after}
           ORDER BY p.conversation_id LIMIT ${mostAtOnce} FOR NO KEY UPDATE OF c`
       })

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Visibility } from "../messages/Visibility.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
@@ -38,6 +39,7 @@ export class Blocks extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const pairs = yield* Pairs
       const visibility = yield* Visibility
+      const waits = yield* LockWaits
 
       const block = Effect.fn("Blocks.block")(function* (caller: UserId, other: UserId) {
         if (caller === other) {
@@ -51,7 +53,7 @@ export class Blocks extends Context.Service<
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
           yield* visibility.rewrite(caller, other)
           yield* pairs.applyTransition(pair, Pair.block(pair), [caller])
-        }).pipe(inTransaction(sql))
+        }).pipe(inTransaction(sql), waits.bound("account", caller))
       }, catchDatabaseErrors)
 
       const unblock = Effect.fn("Blocks.unblock")(function* (caller: UserId, other: UserId) {
@@ -62,7 +64,7 @@ export class Blocks extends Context.Service<
           if (ended.length === 0) return
           yield* visibility.rewrite(caller)
           yield* pairs.bumpRevisions([caller], [caller, other])
-        }).pipe(inTransaction(sql))
+        }).pipe(inTransaction(sql), waits.bound("account", caller))
       }, catchDatabaseErrors)
 
       const find = SqlSchema.findAll({

@@ -6,6 +6,9 @@ import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { boundedLocks, LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 
+/** Before every id: where a walk through many conversations begins. Locks of several are taken in the order of their ids. */
+export const beforeAll = ConversationId.make("00000000-0000-0000-0000-000000000000")
+
 /** A conversation whose row is locked, and the participant who changes something in it. */
 export const LockedConversation = Schema.Struct({
   isDirectMessage: Schema.Boolean,

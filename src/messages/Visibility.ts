@@ -3,15 +3,20 @@ import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { ConversationId } from "../contract/Conversation.ts"
+import { beforeAll } from "./ConversationLocks.ts"
+import { boundedLocks } from "../database/LockWaits.ts"
 
-/** What participants see of logs that are there already. */
+/** Conversations that one statement rewrites: each is some rows, and a statement has a time limit. */
+const maxPerStatement = 1_000
+
+/** Whether copies of a log still show what a participant may see. */
 export class Visibility extends Context.Service<
   Visibility,
   {
     /**
-     * Whose messages are hidden from a participant has changed: every copy that they have of a log has to be made anew. To be
-     * part of the transaction that changes it; streams are told after its commit. `newlyBlocked` goes on seeing the viewer's
-     * receipts as they are now, see `ReceiptRow.ts`.
+     * Invalidates every copy of a log that a person has, because they blocked or unblocked somebody. Part of the transaction
+     * that changes the block; streams learn of it after the commit. `newlyBlocked` goes on seeing the viewer's receipts as
+     * they are now, see `ReceiptRow.ts`.
      */
     readonly rewrite: (
       viewer: UserId,
@@ -25,17 +30,17 @@ export class Visibility extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
 
-      // By conversation_participants_user_id_idx and the primary keys. All their logs: who was blocked may join any of them.
-      // Under the locks of the conversations, in the order of their ids: what is posted later has a position above `head`,
-      // and whoever reads it sees the new epoch.
+      // By conversation_participants_user_id_idx and the primary keys. All logs of the viewer: a blocked person may join any.
+      // It locks the conversations in the order of their ids. A message that is posted later has a position above `head`, and
+      // its readers see the new epoch.
       const rewriteLogs = SqlSchema.findAll({
-        Request: Schema.Struct({ viewer: UserId, newlyBlocked: Schema.NullOr(UserId) }),
+        Request: Schema.Struct({ viewer: UserId, newlyBlocked: Schema.NullOr(UserId), after: ConversationId }),
         Result: Schema.Struct({ conversationId: ConversationId, epoch: Schema.Int }),
-        execute: ({ newlyBlocked, viewer }) => sql`
+        execute: ({ after, newlyBlocked, viewer }) => sql`
           WITH log AS (
-            SELECT c.id, c.head FROM conversations c
+            SELECT c.id, c.head FROM ${boundedLocks(sql)}, conversations c
             JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${viewer}
-            ORDER BY c.id FOR NO KEY UPDATE OF c
+            WHERE c.id > ${after} ORDER BY c.id LIMIT ${maxPerStatement} FOR NO KEY UPDATE OF c
           ), rewritten AS (
             UPDATE conversation_participants p SET rewritten_at = log.head
             FROM log WHERE p.conversation_id = log.id AND p.user_id = ${viewer}
@@ -46,15 +51,22 @@ export class Visibility extends Context.Service<
             SELECT r.conversation_id, o.user_id, r.user_id, r.last_delivered_seq, r.last_read_seq
             FROM rewritten r JOIN conversation_participants o
               ON o.conversation_id = r.conversation_id AND o.user_id = ${newlyBlocked}::uuid
+          ), revised AS (
+            INSERT INTO visibility_epochs AS v (conversation_id, epoch) SELECT id, 1 FROM log ORDER BY id
+            ON CONFLICT (conversation_id) DO UPDATE SET epoch = v.epoch + 1
+            RETURNING conversation_id, epoch
           )
-          INSERT INTO visibility_epochs AS v (conversation_id, epoch) SELECT id, 1 FROM log ORDER BY id
-          ON CONFLICT (conversation_id) DO UPDATE SET epoch = v.epoch + 1
-          RETURNING conversation_id AS "conversationId", epoch`
+          SELECT conversation_id AS "conversationId", epoch FROM revised ORDER BY conversation_id`
       })
 
       const rewrite = Effect.fn("Visibility.rewrite")(function* (viewer: UserId, newlyBlocked?: UserId) {
-        const logs = yield* rewriteLogs({ viewer, newlyBlocked: newlyBlocked ?? null })
-        yield* sql.afterCommit(bus.publish(logs.map((log) => ChangeHint.Visibility(log))))
+        let after: ConversationId | undefined = beforeAll
+        while (after !== undefined) {
+          const logs: ReadonlyArray<{ readonly conversationId: ConversationId; readonly epoch: number }> =
+            yield* rewriteLogs({ viewer, newlyBlocked: newlyBlocked ?? null, after })
+          yield* sql.afterCommit(bus.publish(logs.map((log) => ChangeHint.Visibility(log))))
+          after = logs.length === maxPerStatement ? logs.at(-1)?.conversationId : undefined
+        }
       })
 
       return Visibility.of({ rewrite })

@@ -1,16 +1,19 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import type { SqlClient } from "effect/sql"
+import { AccountDeletion } from "../../src/accounts/AccountDeletion.ts"
+import { Sessions } from "../../src/auth/Sessions.ts"
 import type { ConversationId } from "../../src/contract/Conversation.ts"
 import { Position } from "../../src/contract/Conversation.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
+import { Blocks } from "../../src/friends/Blocks.ts"
 import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
-import { TestServices, type TestUser } from "../../src/testing/index.ts"
+import { testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
 import { holding } from "../database/holding.ts"
-import { groupOf, people, post, text, newId } from "../world.ts"
+import { groupOf, newId, people, post, refusal, text } from "../world.ts"
 
 const lockRows = (id: ConversationId) => (sql: SqlClient.SqlClient) =>
   sql`
@@ -93,6 +96,50 @@ layer(TestServices, { excludeTestServices: true })("While a conversation is lock
       )
       assert.deepStrictEqual(yield* messages.view(ada.id, id), view)
       yield* waiting.edit
+    })
+  )
+
+  it.effect("changes of the accounts in it wait, and hold up nobody else's", () =>
+    Effect.gen(function* () {
+      const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
+      const id = yield* groupOf([ada, grace])
+      const blocks = yield* Blocks
+      const accounts = yield* AccountDeletion
+      const session = yield* (yield* Sessions).authenticate(Redacted.make(grace.token))
+      const waiting: ReadonlyArray<Effect.Effect<unknown, Refusal>> = [
+        ...Array.from({ length: 12 }, () => blocks.block(ada.id, bob.id)),
+        accounts.deleteAccount(session, testPassword)
+      ]
+      yield* holding(lockRows(id), (release) =>
+        Effect.gen(function* () {
+          const fibers = yield* Effect.forEach(waiting, (write) =>
+            Effect.forkChild(Effect.exit(write), { startImmediately: true })
+          )
+          for (let times = 0; times < 5; times++) {
+            yield* blocks.block(eve.id, bob.id)
+            yield* blocks.unblock(eve.id, bob.id)
+          }
+          assert.isTrue(fibers.every((fiber) => fiber.pollUnsafe() === undefined))
+          yield* release
+          yield* Fiber.joinAll(fibers)
+        })
+      )
+      assert.deepStrictEqual(yield* blocks.blockedBy(ada.id), [bob.id])
+      assert.strictEqual(yield* refusal((yield* Messages).view(grace.id, id)), "NotFound")
+    })
+  )
+
+  it.effect("for long, changes of the accounts in it are refused as busy", () =>
+    Effect.gen(function* () {
+      const [ada, grace, bob] = yield* people("ada", "grace", "bob")
+      const id = yield* groupOf([ada, grace])
+      const blocks = yield* Blocks
+      const error = yield* holding(lockRows(id), () => Effect.flip(blocks.block(ada.id, bob.id)))
+      assert.deepStrictEqual(
+        [error._tag, error.detail],
+        ["DatabaseUnavailable", "This account is busy. Try again in a moment."]
+      )
+      assert.deepStrictEqual(yield* blocks.blockedBy(ada.id), [])
     })
   )
 })
