@@ -9,7 +9,7 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { twoPeople } from "../conformance/client.ts"
 import { startProcess, startServer } from "../serverProcess.ts"
 
-// Processes take long to start where there is much else to do.
+// Processes start slowly on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))

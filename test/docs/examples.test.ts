@@ -7,7 +7,7 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { twoPeople } from "../conformance/client.ts"
 import { startProcess, startServer } from "../serverProcess.ts"
 
-// Processes take long to start where there is much else to do.
+// Processes start slowly on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -27,7 +27,7 @@ const followers: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]> = [
 describe("the examples that follow a conversation", () => {
   for (const command of followers) {
     const name = command.map((part) => part.replace(/.*\//, "")).join(" ")
-    it.live(`show each message once, also what is written while they are cut off: ${name}`, () =>
+    it.live(`show each message once, even those written while they are disconnected: ${name}`, () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
         const server = yield* startServer("node", url)
@@ -50,7 +50,7 @@ describe("the examples that follow a conversation", () => {
         yield* follower.line(/^\d+ away$/m)
         yield* send("back")
         yield* follower.line(/^\d+ back$/m)
-        // The reference client says there, too, when it connects anew.
+        // The reference client also prints a line when it reconnects.
         const shown = follower
           .standardOutput()
           .split("\n")
@@ -88,7 +88,7 @@ describe("the other examples", () => {
     Effect.gen(function* () {
       const server = yield* startServer("node", (yield* TestDatabase).url)
       const tour = yield* startProcess(["bash", "examples/tour.sh"], { XFCHAT_API: `${server.baseUrl}/api` })
-      // What Ada hears, what Grace is answered, and what Ada is told when she resumes.
+      // In Ada's stream, in Grace's answer, and in Ada's stream after she resumes.
       yield* tour.exit
       assert.match(tour.standardOutput(), /Content-Range: json \.messages\[-0:-0\]/i)
       assert.lengthOf(tour.standardOutput().match(/"content":"Hello, Ada"/g) ?? [], 3)
@@ -111,6 +111,15 @@ describe("the other examples", () => {
       yield* shown.exit
       assert.lengthOf(shown.standardOutput().match(/"content":"two"/g) ?? [], 4)
       assert.lengthOf(shown.standardOutput().match(/"content":"one"/g) ?? [], 1)
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("a client that is derived from the contract sends a message", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer("node", (yield* TestDatabase).url)
+      const client = yield* startProcess([node, "examples/client.ts"], { XFCHAT_URL: server.baseUrl })
+      yield* client.line(/^Message 1 of conversation /m)
+      assert.strictEqual(yield* client.exit, 0)
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
@@ -145,8 +154,8 @@ describe("the other examples", () => {
   )
 })
 
-describe("what the documents show", () => {
-  it("is what the files say: a code block after <!-- path --> is that file", async () => {
+describe("a code block after <!-- path --> in a document", () => {
+  it("is that file, and every example has one", async () => {
     const shown = new Set<string>()
     for await (const document of glob(["*.md", "docs/*.md"], { cwd: root })) {
       const text = await readFile(root + document, "utf8")

@@ -8,7 +8,7 @@ import { twoPeople } from "../conformance/client.ts"
 import { subscribe } from "../conformance/stream.ts"
 import { startServer } from "../serverProcess.ts"
 
-// Processes take long to start where there is much else to do.
+// Processes start slowly on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
