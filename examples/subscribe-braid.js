@@ -19,7 +19,8 @@ const response = await fetch(url, {
 })
 response.subscribe((update) => {
   if (update.patches === undefined) JSON.parse(update.body_text).messages.forEach(show)
-  // `.messages[-0:-0]` appends. `.messages[?(@.id=="…")]` replaces the message that has changed.
-  else for (const patch of update.patches) show(JSON.parse(patch.content_text))
+  // `.messages[-0:-0]` appends. `.messages[?(@.id=="…")]` replaces the message that has changed. `.receipts` says how far
+  // participants have read.
+  else for (const patch of update.patches) if (patch.range !== ".receipts") show(JSON.parse(patch.content_text))
   version = update.version
 })

@@ -48,7 +48,9 @@ for (;;) {
     }
     for await (const { data, event, id } of eventsOf(response.body)) {
       const value = JSON.parse(data)
-      for (const message of event === "snapshot" ? value.messages : [value]) show(message)
+      // `event: receipts` says how far participants have read.
+      const messages = { snapshot: value.messages, message: [value] }[event] ?? []
+      messages.forEach(show)
       lastEventId = id
     }
   } catch {

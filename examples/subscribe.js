@@ -19,7 +19,7 @@ async function* linesOf(body, heard) {
   }
 }
 
-/** Calls `receive` with each snapshot and each message, in order, until the server says that there will be no more. */
+/** Calls `receive` with each snapshot, message and list of receipts, in order, until the server says that there are no more. */
 export async function follow(url, token, receive) {
   // The version of the last update that came whole: all that it takes to resume.
   let version
@@ -47,10 +47,9 @@ export async function follow(url, token, receive) {
       failures = 0
       for await (const line of linesOf(response.body, heard)) {
         const update = JSON.parse(line)
-        // A heartbeat has no version.
-        if (update.version === undefined) continue
-        receive(update)
-        version = update.version
+        // `{}` is a heartbeat. Receipts have no version: they come under the last one.
+        if (update.version !== undefined || update.receipts !== undefined) receive(update)
+        version = update.version ?? version
       }
       // Streams end now and then: at their greatest age, and when a server stops. Resume.
       await pause(0.1)
@@ -68,6 +67,10 @@ export async function follow(url, token, receive) {
 if (globalThis.process?.env.XFCHAT_MESSAGES) {
   const { XFCHAT_MESSAGES: url, XFCHAT_TOKEN: token } = globalThis.process.env
   const show = ({ content, seq }) => console.log(seq, content)
-  const status = await follow(url, token, ({ message, snapshot }) => (snapshot?.messages ?? [message]).forEach(show))
+  const status = await follow(url, token, ({ message, receipts, snapshot }) => {
+    const messages = snapshot?.messages ?? (message === undefined ? [] : [message])
+    messages.forEach(show)
+    for (const { readSeq, userId } of snapshot?.receipts ?? receipts ?? []) console.log(`${userId} has read ${readSeq}`)
+  })
   console.log(`The server says ${status}.`)
 }

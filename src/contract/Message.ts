@@ -5,6 +5,7 @@ import { ConversationId, History, Position, Role } from "./Conversation.ts"
 import { described } from "./Description.ts"
 import { Problem } from "./Problem.ts"
 import { maxReactions, Reaction } from "./Reaction.ts"
+import { ReceiptList } from "./Receipt.ts"
 import { isMaxBytes, Line, Text, Uuid } from "./Text.ts"
 
 /** Chosen by the sender, so that sending the same message again with the same id changes nothing. */
@@ -150,6 +151,7 @@ export const hide = ({ conversationId, createdAt, id, seq, version }: Message): 
 
 export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({
   messages: Schema.Array(Message.json).pipe(described("In ascending order of `seq`.")),
+  receipts: ReceiptList.pipe(described("The flags of the messages follow from these.")),
   before: Schema.NullOr(Schema.String).pipe(
     described("The `before` of the page of older messages; `null` if there are none.")
   ),

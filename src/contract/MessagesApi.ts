@@ -61,10 +61,12 @@ export class MessagesApi extends HttpApiGroup.make("messages")
         summary: "Read or follow messages",
         description:
           "Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page " +
-          "shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. Or returns a " +
-          "stream, in one of four encodings that all resume by the same version: Braid-HTTP with a `Subscribe` header (209, " +
-          "`Parents`), server-sent events with `Accept: text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: " +
-          "application/x-ndjson` (`?after=`), and long polls with `?wait=20s&after=`.",
+          "shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. " +
+          "`receipts` says how far each participant has come, or in a conversation of more than 50 those who are furthest behind. A " +
+          "message is read if the list has somebody besides its sender and each of their `readSeq` has reached its `seq`. The same " +
+          "holds for `deliveredSeq`; a `hidden` message is neither. Or returns a stream, in one of four encodings that all " +
+          "resume by the same version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: " +
+          "text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), and long polls with `?wait=20s&after=`.",
         transform: streamed
       })
     ),

@@ -24,6 +24,8 @@ export interface Encoding {
   /** The whole resource, as JSON, at a version. */
   readonly snapshot: (version: string, body: string) => Uint8Array
   readonly item: (item: Item) => EncodedItem
+  /** A member of the resource, as JSON, that changed without a new version. `version` is the one that the receiver has. */
+  readonly member: (name: string, version: string, body: string) => Uint8Array
   readonly heartbeat: Uint8Array
 }
 
@@ -73,6 +75,14 @@ export const braidEncoding: Encoding = {
       return latest.bytes
     }
   },
+  member: (name, version, body) =>
+    Braid.encodeUpdate({
+      _tag: "Patches",
+      version: [version],
+      parents: [version],
+      contentType: "application/json",
+      patches: [{ contentRange: `json .${name}`, content: encoder.encode(onOneLine(body)) }]
+    }).bytes,
   heartbeat: Braid.blankLine
 }
 
@@ -96,13 +106,17 @@ export const eventEncoding: Encoding = {
     const bytes = event(name, version, body)
     return () => bytes
   },
+  member: event,
   heartbeat: comment
 }
 
 const line = (name: string, version: string, body: string) =>
   encoder.encode(`{"version":${JSON.stringify(word(version))},${JSON.stringify(word(name))}:${onOneLine(body)}}\n`)
 
-/** One JSON value a line: `{version, snapshot}`, `{version, <name>}`, and `{}` as heartbeat. */
+/**
+ * One JSON value a line: `{version, snapshot}`, `{version, <name>}`, and `{}` as heartbeat. A {@link Encoding.member} comes
+ * without the version: to a client that does not know the member, the line is a heartbeat.
+ */
 export const lineEncoding: Encoding = {
   mediaType: "application/x-ndjson",
   contentType: "application/x-ndjson",
@@ -112,5 +126,6 @@ export const lineEncoding: Encoding = {
     const bytes = line(name, version, body)
     return () => bytes
   },
+  member: (name, _, body) => encoder.encode(`{${JSON.stringify(word(name))}:${onOneLine(body)}}\n`),
   heartbeat: encoder.encode("{}\n")
 }

@@ -7,7 +7,7 @@ import type { Version } from "../braid/Version.ts"
 import { whileWaiting } from "../http/Capacity.ts"
 import { CurrentStreamKind } from "../http/StreamKind.ts"
 import { pageBytes } from "../contract/Paging.ts"
-import { MalformedRequest } from "../contract/Problem.ts"
+import { MalformedRequest, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Encoding.ts"
 import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
 import { deliver } from "./NodeDelivery.ts"
@@ -22,6 +22,8 @@ export interface Answer<A extends object> {
   /** The version that the receiver of an update has reached with it. */
   readonly versionOf: (update: A) => string
   readonly encode: (update: A, encoding: Encoding) => Uint8Array
+  /** Members that the answer to a long poll has besides its updates, as they are then. */
+  readonly members?: Effect.Effect<object, DatabaseUnavailable>
 }
 
 /** Unasked, a stream says this often that it lives: common proxies give up a silent one after a minute. */
@@ -75,11 +77,11 @@ const streamHeaders = {
 const decoder = new TextDecoder()
 
 /** The answer to a long poll: the updates as NDJSON has them, within `pageBytes` or one alone, and the version to come back with. */
-const answerPoll = <A extends object>(
+const answerPoll = Effect.fnUntraced(function* <A extends object>(
   told: ReadonlyArray<A | Heartbeat>,
-  { encode, versionOf }: Answer<A>,
+  { encode, members = Effect.succeed({}), versionOf }: Answer<A>,
   from: string | undefined
-) => {
+) {
   const lines: Array<string> = []
   let bytes = 0
   let version = from ?? "0"
@@ -92,11 +94,12 @@ const answerPoll = <A extends object>(
     lines.push(decoder.decode(line))
     version = versionOf(update)
   }
-  return HttpServerResponse.text(`{"updates":[${lines.join()}],"version":${JSON.stringify(version)}}`, {
+  const others = JSON.stringify({ version, ...(yield* members) }).slice(1)
+  return HttpServerResponse.text(`{"updates":[${lines.join()}],${others}`, {
     headers: streamHeaders,
     contentType: "application/json"
   })
-}
+})
 
 /** Answers with a feed, as it was asked for. All encodings are the same updates, and all resume by the same versions. */
 export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: Ask, answer: Answer<A>) {
@@ -104,7 +107,7 @@ export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: As
   const { currentVersion, feed, root } = answer
   if (encoding === "poll") {
     const updates = yield* whileWaiting(Pull.catchDone(feed.next(), () => Effect.succeed([])))
-    return answerPoll(updates, answer, from?.at(-1))
+    return yield* answerPoll(updates, answer, from?.at(-1))
   }
   const isBraid = encoding === braidEncoding
   const start = isBraid && braid.parents?.length === 0 ? [encoding.start, root] : [encoding.start]

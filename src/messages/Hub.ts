@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, RcMap } from "effect"
+import { Array as Arrays, Context, Effect, Layer, RcMap, Schedule } from "effect"
 import type { Scope } from "effect"
 import { Incarnations } from "../database/Incarnations.ts"
 import { logOf } from "../platform/Log.ts"
@@ -6,7 +6,7 @@ import type { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
 import { Messages, type Head } from "./Messages.ts"
 import * as Metrics from "../platform/Metrics.ts"
-import { followChanges } from "../changes/Follower.ts"
+import { followChanges, makeBacklog } from "../changes/Follower.ts"
 import { RingBudget, RingBytes } from "./Ring.ts"
 import { makeTopic, type Topic } from "./Topic.ts"
 
@@ -14,6 +14,15 @@ const log = logOf("xfchat/streaming")
 
 /** How long a lost hint can delay a change, at most. */
 const sweepInterval = "5 seconds"
+
+/** How often changed receipts are read: those of a busy conversation change with each message. */
+const receiptsInterval = "1 second"
+
+/** How long a lost hint can delay receipts, at most. */
+const receiptsSweepInterval = "1 minute"
+
+/** Conversations whose receipts one statement reads. */
+const receiptsBatch = 256
 
 /** How long a conversation is followed on after its last listener has left: a listener that reconnects finds its frames. */
 const idleTime = "10 seconds"
@@ -103,16 +112,39 @@ export class Hub extends Context.Service<
           { concurrency: 8, discard: true }
         )
       }).pipe(Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed")))
+      const readReceipts = (ids: ReadonlyArray<ConversationId>) => {
+        const topics = new Map(ids.map((id) => [id, followed.get(id)]))
+        return messages.receipts(ids).pipe(
+          Effect.map((read) => read.forEach((receipts) => topics.get(receipts.id)?.setReceipts(receipts))),
+          Effect.catchTag("DatabaseUnavailable", () => {
+            ids.forEach(markReceipts)
+            return log.warning("Receipts are delayed")
+          }),
+          Effect.catchDefect((defect) => log.error("Receipts cannot be read", defect))
+        )
+      }
+      // Marks a conversation whose receipts may have changed.
+      const markReceipts = yield* makeBacklog<ConversationId>(
+        (ids) => Effect.forEach(Arrays.chunksOf(new Set(ids), receiptsBatch), readReceipts, { discard: true }),
+        { gatherTime: receiptsInterval }
+      )
+      const markAllReceipts = Effect.sync(() => followed.forEach((_, id) => markReceipts(id)))
+      yield* markAllReceipts.pipe(Effect.repeat(Schedule.spaced(receiptsSweepInterval)), Effect.forkScoped)
+
       yield* followChanges({
-        hear: (change) => {
-          if (change._tag === "Log" && followed.has(change.conversationId)) {
-            return Effect.forkChild(readTo(change.conversationId, change.head))
-          }
-          if (change._tag === "Visibility") followed.get(change.conversationId)?.advanceEpoch(change.epoch)
-          return Effect.void
+        hear: (hint) => {
+          if (hint._tag !== "Log" && hint._tag !== "Visibility" && hint._tag !== "Receipts") return Effect.void
+          const { conversationId } = hint
+          const topic = followed.get(conversationId)
+          if (topic === undefined) return Effect.void
+          // A message moves the cursor of its sender, and system messages and blocks change whose cursors there are.
+          markReceipts(conversationId)
+          if (hint._tag === "Visibility") topic.advanceEpoch(hint.epoch)
+          return hint._tag === "Log" ? Effect.forkChild(readTo(conversationId, hint.head)) : Effect.void
         },
         sweep,
-        every: sweepInterval
+        every: sweepInterval,
+        catchUp: Effect.andThen(markAllReceipts, sweep)
       })
 
       const follow = Effect.fnUntraced(function* (id: ConversationId) {

@@ -26,11 +26,8 @@ export const haveReached = (column: "last_delivered_seq" | "last_read_seq", view
       ${viewer === undefined ? "" : `AND ${hasCursor(viewer, "r")}`}
   ), false)`
 
-/**
- * Of any message, as one person sees it: `viewer` is an expression for their id; without it, as all see it whom no block
- * concerns. Reactions by the primary key of message_reactions.
- */
-export const messageColumns = (viewer?: string): string => `${ownColumns},
+/** The columns of a message but for its receipts, which a page derives from those of the conversation. */
+export const pageColumns = (viewer?: string): string => `${ownColumns},
   coalesce((
     SELECT jsonb_agg(jsonb_build_object('emoji', emoji, 'count', count, 'userIds', users) ORDER BY first, emoji)
     FROM (
@@ -40,7 +37,13 @@ export const messageColumns = (viewer?: string): string => `${ownColumns},
         ${viewer === undefined ? "" : `AND ${isNotBlocked(viewer, "user_id")}`}
       GROUP BY emoji ORDER BY first, emoji LIMIT ${maxReactions}
     ) r
-  ), '[]') AS reactions,
+  ), '[]') AS reactions`
+
+/**
+ * Of any message, as one person sees it: `viewer` is an expression for their id; without it, as all see it whom no block
+ * concerns. Reactions by the primary key of message_reactions.
+ */
+export const messageColumns = (viewer?: string): string => `${pageColumns(viewer)},
   ${haveReached("last_delivered_seq", viewer)} AS "isDelivered",
   ${haveReached("last_read_seq", viewer)} AS "isRead"`
 

@@ -16,9 +16,18 @@ import { Usage } from "../usage/Usage.ts"
 import { isHidden } from "./BlockRow.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
+import { haveReached, ReceiptList } from "../contract/Receipt.ts"
 import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "../contract/Message.ts"
-import { messageColumns, parseContents, writtenBytes, type ContentRow, storedContent } from "./MessageRow.ts"
+import {
+  messageColumns,
+  pageColumns,
+  parseContents,
+  writtenBytes,
+  type ContentRow,
+  storedContent
+} from "./MessageRow.ts"
 import { Outbox, type Outcome, type Send } from "./Outbox.ts"
+import { receiptList } from "./ReceiptRow.ts"
 
 /** What a participant may see of a conversation's log. */
 export interface View {
@@ -37,6 +46,8 @@ export interface View {
   readonly epoch: number
   /** Of the database that `head` was read in: a copy from another one may hold what was lost. */
   readonly incarnation: Incarnation
+  /** As the participant sees them. */
+  readonly receipts: ReceiptList
 }
 
 /** Which part of a conversation to show: the newest messages, or those next to a position. */
@@ -71,6 +82,13 @@ export interface Head {
   readonly incarnation: Incarnation
 }
 
+/** The receipts of a conversation as everyone sees them whom no block concerns. */
+export interface SharedReceipts extends Head {
+  readonly receipts: ReceiptList
+  /** The participants who see others, because a block stands between them and another participant: see their views. */
+  readonly exceptions: ReadonlySet<UserId>
+}
+
 export class Messages extends Context.Service<
   Messages,
   {
@@ -102,6 +120,10 @@ export class Messages extends Context.Service<
     readonly versionOf: (message: Message) => Effect.Effect<LogVersion>
     /** The positions of the last changes of several conversations; those that are gone are left out. */
     readonly heads: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<ReadonlyArray<Head>, DatabaseUnavailable>
+    /** The receipts of several conversations; those that are gone are left out. */
+    readonly receipts: (
+      ids: ReadonlyArray<ConversationId>
+    ) => Effect.Effect<ReadonlyArray<SharedReceipts>, DatabaseUnavailable>
     /** A page of what may be seen. */
     readonly page: (
       conversationId: ConversationId,
@@ -136,6 +158,7 @@ export class Messages extends Context.Service<
       const columns = sql.literal(messageColumns())
       // As the participant `p` sees it.
       const columnsForViewer = sql.literal(messageColumns("p.user_id"))
+      const pageColumnsForViewer = sql.literal(pageColumns("p.user_id"))
 
       // By the primary key of message_versions.
       const findFirstContent = SqlSchema.findAll({
@@ -208,7 +231,8 @@ export class Messages extends Context.Service<
       // The one row of database_incarnation.
       const incarnation = sql.literal(`${currentIncarnation} AS incarnation`)
 
-      // By the primary keys of conversations, conversation_participants and blocks, and blocks_blocked_id_idx.
+      // By the primary keys of conversations, conversation_participants, blocks and frozen_receipts, and
+      // blocks_blocked_id_idx.
       const findView = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
         Result: Schema.Struct({
@@ -218,11 +242,12 @@ export class Messages extends Context.Service<
           isBlocked: Schema.Boolean,
           rewrittenAt: Position,
           epoch: Schema.Int,
-          incarnation: Incarnation
+          incarnation: Incarnation,
+          receipts: ReceiptList
         }),
         execute: ({ caller, conversationId }) => sql`
           SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${epochOf("c.id")} AS epoch,
-            ${incarnation},
+            ${incarnation}, ${sql.literal(receiptList("c.id", "p.user_id"))} AS receipts,
             ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders",
             EXISTS (SELECT FROM blocks b JOIN conversation_participants o
               ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
@@ -253,6 +278,35 @@ export class Messages extends Context.Service<
         catchDatabaseErrors
       )
 
+      // By the primary keys of conversations, conversation_participants and blocks.
+      const findReceipts = SqlSchema.findAll({
+        Request: Schema.Array(ConversationId),
+        Result: Schema.Struct({
+          id: ConversationId,
+          head: Position,
+          epoch: Schema.Int,
+          incarnation: Incarnation,
+          receipts: ReceiptList,
+          exceptions: Schema.Array(UserId)
+        }),
+        execute: (ids) => sql`
+          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch, ${incarnation},
+            ${sql.literal(receiptList("c.id"))} AS receipts,
+            ARRAY(SELECT DISTINCT unnest(ARRAY[b.blocker_id, b.blocked_id]) FROM conversation_participants p
+              JOIN blocks b ON b.blocker_id = p.user_id
+              JOIN conversation_participants o ON o.conversation_id = p.conversation_id AND o.user_id = b.blocked_id
+              WHERE p.conversation_id = c.id) AS exceptions
+          FROM conversations c WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
+      })
+
+      const receipts = Effect.fn("Messages.receipts")(
+        (ids: ReadonlyArray<ConversationId>) =>
+          Effect.map(ids.length === 0 ? Effect.succeed([]) : findReceipts(ids), (rows) =>
+            rows.map(({ exceptions, ...row }): SharedReceipts => ({ ...row, exceptions: new Set(exceptions) }))
+          ),
+        catchDatabaseErrors
+      )
+
       const Range = Schema.Struct({
         viewer: UserId,
         conversationId: ConversationId,
@@ -261,7 +315,8 @@ export class Messages extends Context.Service<
         limit: Schema.Int,
         bytes: Schema.Int
       })
-      const PageRow = Schema.Struct({ ...Message.fields, bytes: Schema.Int, hasNext: Schema.Boolean })
+      const { isDelivered: _isDelivered, isRead: _isRead, ...pageFields } = Message.fields
+      const PageRow = Schema.Struct({ ...pageFields, bytes: Schema.Int, hasNext: Schema.Boolean })
 
       // By chat_messages_seq_key, (conversation_id, seq): read as far as `limit`, or until there are enough bytes. A content
       // is not read before its message is known to be shown.
@@ -273,7 +328,7 @@ export class Messages extends Context.Service<
           execute: ({ bytes, conversationId, high, limit, low, viewer }) =>
             Effect.map(
               sql<ContentRow>`
-                SELECT ${columnsForViewer}, m.bytes, m.next IS NOT NULL AS "hasNext" FROM (
+                SELECT ${pageColumnsForViewer}, m.bytes, m.next IS NOT NULL AS "hasNext" FROM (
                   SELECT *, lead(seq) OVER log AS next, ${sql.literal(writtenBytes)} AS own_bytes,
                     sum(${sql.literal(writtenBytes)}) OVER (log ROWS UNBOUNDED PRECEDING) AS bytes
                   FROM chat_messages WHERE conversation_id = ${conversationId} AND seq > ${low} AND seq < ${high}
@@ -293,7 +348,7 @@ export class Messages extends Context.Service<
         if (range.limit === 0) return { messages: [], bytes: 0, more: true }
         const found = (yield* direction(range)).map(({ bytes, hasNext, ...message }) => ({ message, bytes, hasNext }))
         const last = found.at(-1)
-        const messages = found.map(({ message }): Message => message)
+        const messages = found.map(({ message }) => message)
         return {
           messages: direction === newestFirst ? messages.toReversed() : messages,
           bytes: last?.bytes ?? 0,
@@ -303,7 +358,7 @@ export class Messages extends Context.Service<
 
       const page = Effect.fn("Messages.page")(function* (
         conversationId: ConversationId,
-        { head, hiddenSenders, viewer, visibleAfter }: View,
+        { head, hiddenSenders, receipts, viewer, visibleAfter }: View,
         { after, around, before, limit }: PageRequest
       ) {
         // No message counts that came after `head` was read.
@@ -329,9 +384,13 @@ export class Messages extends Context.Service<
           bytes: pageBytes - earlier.bytes
         })
 
-        const messages = [...earlier.messages, ...later.messages].map((message) =>
-          message.senderId !== null && hiddenSenders.has(message.senderId) ? hide(message) : message
-        )
+        const messages = [...earlier.messages, ...later.messages].map((row): Message => {
+          const message = Object.assign(row, {
+            isDelivered: haveReached(receipts, "deliveredSeq", row),
+            isRead: haveReached(receipts, "readSeq", row)
+          })
+          return row.senderId !== null && hiddenSenders.has(row.senderId) ? hide(message) : message
+        })
         const first = messages[0]?.seq
         const last = messages.at(-1)?.seq
         const hasBefore = first !== undefined && (earlierLimit > 0 ? earlier.more : first > visibleAfter + 1)
@@ -339,6 +398,7 @@ export class Messages extends Context.Service<
           last !== undefined && (laterLimit > 0 ? later.more : last < head && (before ?? around) !== undefined)
         return new MessagePage({
           messages,
+          receipts,
           before: hasBefore ? String(first) : null,
           after: hasAfter ? String(last) : null
         })
@@ -440,7 +500,7 @@ export class Messages extends Context.Service<
       const versionOf = ({ version }: Message) =>
         Effect.sync((): LogVersion => ({ incarnation: incarnations.latest(), position: version }))
 
-      return Messages.of({ send, get, versionOf, view, heads, page, since, seenBy })
+      return Messages.of({ send, get, versionOf, view, heads, receipts, page, since, seenBy })
     })
   )
 }

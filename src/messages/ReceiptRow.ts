@@ -1,3 +1,4 @@
+import { maxReceiptsListed } from "../contract/Conversation.ts"
 import { isNotBlocked } from "./BlockRow.ts"
 
 /**
@@ -19,3 +20,21 @@ export const cursor = (viewer: string, participant: string, column: "last_delive
     THEN coalesce((SELECT f.${column} FROM frozen_receipts f WHERE f.conversation_id = ${participant}.conversation_id
       AND f.blocked_id = ${viewer} AND f.blocker_id = ${participant}.user_id), 0)
     ELSE ${participant}.${column} END`
+
+/**
+ * The `ReceiptList` of a conversation, as JSON. `conversation` is an expression for its id. By the primary key of
+ * conversation_participants.
+ */
+export const receiptList = (conversation: string, viewer?: string): string => `(
+  SELECT coalesce(jsonb_agg(jsonb_build_object('userId', user_id, 'deliveredSeq', delivered, 'readSeq', read)
+    ORDER BY user_id), '[]')
+  FROM (
+    SELECT *, count(*) OVER () AS size, row_number() OVER (ORDER BY delivered, user_id) AS by_delivered,
+      row_number() OVER (ORDER BY read, user_id) AS by_read
+    FROM (
+      SELECT r.user_id, ${viewer === undefined ? "r.last_delivered_seq" : cursor(viewer, "r", "last_delivered_seq")} AS delivered,
+        ${viewer === undefined ? "r.last_read_seq" : cursor(viewer, "r", "last_read_seq")} AS read
+      FROM conversation_participants r
+      WHERE r.conversation_id = ${conversation} ${viewer === undefined ? "" : `AND ${hasCursor(viewer, "r")}`}
+    ) r
+  ) r WHERE size <= ${maxReceiptsListed} OR by_delivered <= 2 OR by_read <= 2)`

@@ -8,15 +8,24 @@ import { answerFeed, type Ask } from "../live/StreamResponse.ts"
 import type { Subscriptions, SubscriptionUpdate } from "./Subscriptions.ts"
 
 /** What a conversation held before its first message: who subscribes from the root is given this to add to. */
-const root = braidEncoding.snapshot("0", toJson(new MessagePage({ messages: [], before: null, after: null })))
+const root = braidEncoding.snapshot(
+  "0",
+  toJson(new MessagePage({ messages: [], receipts: [], before: null, after: null }))
+)
 
 const versionOf = (update: SubscriptionUpdate): string =>
-  formatLogVersion(update._tag === "Snapshot" ? update.version : update.frame.version)
+  formatLogVersion(update._tag === "Change" ? update.frame.version : update.version)
 
-const encode = (update: SubscriptionUpdate, encoding: Encoding): Uint8Array =>
-  update._tag === "Snapshot"
-    ? encoding.snapshot(formatLogVersion(update.version), toJson(update.page))
-    : update.frame.encode(encoding, update.previous)
+const encode = (update: SubscriptionUpdate, encoding: Encoding): Uint8Array => {
+  switch (update._tag) {
+    case "Snapshot":
+      return encoding.snapshot(formatLogVersion(update.version), toJson(update.page))
+    case "Change":
+      return update.frame.encode(encoding, update.previous)
+    case "Receipts":
+      return update.frame.encode(encoding, formatLogVersion(update.version))
+  }
+}
 
 /** Answers with a subscription to a conversation's messages. */
 export const subscribe = Effect.fnUntraced(function* (
@@ -25,9 +34,18 @@ export const subscribe = Effect.fnUntraced(function* (
   conversationId: ConversationId,
   ask: Ask
 ) {
-  const { feed, version } = yield* subscriptions.open(session, conversationId, {
+  const { feed, receipts, version } = yield* subscriptions.open(session, conversationId, {
     from: ask.from === undefined ? undefined : parseLogVersion(ask.from),
-    heartbeat: ask.heartbeat
+    heartbeat: ask.heartbeat,
+    // A long poll has them in each of its answers, and waits for messages.
+    sendsReceipts: ask.encoding !== "poll"
   })
-  return yield* answerFeed(ask, { currentVersion: formatLogVersion(version), feed, root, versionOf, encode })
+  return yield* answerFeed(ask, {
+    currentVersion: formatLogVersion(version),
+    feed,
+    root,
+    versionOf,
+    encode,
+    members: Effect.map(receipts, (receipts) => ({ receipts }))
+  })
 })

@@ -4,12 +4,14 @@ import type { ConversationId, Position } from "../contract/Conversation.ts"
 import { isOfIncarnation, type LogVersion } from "../contract/LogVersion.ts"
 import type { Message, MessagePage } from "../contract/Message.ts"
 import { Messages, type View } from "./Messages.ts"
+import type { ReceiptList } from "../contract/Receipt.ts"
 import type { DatabaseUnavailable, NotFound, RateLimited } from "../contract/Problem.ts"
 import { Feed, type Commit } from "../live/Feed.ts"
 import { Frame } from "./Frame.ts"
+import { ReceiptsFrame } from "./ReceiptsFrame.ts"
 import { Hub } from "./Hub.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
-import type { Topic } from "./Topic.ts"
+import type { Topic, TopicReceipts } from "./Topic.ts"
 
 /** Messages in a snapshot. */
 const snapshotSize = 50
@@ -22,11 +24,15 @@ export type SubscriptionUpdate =
   | { readonly _tag: "Snapshot"; readonly version: LogVersion; readonly page: MessagePage }
   /** `previous` is the version of the update before it, or that with which the subscriber came. */
   | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
+  /** The receipts as they are now. `version` is that of the update before it, which stays the subscriber's. */
+  | { readonly _tag: "Receipts"; readonly frame: ReceiptsFrame; readonly version: LogVersion }
 
 /** Where a subscriber stands: `undefined` when it has nothing, or nothing that a log knows. */
 export interface SubscribeRequest {
   readonly from: LogVersion | undefined
   readonly heartbeat: Duration.Duration
+  /** Whether receipts are updates of their own. */
+  readonly sendsReceipts: boolean
 }
 
 /** An open subscription. */
@@ -34,7 +40,11 @@ export interface Subscription {
   /** How far the log went when the subscription was opened: a client that has reached it is caught up. */
   readonly version: LogVersion
   readonly feed: Feed<SubscriptionUpdate>
+  /** The receipts as the subscriber sees them now; `undefined` once the subscriber is no longer a participant. */
+  readonly receipts: Effect.Effect<ReceiptList | undefined, DatabaseUnavailable>
 }
+
+const nothing: ReadonlyArray<never> = []
 
 /** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
 const endsParticipation = ({ content }: Message, { userId }: Caller): boolean =>
@@ -50,6 +60,7 @@ class LogReader {
   private readonly topic: Topic
   private readonly session: Caller
   private readonly conversationId: ConversationId
+  private readonly sendsReceipts: boolean
   private view: View
   /** With what the subscriber came. */
   private readonly start: Position | undefined
@@ -57,6 +68,11 @@ class LogReader {
   // to see.
   private cursor: Position | undefined
   private lastSent: Position
+  // Receipts that wait until the log has come as far as it had when they were read: a subscriber who was removed by then gets
+  // none. What was last sent of them, and what was last taken from the topic.
+  private receipts: Pick<TopicReceipts, "frame" | "head"> | undefined
+  private sentReceipts: string | undefined
+  private knownReceipts: TopicReceipts | undefined
   private isEnded = false
 
   constructor(
@@ -65,7 +81,8 @@ class LogReader {
     session: Caller,
     conversationId: ConversationId,
     view: View,
-    from: LogVersion | undefined
+    knownReceipts: TopicReceipts | undefined,
+    { from, sendsReceipts }: SubscribeRequest
   ) {
     this.messages = messages
     this.topic = topic
@@ -79,6 +96,9 @@ class LogReader {
     const resumes = isCopyGood && view.head - start <= mostUpdates
     this.cursor = resumes ? start : undefined
     this.lastSent = start ?? view.head
+    this.sendsReceipts = sendsReceipts
+    this.knownReceipts = knownReceipts
+    this.receipts = { frame: new ReceiptsFrame(view.receipts), head: view.head }
   }
 
   /** A {@link Feed}'s source. Most often nothing is to be waited for but a wake-up: what it brings is in memory. */
@@ -90,7 +110,7 @@ class LogReader {
     if (this.isEnded || this.topic.isOver()) return undefined
     if (cursor === undefined) return this.readSnapshot(this.view)
     if (this.topic.epoch() > this.view.epoch) return this.refreshView(cursor)
-    if (!this.topic.hasAfter(cursor)) return []
+    if (!this.topic.hasAfter(cursor)) return this.sendsReceipts ? this.readReceipts(cursor) : nothing
     const frames = this.topic.fromMemory(cursor)
     if (frames !== undefined && !this.needsOwn(frames)) {
       const reading = this.interpret(cursor, frames)
@@ -108,6 +128,24 @@ class LogReader {
         return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
       })
     )
+  }
+
+  private readReceipts(
+    cursor: Position
+  ): ReadonlyArray<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
+    const shared = this.topic.receipts()
+    // What was read before the subscriber's view changed may show what that has hidden since.
+    if (shared !== undefined && shared !== this.knownReceipts && shared.epoch >= this.view.epoch) {
+      if (shared.exceptions.has(this.session.userId)) return this.refreshView(cursor)
+      this.knownReceipts = shared
+      this.receipts = shared
+    }
+    if (this.receipts === undefined || this.receipts.head > cursor) return nothing
+    const { frame } = this.receipts
+    this.receipts = undefined
+    if (frame.body === this.sentReceipts) return nothing
+    this.sentReceipts = frame.body
+    return [{ _tag: "Receipts", frame, version: { incarnation: this.view.incarnation, position: this.lastSent } }]
   }
 
   private isHidden({ message: { senderId } }: Frame): boolean {
@@ -135,14 +173,17 @@ class LogReader {
 
   /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
   private refreshView(cursor: Position): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
+    const known = this.topic.receipts()
     return this.messages.view(this.session.userId, this.conversationId).pipe(
       Effect.tap((view) => Effect.sync(() => this.topic.meet(view.incarnation))),
       Effect.flatMap((view) =>
         view.rewrittenAt > this.view.rewrittenAt ||
         view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
-          ? this.readSnapshot(view)
+          ? this.readSnapshot(view, known)
           : Effect.succeed(() => {
               this.view = { ...this.view, epoch: view.epoch, isPersonal: view.isPersonal }
+              this.knownReceipts = known
+              this.receipts = { frame: new ReceiptsFrame(view.receipts), head: view.head }
               return []
             })
       ),
@@ -150,7 +191,10 @@ class LogReader {
     )
   }
 
-  private readSnapshot(view: View): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
+  private readSnapshot(
+    view: View,
+    knownReceipts = this.knownReceipts
+  ): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const { head, incarnation } = view
     return Effect.map(
       this.messages.page(this.conversationId, view, { limit: snapshotSize }),
@@ -160,6 +204,9 @@ class LogReader {
           this.view = view
           this.cursor = head
           this.lastSent = head
+          this.knownReceipts = knownReceipts
+          this.receipts = undefined
+          this.sentReceipts = JSON.stringify(page.receipts)
           return [{ _tag: "Snapshot", version: { incarnation, position: head }, page }]
         }
     )
@@ -235,25 +282,30 @@ export class Subscriptions extends Context.Service<
       const open = Effect.fnUntraced(function* (
         session: Caller,
         conversationId: ConversationId,
-        { from, heartbeat }: SubscribeRequest
+        request: SubscribeRequest
       ) {
         // Followed before the head is read: what commits in between is heard of.
         const look = Effect.gen(function* () {
           const topic = yield* hub.follow(conversationId)
           const before = topic.version()
+          const receipts = topic.receipts()
           const view = yield* messages.view(session.userId, conversationId)
           yield* hub.compare(topic, before, view)
-          return { topic, view }
+          return { topic, view, receipts }
         })
         // Once more where the database was found to have lost commits: the topic of before is over.
-        const { topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
+        const { receipts, topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
         const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(view.head)
         yield* topic.listen(stream)
-        const reader = new LogReader(messages, topic, session, conversationId, view, from)
+        const reader = new LogReader(messages, topic, session, conversationId, view, receipts, request)
         return {
           version: { incarnation: view.incarnation, position: view.head },
-          feed: new Feed(stream, heartbeat, () => reader.read())
+          feed: new Feed(stream, request.heartbeat, () => reader.read()),
+          receipts: messages.view(session.userId, conversationId).pipe(
+            Effect.map(({ receipts }) => receipts),
+            Effect.catchTag("NotFound", () => Effect.undefined)
+          )
         }
       })
 

@@ -2,10 +2,11 @@ import { Effect, Semaphore, type Scope } from "effect"
 import type { Incarnation } from "../contract/Incarnation.ts"
 import type { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
-import type { LogEntry, Messages } from "./Messages.ts"
+import type { LogEntry, Messages, SharedReceipts } from "./Messages.ts"
 import { pageBytes } from "../contract/Paging.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { Frame } from "./Frame.ts"
+import { ReceiptsFrame } from "./ReceiptsFrame.ts"
 import { Ring, ringSize, type RingBudget } from "./Ring.ts"
 
 /** Most places of the log read from the database at once, within {@link pageBytes}. */
@@ -14,6 +15,11 @@ const readSize = 256
 /** Most places, and most bytes of several, handed over at once: all that a stream holds whose client has stopped reading. */
 const batchSize = 64
 const batchBytes = 131_072
+
+/** The latest receipts that were read, for all listeners whom no block concerns. */
+export interface TopicReceipts extends Omit<SharedReceipts, "receipts"> {
+  readonly frame: ReceiptsFrame
+}
 
 /** Somebody to be woken each time the log has gone on. */
 export interface Listener {
@@ -41,6 +47,10 @@ export interface Topic {
   readonly advanceEpoch: (epoch: number) => void
   /** The latest epoch that is known; at least that of all that was handed out. */
   readonly epoch: () => number
+  /** The receipts as they were read last; `undefined` before the first time. */
+  readonly receipts: () => TopicReceipts | undefined
+  /** Replaces the receipts, and wakes the listeners. */
+  readonly setReceipts: (read: SharedReceipts) => void
   /** The log after a position, ascending, some or all, empty at its end. `undefined` where memory does not reach. */
   readonly fromMemory: (position: Position) => ReadonlyArray<Frame> | undefined
   /** The same for any position: from the database where memory does not reach. */
@@ -93,6 +103,16 @@ export const makeTopic = (
   const advanceEpoch = (entered: number) => {
     if (entered <= epoch) return
     epoch = entered
+    wake()
+  }
+
+  let receipts: TopicReceipts | undefined
+
+  const setReceipts = ({ receipts: list, ...read }: SharedReceipts) => {
+    meet(read.incarnation)
+    if (isOver) return
+    receipts = { ...read, frame: new ReceiptsFrame(list) }
+    epoch = Math.max(epoch, read.epoch)
     wake()
   }
 
@@ -182,6 +202,8 @@ export const makeTopic = (
     version: () => (head === undefined || incarnation === undefined ? undefined : { incarnation, position: head }),
     advanceEpoch,
     epoch: () => epoch,
+    receipts: () => receipts,
+    setReceipts,
     fromMemory,
     after,
     hasAfter: (position) => head !== undefined && head > position,

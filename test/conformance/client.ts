@@ -65,6 +65,7 @@ export interface Message {
 
 export interface Page {
   readonly messages: ReadonlyArray<Message>
+  readonly receipts: ReadonlyArray<{ readonly userId: string; readonly deliveredSeq: number; readonly readSeq: number }>
   readonly before: string | null
   readonly after: string | null
 }

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { ask, Copy, encodings, get, poll, Refused, told, type Encoding, type Source } from "../messages/subscriber.ts"
-import { atOnce, Person, twoPeople } from "./client.ts"
+import { atOnce, Person, twoPeople, type Page } from "./client.ts"
 import { conformance } from "./server.ts"
 
 const source = ({ server, token = "" }: Person, messages: string): Source => ({
@@ -48,18 +48,20 @@ conformance("The encodings of a stream", (server) => {
       "text/event-stream; charset=utf-8",
       ":\n",
       (version: number, page: string) => `event: snapshot\nid: ${version}\ndata: ${page}\n\n`,
-      (version: number, message: string) => `event: message\nid: ${version}\ndata: ${message}\n\n`
+      (version: number, message: string) => `event: message\nid: ${version}\ndata: ${message}\n\n`,
+      (version: number, receipts: string) => `event: receipts\nid: ${version}\ndata: ${receipts}\n\n`
     ],
     [
       "lines",
       "application/x-ndjson",
       "{}\n",
       (version: number, page: string) => `{"version":"${version}","snapshot":${page}}\n`,
-      (version: number, message: string) => `{"version":"${version}","message":${message}}\n`
+      (version: number, message: string) => `{"version":"${version}","message":${message}}\n`,
+      (_: number, receipts: string) => `{"receipts":${receipts}}\n`
     ]
   ] as const)(
-    "%s: a sign of life, the page of a plain GET, and then each message as it comes",
-    async (encoding, contentType, life, snapshot, message) => {
+    "%s: a sign of life, the page of a plain GET, and then each message as it comes, and receipts",
+    async (encoding, contentType, life, snapshot, message, receipts) => {
       const { ada, conversation, messages } = await twoPeople(server)
       await ada.send(conversation, "héllo\r\n\r\n")
       const { text: page } = await ada.get(messages)
@@ -76,21 +78,24 @@ conformance("The encodings of a stream", (server) => {
       const { text } = await ada.get(`${messages}/${next.id}`)
       const sent = text.replace("\u2028\u2029\u0085", "\\u2028\\u2029\\u0085")
       assert.notStrictEqual(sent, text)
-      const expected = life + snapshot(1, page) + message(2, sent)
+      const list = JSON.stringify((await ada.get<Page>(messages)).body.receipts)
+      const expected = life + snapshot(1, page) + message(2, sent) + receipts(2, list)
       assert.strictEqual(await readText(answer, expected), expected)
       leaving.abort()
     }
   )
 
   it.each([
-    ["text/event-stream", ":\n"],
-    ["application/x-ndjson", "{}\n"]
-  ])("a quiet stream has heartbeats at the requested interval: %s", async (accept, life) => {
+    ["text/event-stream", ":\n", (list: string) => `event: receipts\nid: 0\ndata: ${list}\n\n`],
+    ["application/x-ndjson", "{}\n", (list: string) => `{"receipts":${list}}\n`]
+  ])("a quiet stream has heartbeats at the requested interval: %s", async (accept, life, receipts) => {
     const { ada, messages } = await twoPeople(server)
+    const { body } = await ada.get<Page>(messages)
+    const expected = life + receipts(JSON.stringify(body.receipts)) + life
     const answer = await fetch(`${server.url}${messages}?after=0`, {
       headers: { ...ada.authorization, accept: `text/html;q=0.5, ${accept};q=0.9`, heartbeats: "1" }
     })
-    assert.strictEqual(await readText(answer, life.repeat(2)), life.repeat(2))
+    assert.strictEqual(await readText(answer, expected), expected)
   })
 
   it("a long poll returns at once with everything that is new", async () => {
@@ -112,7 +117,8 @@ conformance("The encodings of a stream", (server) => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await ada.send(conversation, "one")
     const began = performance.now()
-    assert.deepStrictEqual(await poll(source(grace, messages), "2s", "1"), { updates: [], version: "1" })
+    const { updates: none, version: same } = await poll(source(grace, messages), "2s", "1")
+    assert.deepStrictEqual([none, same], [[], "1"])
     assert.isAbove(performance.now() - began, 1_500)
 
     const polled = poll(source(grace, messages), "60s", "1")

@@ -124,10 +124,11 @@ conformance("Messages", (server) => {
   })
 
   it("an empty conversation is an empty page at version 0", async () => {
-    const { ada, messages } = await twoPeople(server)
+    const { ada, grace, messages } = await twoPeople(server)
     const answer = await ada.get<Page>(messages)
     assert.strictEqual(answer.status, 200)
-    assert.deepStrictEqual(answer.body, { messages: [], before: null, after: null })
+    const receipts = [ada.id, grace.id].toSorted().map((userId) => ({ userId, deliveredSeq: 0, readSeq: 0 }))
+    assert.deepStrictEqual(answer.body, { messages: [], receipts, before: null, after: null })
     assert.strictEqual(answer.headers.get("version"), '"0"')
   })
 

@@ -9,7 +9,8 @@ const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index
 class Subscriber implements Disposable {
   /** The messages as they are now: the snapshot, and what was appended. */
   messages: ReadonlyArray<Message> = []
-  /** What came, in order: "snapshot", or the position of a message. */
+  receipts: Page["receipts"] = []
+  /** What came of the log, in order: "snapshot", or the position of a message. */
   readonly received: Array<"snapshot" | number> = []
   /** How often it connected. */
   connections = 0
@@ -63,11 +64,18 @@ class Subscriber implements Disposable {
 
   private receive(update: Parameters<Parameters<Awaited<ReturnType<typeof braidFetch>>["subscribe"]>[0]>[0]) {
     if (update.patches === undefined) {
-      this.messages = (JSON.parse(update.body_text ?? "") as Page).messages
+      const page = JSON.parse(update.body_text ?? "") as Page
+      this.messages = page.messages
+      this.receipts = page.receipts
       this.received.push("snapshot")
     } else {
       assert.deepStrictEqual(update.parents, this.version)
       for (const { content_text, range } of update.patches) {
+        if (range === ".receipts") {
+          assert.deepStrictEqual(update.version, this.version)
+          this.receipts = JSON.parse(content_text) as Page["receipts"]
+          continue
+        }
         assert.strictEqual(range, ".messages[-0:-0]")
         const message = JSON.parse(content_text) as Message
         this.messages = [...this.messages, message]
@@ -79,8 +87,13 @@ class Subscriber implements Disposable {
   }
 
   /** Waits until it has so many messages. */
-  async has(count: number): Promise<void> {
-    while (this.messages.length < count) {
+  has(count: number): Promise<void> {
+    return this.until(() => this.messages.length >= count)
+  }
+
+  /** Waits until something holds of it. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
       // The client connects again whatever happens, unless what it received was refused by `receive`.
       if (this.failure !== undefined) throw this.failure
       await new Promise<void>((resolve) => (this.changed = resolve))
@@ -113,6 +126,15 @@ describe("The reference client, braid-http 1.3.80,", () => {
       await subscriber.has(4)
       assert.deepStrictEqual(subscriber.messages, (await grace.get<Page>(messages)).body.messages)
       assert.deepStrictEqual(subscriber.received, ["snapshot", 4])
+    })
+
+    it("receives receipts, under the version that it has", async () => {
+      const { ada, grace, conversation, messages } = await twoPeople(server)
+      using subscriber = await Subscriber.subscribe(ada, messages)
+      const { seq } = await ada.send(conversation, "one")
+      await grace.put(`${conversation}/receipt`, { readSeq: seq })
+      await subscriber.until(() => subscriber.receipts.every(({ readSeq }) => readSeq === seq))
+      assert.deepStrictEqual(subscriber.receipts, (await ada.get<Page>(messages)).body.receipts)
     })
 
     it("resumes after a cut, without loss or repetition", async () => {

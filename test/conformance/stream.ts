@@ -18,7 +18,13 @@ export const messageOf = (update: Patches): Message => {
   return JSON.parse(decoder.decode(patch.content)) as Message
 }
 
-/** The response to a subscription, on a connection of its own, read no faster than the test asks. */
+const isOfReceipts = (event: StreamEvent): boolean =>
+  event._tag === "Patches" && event.patches[0]?.contentRange === "json .receipts"
+
+/**
+ * The response to a subscription, on a connection of its own, read no faster than the test asks. Receipts, which may come at any
+ * time, are left out.
+ */
 export class Stream implements AsyncDisposable {
   readonly head: IncomingMessage
   private readonly parser = new UpdateParser()
@@ -44,7 +50,7 @@ export class Stream implements AsyncDisposable {
       const { done, value } = await this.chunks.next()
       if (done === true) return undefined
       this.read.push(value)
-      this.events.push(...this.parser.push(value))
+      this.events.push(...this.parser.push(value).filter((event) => !isOfReceipts(event)))
     }
   }
 

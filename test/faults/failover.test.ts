@@ -4,14 +4,14 @@ import { randomUUID } from "node:crypto"
 
 import { twoPeople, type Message, type Page, type Person } from "../conformance/client.ts"
 import { startServer } from "../serverProcess.ts"
-import { encodings, told, type Encoding, type Source, type Told } from "../messages/subscriber.ts"
+import { encodings, toldOfLog, type Encoding, type Source, type Told } from "../messages/subscriber.ts"
 import { ownPostgres } from "./postgres.ts"
 
 /** The updates from a version on until `count` updates are there. */
 const first = async (source: Source, encoding: Encoding, from: string, count: number): Promise<ReadonlyArray<Told>> => {
   const leaving = new AbortController()
   const updates: Array<Told> = []
-  for await (const update of told(source, encoding, from, leaving.signal)) {
+  for await (const update of toldOfLog(source, encoding, from, leaving.signal)) {
     updates.push(update)
     if (updates.length === count) break
   }
@@ -55,7 +55,7 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
           Effect.tryPromise(() => ada.send(conversation, "lost 1")),
           Schedule.spaced("50 millis")
         )
-        const live = encodings.map((encoding) => told(source, encoding, `${kept.version}`))
+        const live = encodings.map((encoding) => toldOfLog(source, encoding, `${kept.version}`))
         for (const updates of live) {
           const update = yield* Effect.promise(() => updates.next())
           assert.strictEqual(update.value?.version, `${lost.version}`)

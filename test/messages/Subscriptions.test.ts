@@ -33,7 +33,8 @@ const world = Effect.gen(function* () {
     Effect.map(
       subscriptions.open(session, conversation.id, {
         from: position === undefined ? undefined : at(position),
-        heartbeat: patience
+        heartbeat: patience,
+        sendsReceipts: false
       }),
       ({ feed, version }) => ({ head: version.position, updates: feed.updates })
     )
@@ -47,6 +48,8 @@ const describe = (update: SubscriptionUpdate | Heartbeat) => {
       return `snapshot ${update.version.position}: ${update.page.messages.map(({ content }) => content).join(" ")}`
     case "Change":
       return `change ${update.frame.position}`
+    case "Receipts":
+      return "receipts"
   }
 }
 
@@ -145,7 +148,7 @@ layer(TestServices)("Subscriptions", (it) => {
     Effect.gen(function* () {
       const { eve, id, subscriptions } = yield* world
       const refused = yield* Effect.flip(
-        subscriptions.open(yield* sessionOf(eve), id, { from: undefined, heartbeat: patience })
+        subscriptions.open(yield* sessionOf(eve), id, { from: undefined, heartbeat: patience, sendsReceipts: false })
       )
       assert.strictEqual(refused._tag, "NotFound")
     })

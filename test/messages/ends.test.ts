@@ -35,7 +35,8 @@ const group = Effect.gen(function* () {
     Effect.map(
       subscriptions.open(as, id, {
         from: { incarnation: firstIncarnation, position: Position.make(position) },
-        heartbeat: patience
+        heartbeat: patience,
+        sendsReceipts: false
       }),
       ({ feed, version }) => ({ head: version.position, next: feed.next(), updates: feed.updates })
     )
@@ -50,6 +51,8 @@ const describe = (updates: ReadonlyArray<SubscriptionUpdate | Heartbeat>) =>
         return [`snapshot ${update.version.position}`]
       case "Change":
         return [update.frame.message.content]
+      case "Receipts":
+        return ["receipts"]
     }
   })
 

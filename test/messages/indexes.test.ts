@@ -98,7 +98,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     }
   > = {
     "the newest page": {
-      indexes: ["chat_messages_seq_key", "message_reactions_pkey", "conversation_participants_pkey"],
+      indexes: ["chat_messages_seq_key", "message_reactions_pkey"],
       run: ({ id, view }) => Messages.use((messages) => messages.page(id, view, { limit: 50 }))
     },
     "a page before a position": {
@@ -120,6 +120,10 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     "what a participant may see": {
       indexes: ["conversations_pkey"],
       run: ({ ada, id }) => Messages.use((messages) => messages.view(ada.id, id))
+    },
+    "the receipts of conversations": {
+      indexes: ["conversations_pkey", "blocks_pkey"],
+      run: ({ id }) => Messages.use((messages) => messages.receipts([id]))
     },
     "the heads of conversations": {
       indexes: ["conversations_pkey"],

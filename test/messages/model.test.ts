@@ -1,13 +1,17 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
+import { setImmediate } from "node:timers/promises"
 import { isDeepStrictEqual } from "node:util"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
+import { Position } from "../../src/contract/Conversation.ts"
 import { MessageId, TextContent } from "../../src/contract/Message.ts"
 import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
+import { Receipts } from "../../src/conversations/Receipts.ts"
 import { RingBytes } from "../../src/messages/Ring.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { Copy, encodings, get, Refused, told, type Encoding, type Source, type Told } from "./subscriber.ts"
@@ -38,6 +42,7 @@ const Act = Schema.Union([
   Schema.TaggedStruct("Move", { who: Guest, removed: Schema.Boolean }),
   // Who has not blocked the other blocks them, and who has no longer does.
   Schema.TaggedStruct("Block", { by: Person, whom: Person }),
+  Schema.TaggedStruct("Receive", { by: Person, back: FromEnd, isRead: Schema.Boolean }),
   Schema.TaggedStruct("SetHistory", { history: Schema.Literals(["whole", "since_joining"]) })
 ])
 type Act = typeof Act.Type
@@ -112,6 +117,22 @@ class Listener {
     return this.copy
   }
 
+  /** Waits until each message is as a GET shows it, receipts included, for which time has to pass. */
+  equals(fresh: Copy): Effect.Effect<void> {
+    const passing = Effect.forever(
+      Effect.andThen(
+        TestClock.adjust("5 seconds"),
+        Effect.promise(() => setImmediate())
+      )
+    )
+    return Effect.raceFirst(
+      Effect.promise(async () => {
+        await this.until((copy) => isDeepStrictEqual(copy.current, fresh.messages))
+      }),
+      passing
+    )
+  }
+
   async leave(): Promise<void> {
     this.leaving.abort()
     await this.ended
@@ -142,6 +163,7 @@ describe.each(memories)("$name", ({ runs, server }) => {
           const changes = yield* MessageChanges
           const participants = yield* Participants
           const blocks = yield* Blocks
+          const receipts = yield* Receipts
           const idOf = (person: number) => (people[person] ?? assert.fail()).id
           // The people are those of the history before.
           for (const { id } of people) for (const other of people) yield* blocks.unblock(id, other.id)
@@ -249,6 +271,8 @@ describe.each(memories)("$name", ({ runs, server }) => {
                 if (listener === undefined) return
                 yield* Effect.promise(() => listener.ended)
                 assert.deepStrictEqual(listener.copy.log, last.log)
+                for (const { deliveredSeq } of listener.copy.receipts)
+                  assert.isAtMost(deliveredSeq, Number(last.version))
                 return keep(act.who, listener.copies)
               }
               case "Block": {
@@ -260,6 +284,15 @@ describe.each(memories)("$name", ({ runs, server }) => {
                 if (listener === undefined) return
                 const { log } = yield* Effect.promise(() => get(sourceOf(act.by)))
                 return void (yield* Effect.promise(() => listener.until((copy) => isDeepStrictEqual(copy.log, log))))
+              }
+              case "Receive": {
+                if (!visibleAfter.has(act.by)) return
+                const seq = Position.make(Math.max(0, head - act.back))
+                return yield* receipts.put(
+                  idOf(act.by),
+                  conversationId,
+                  act.isRead ? { readSeq: seq } : { deliveredSeq: seq }
+                )
               }
               case "SetHistory":
                 if (sinceJoining !== (act.history === "since_joining")) head += 1
@@ -286,6 +319,7 @@ describe.each(memories)("$name", ({ runs, server }) => {
             const source = sourceOf(person)
             const fresh = yield* Effect.promise(() => get(source))
             assert.strictEqual(fresh.version, String(head))
+            assert.deepStrictEqual(fresh.current, fresh.messages)
             assert.isTrue(fresh.messages.every(({ seq }) => seq > after))
             assert.deepStrictEqual(
               fresh.messages
@@ -325,6 +359,7 @@ describe.each(memories)("$name", ({ runs, server }) => {
             const live = listeners.get(person)
             if (live !== undefined) {
               assert.deepStrictEqual((yield* Effect.promise(() => live.reach(head))).log, fresh.log)
+              yield* live.equals(fresh)
               keep(person, live.copies)
             }
 
@@ -332,11 +367,12 @@ describe.each(memories)("$name", ({ runs, server }) => {
             yield* Effect.forEach(
               resumes,
               ({ encoding, point }) =>
-                Effect.promise(async () => {
+                Effect.gen(function* () {
                   const resumed = new Listener(source, encoding, points[point % points.length] ?? assert.fail())
-                  const copy = await resumed.reach(head)
-                  await resumed.leave()
+                  const copy = yield* Effect.promise(() => resumed.reach(head))
                   assert.deepStrictEqual(copy.log, fresh.log)
+                  yield* resumed.equals(fresh)
+                  yield* Effect.promise(() => resumed.leave())
                 }),
               { discard: true }
             )

@@ -20,8 +20,15 @@ export interface Message {
   readonly isRead: boolean
 }
 
+export type ReceiptList = ReadonlyArray<{
+  readonly userId: string
+  readonly deliveredSeq: number
+  readonly readSeq: number
+}>
+
 export interface Page {
   readonly messages: ReadonlyArray<Message>
+  readonly receipts: ReceiptList
   readonly before: string | null
   readonly after: string | null
 }
@@ -30,7 +37,10 @@ export interface Page {
 export const encodings = ["braid", "events", "lines", "poll"] as const
 export type Encoding = (typeof encodings)[number]
 
-/** What a subscriber is told: the page anew, or a message to append, to replace where it is, or whichever fits. */
+/**
+ * What a subscriber is told: a whole page, a message to append, to replace where it is, or whichever fits, or receipts, whose
+ * version is the last one again where they have one.
+ */
 export type Told =
   | { readonly version: string; readonly parents?: ReadonlyArray<string>; readonly page: Page }
   | {
@@ -39,6 +49,12 @@ export type Told =
       readonly message: Message
       readonly place?: "append" | { readonly id: string }
     }
+  | ToldReceipts
+interface ToldReceipts {
+  readonly version?: string
+  readonly parents?: ReadonlyArray<string>
+  readonly receipts: ReceiptList
+}
 
 /** Whom to ask, and as whom. */
 export interface Source {
@@ -73,6 +89,10 @@ async function* readBraid(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told>
         continue
       }
       for (const { content, contentRange } of event.patches) {
+        if (contentRange === "json .receipts") {
+          yield { version, parents, receipts: parseJson<ReceiptList>(content) }
+          continue
+        }
         const selector = /^json \.messages\[(?:-0:-0|\?\(@\.id=="([0-9a-f-]{36})"\))\]$/.exec(contentRange)
         assert(selector !== null, contentRange)
         const [, id] = selector
@@ -94,9 +114,9 @@ export async function* readPieces(body: AsyncIterable<Uint8Array>, end: string):
   assert.strictEqual(rest, "", "the stream was cut inside of an update")
 }
 
-/** Server-sent events of two types: a snapshot, and a change by the name that it has there. */
-export async function* readServerSentEvents(body: AsyncIterable<Uint8Array>, change: string) {
-  const pattern = new RegExp(`^event: (snapshot|${change})\\nid: (\\S+)\\ndata: (.*)$`)
+/** Server-sent events: a snapshot, and changes by the names that they have there. */
+export async function* readServerSentEvents(body: AsyncIterable<Uint8Array>, ...changes: ReadonlyArray<string>) {
+  const pattern = new RegExp(`^event: (${["snapshot", ...changes].join("|")})\\nid: (\\S+)\\ndata: (.*)$`)
   let lines: Array<string> = []
   for await (const line of readPieces(body, "\n")) {
     if (line.startsWith(":")) continue
@@ -112,10 +132,10 @@ export async function* readServerSentEvents(body: AsyncIterable<Uint8Array>, cha
 }
 
 async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<Told> {
-  for await (const { data, name, version } of readServerSentEvents(body, "message")) {
-    yield name === "snapshot"
-      ? { version, page: JSON.parse(data) as Page }
-      : { version, message: JSON.parse(data) as Message }
+  for await (const { data, name, version } of readServerSentEvents(body, "message", "receipts")) {
+    if (name === "snapshot") yield { version, page: JSON.parse(data) as Page }
+    else if (name === "message") yield { version, message: JSON.parse(data) as Message }
+    else yield { version, receipts: JSON.parse(data) as ReceiptList }
   }
 }
 
@@ -123,11 +143,12 @@ interface Line {
   readonly version?: string
   readonly snapshot?: Page
   readonly message?: Message
+  readonly receipts?: ReceiptList
 }
 
 /** A line, also of those in the answer to a long poll; nothing for a heartbeat. */
-const toldBy = ({ message, snapshot, version }: Line): ReadonlyArray<Told> => {
-  if (version === undefined) return []
+const toldBy = ({ message, receipts, snapshot, version }: Line): ReadonlyArray<Told> => {
+  if (version === undefined) return receipts === undefined ? [] : [{ receipts }]
   if (snapshot !== undefined) return [{ version, page: snapshot }]
   assert(message !== undefined)
   return [{ version, message }]
@@ -163,6 +184,7 @@ export const ask = async (
 export interface Polled {
   readonly updates: ReadonlyArray<Line>
   readonly version: string
+  readonly receipts?: ReceiptList
 }
 
 /** One long poll. */
@@ -184,9 +206,10 @@ export const poll = async (
 async function* readPolls(source: Source, from: string | undefined, signal?: AbortSignal): AsyncGenerator<Told> {
   let after = from
   for (;;) {
-    const { updates, version } = await poll(source, "60s", after, signal)
+    const { receipts, updates, version } = await poll(source, "60s", after, signal)
     assert.strictEqual(version, updates.at(-1)?.version ?? after)
     yield* updates.flatMap(toldBy)
+    if (receipts !== undefined) yield { receipts }
     after = version
   }
 }
@@ -207,14 +230,21 @@ export async function* told(
   yield* readers[encoding](body)
 }
 
+/** The same without receipts. */
+export async function* toldOfLog(...of: Parameters<typeof told>): AsyncGenerator<Exclude<Told, ToldReceipts>> {
+  for await (const update of told(...of)) if (!("receipts" in update)) yield update
+}
+
 /** A subscriber's copy of a conversation: what it had, and what it was told since. */
 export class Copy {
   readonly version: string | undefined
   readonly messages: ReadonlyArray<Message>
+  readonly receipts: ReceiptList
 
-  constructor(version: string | undefined, messages: ReadonlyArray<Message>) {
+  constructor(version: string | undefined, messages: ReadonlyArray<Message>, receipts: ReceiptList = []) {
     this.version = version
     this.messages = messages
+    this.receipts = receipts
   }
 
   /** This copy after an update, which must fit: later than all before it, each message once and in the order of `seq`. */
@@ -222,7 +252,12 @@ export class Copy {
     const { parents, version } = update
     if ("page" in update) {
       if (parents !== undefined) assert.deepStrictEqual(parents, [])
-      return new Copy(version, update.page.messages)
+      return new Copy(version, update.page.messages, update.page.receipts)
+    }
+    if ("receipts" in update) {
+      if (version !== undefined) assert.strictEqual(version, this.version)
+      if (parents !== undefined) assert.deepStrictEqual(parents, [String(this.version)])
+      return new Copy(this.version, this.messages, update.receipts)
     }
     assert.isAbove(Number(version), Number(this.version ?? assert.fail("a change of nothing")))
     if (parents !== undefined) assert.deepStrictEqual(parents, [String(this.version)])
@@ -230,10 +265,27 @@ export class Copy {
     const index = this.messages.findIndex(({ id }) => id === message.id)
     const isPosted = Number(version) === message.seq
     if (place !== undefined) assert.deepStrictEqual(place, isPosted ? "append" : { id: message.id })
-    if (!isPosted) return new Copy(version, index < 0 ? this.messages : this.messages.with(index, message))
+    if (!isPosted) return this.at(version, index < 0 ? this.messages : this.messages.with(index, message))
     assert.isBelow(index, 0, `message ${message.seq} was appended twice`)
     assert.isAbove(message.seq, this.messages.at(-1)?.seq ?? 0)
-    return new Copy(version, [...this.messages, message])
+    return this.at(version, [...this.messages, message])
+  }
+
+  private at(version: string | undefined, messages: ReadonlyArray<Message>): Copy {
+    return new Copy(version, messages, this.receipts)
+  }
+
+  /** The messages with the flags that follow from the receipts, by the rule for clients. */
+  get current(): ReadonlyArray<Message> {
+    return this.messages.map((message) => {
+      const others = this.receipts.filter(({ userId }) => userId !== message.senderId)
+      const isVisible = message.messageType !== "hidden" && others.length > 0
+      return {
+        ...message,
+        isDelivered: isVisible && others.every(({ deliveredSeq }) => deliveredSeq >= message.seq),
+        isRead: isVisible && others.every(({ readSeq }) => readSeq >= message.seq)
+      }
+    })
   }
 
   /** All that the log says: receipts are not part of it. */
@@ -246,6 +298,6 @@ export class Copy {
 export const get = async ({ fetch, token, url }: Source): Promise<Copy> => {
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
   if (response.status !== 200) throw new Refused(response.status)
-  const { messages } = (await response.json()) as Page
-  return new Copy(response.headers.get("version")?.replaceAll('"', ""), messages)
+  const { messages, receipts } = (await response.json()) as Page
+  return new Copy(response.headers.get("version")?.replaceAll('"', ""), messages, receipts)
 }
