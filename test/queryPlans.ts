@@ -19,9 +19,13 @@ const nodes = (node: Node): ReadonlyArray<Node> => [node, ...(node.Plans ?? []).
 
 /**
  * The plans of all statements that an effect executes in its own fiber, when it executes them: the indexes that they use,
- * and the tables that they read whole.
+ * and the tables that they read whole. `generic` plans are those that PostgreSQL makes, after some executions of a
+ * statement, for any parameters.
  */
-export const plansOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+export const plansOf = Effect.fnUntraced(function* <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  kind: "custom" | "generic" = "custom"
+) {
   const sql = yield* SqlClient.SqlClient
   const statements: Array<ReturnType<Statement.Statement<unknown>["compile"]>> = []
   yield* Effect.provideService(effect, Statement.CurrentTransformer, (statement) =>
@@ -30,19 +34,37 @@ export const plansOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effe
       return statement
     })
   )
-  const plans = yield* Effect.forEach(statements, ([text, parameters]) =>
-    sql.unsafe(`EXPLAIN (FORMAT JSON) ${text}`, parameters).pipe(Effect.flatMap(Schema.decodeUnknownEffect(Explained)))
+  const explain = ([text, parameters]: (typeof statements)[number]) =>
+    kind === "custom"
+      ? sql.unsafe(`EXPLAIN (FORMAT JSON) ${text}`, parameters)
+      : Effect.gen(function* () {
+          yield* sql`SET LOCAL plan_cache_mode = force_generic_plan`.unprepared
+          yield* sql.unsafe(`PREPARE explained AS ${text}`).unprepared
+          const values = parameters.map(() => "NULL").join()
+          const plan = yield* sql.unsafe(
+            `EXPLAIN (FORMAT JSON) EXECUTE explained ${values === "" ? "" : `(${values})`}`
+          ).unprepared
+          yield* sql`DEALLOCATE explained`.unprepared
+          return plan
+        }).pipe(sql.withTransaction)
+  const plans = yield* Effect.forEach(statements, (statement) =>
+    explain(statement).pipe(
+      Effect.flatMap(Schema.decodeUnknownEffect(Explained)),
+      Effect.map(
+        ([
+          {
+            "QUERY PLAN": [{ Plan }]
+          }
+        ]) => nodes(Plan)
+      )
+    )
   )
-  const all = plans.flatMap(
-    ([
-      {
-        "QUERY PLAN": [{ Plan }]
-      }
-    ]) => nodes(Plan)
-  )
+  const all = plans.flat()
   // Of the one row, which is always read.
   const isRead = (node: Node) => node["Node Type"] === "Seq Scan" && node["Relation Name"] !== "database_incarnation"
   return {
+    /** Of each statement, in order. */
+    statements: plans.map((plan) => plan.flatMap((node) => node["Index Name"] ?? [])),
     indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
     readWhole: all.flatMap((node) => (isRead(node) ? [node["Relation Name"]] : []))
   }

@@ -16,35 +16,35 @@ export class NoSuchConversation extends Data.TaggedError("NoSuchConversation")<{
   }
 }
 
-/** A group keeps its owner. */
+/** The group keeps its owner. */
 export class NotHandedOver extends Data.TaggedError("NotHandedOver")<{ readonly reason: string }> {
   override get message() {
-    return `The group was not handed over: ${this.reason}. Nothing was done.`
+    return `The group was not handed over: ${this.reason}. Nothing has changed.`
   }
 }
 
-/** A conversation, as an operator sees it. */
+/** The operator's view of a conversation. */
 const ConversationState = Schema.Struct({
   isDirectMessage: Schema.Boolean,
   name: Schema.NullOr(Schema.String),
   head: Position,
   createdAt: Schema.DateTimeUtcFromDate,
-  /** The participants, the one who joined first before the others. */
+  /** The participants, in the order in which they joined. */
   people: Schema.Array(
     Schema.Struct({ username: Schema.String, role: Role, account: Schema.Literals(["active", "disabled", "deleted"]) })
   )
 })
 export type ConversationState = typeof ConversationState.Type
 
-/** The operator's view of conversations, and the one change they make to them. */
+/** The operator's access to conversations: a view, and one change. */
 export class ConversationAdmin extends Context.Service<
   ConversationAdmin,
   {
-    /** Shows who is in a conversation, and nothing of its messages. */
+    /** Shows the participants of a conversation, and nothing of its messages. */
     readonly show: (id: ConversationId) => Effect.Effect<ConversationState, NoSuchConversation | DatabaseUnavailable>
     /**
-     * Gives a group to one of its participants, whose account is not disabled; the owner becomes an admin. The log says so,
-     * as if the owner had done it. Does nothing where the person owns the group already.
+     * Makes a participant whose account is not disabled the owner of a group, and the owner an admin. The log says so, as if
+     * the owner had done it. Does nothing if the person owns the group already.
      */
     readonly handOver: (
       id: ConversationId,
@@ -88,18 +88,18 @@ export class ConversationAdmin extends Context.Service<
           FOR NO KEY UPDATE`
       })
 
-      // By users_username_key and the primary keys. An account that is about to be disabled is waited for: the groups that it
-      // owned would pass on before it owned this one.
-      const findHeir = SqlSchema.findAll({
+      // By users_username_key and the primary keys. It waits for a transaction that is disabling the account, whose groups may
+      // have passed on before it gets this one.
+      const findNewOwner = SqlSchema.findAll({
         Request: Schema.Struct({ id: ConversationId, username: Schema.String }),
         Result: Schema.Struct({
-          heir: UserId,
+          newOwner: UserId,
           isDisabled: Schema.Boolean,
           role: Schema.NullOr(Role),
           owner: Schema.NullOr(UserId)
         }),
         execute: ({ id, username }) => sql`
-          SELECT u.id AS heir, u.disabled_at IS NOT NULL AS "isDisabled",
+          SELECT u.id AS "newOwner", u.disabled_at IS NOT NULL AS "isDisabled",
             (SELECT role FROM conversation_participants WHERE conversation_id = ${id} AND user_id = u.id) AS role,
             (SELECT user_id FROM conversation_participants WHERE conversation_id = ${id} AND role = 'owner') AS owner
           FROM users u WHERE lower(u.username) = lower(${username}) AND u.deleted_at IS NULL FOR SHARE OF u`
@@ -111,9 +111,9 @@ export class ConversationAdmin extends Context.Service<
           if (isDirectMessage) {
             return yield* new NotHandedOver({ reason: `${id} is a direct conversation, which has no owner` })
           }
-          const [found] = yield* findHeir({ id, username })
+          const [found] = yield* findNewOwner({ id, username })
           if (found === undefined) return yield* new NoSuchAccount({ username })
-          const { heir, isDisabled, owner, role } = found
+          const { newOwner, isDisabled, owner, role } = found
           if (role === null) {
             return yield* new NotHandedOver({
               reason: `${username} is not in it, see \`xfchat conversation show ${id}\``
@@ -123,12 +123,12 @@ export class ConversationAdmin extends Context.Service<
           if (isDisabled) {
             return yield* new NotHandedOver({ reason: `${username} is disabled, see \`xfchat user enable\`` })
           }
-          yield* ownership.give(id, heir)
-          // The server says what changed, in the name of the former owner, as where an owner is disabled.
-          const by = owner ?? heir
+          yield* ownership.give(id, newOwner)
+          // The log has it as an act of the former owner, as when an owner is disabled.
+          const by = owner ?? newOwner
           return yield* systemMessages.append(id, [
             ...(owner === null ? [] : [{ event: "roleChanged", by, user: owner, role: "admin" } as const]),
-            { event: "roleChanged", by, user: heir, role: "owner" }
+            { event: "roleChanged", by, user: newOwner, role: "owner" }
           ])
         }).pipe(inTransaction(sql))
         if (head !== undefined) yield* systemMessages.announce(id, head)

@@ -33,7 +33,7 @@ import { SystemMessages } from "../messages/SystemMessages.ts"
 /** Conversations that one statement revises: a person may be in any number, and a statement has a time limit. */
 const maxRevised = 1_000
 
-/** A direct conversation, and whether it was not there before. */
+/** A direct conversation, and whether it is new. */
 export interface Opened {
   readonly id: ConversationId
   readonly created: boolean
@@ -43,8 +43,8 @@ export class Conversations extends Context.Service<
   Conversations,
   {
     /**
-     * The one direct conversation of two people, made if there is none, also when both ask at once. One that is there is
-     * answered always; who opens it is let by the other.
+     * The one direct conversation of two people, created if there is none, even if both ask at once. An existing one is
+     * always returned. A new one needs the other person's permission.
      */
     readonly direct: (
       caller: UserId,
@@ -54,35 +54,34 @@ export class Conversations extends Context.Service<
       NotFound | Forbidden | ValidationFailed | QuotaExceeded | DatabaseUnavailable
     >
     /**
-     * Opens the direct conversation of two people, if there is none, whatever they let others do. To be called inside of a
-     * transaction.
+     * The one direct conversation of two people, created if there is none, whatever they permit. Part of a transaction.
      */
     readonly open: (
       caller: UserId,
       other: UserId
     ) => Effect.Effect<Opened, NotFound | SqlError.SqlError | Schema.SchemaError>
-    /** Makes a group, owned by the caller, of people who let themselves be added. */
+    /** Creates a group that the caller owns. Each participant's settings must let the caller add them. */
     readonly create: (
       caller: UserId,
       group: NewGroup
     ) => Effect.Effect<Conversation, Forbidden | ValidationFailed | QuotaExceeded | DatabaseUnavailable>
-    /** A conversation that the caller takes part in. */
+    /** A conversation that the caller is in. */
     readonly get: (caller: UserId, id: ConversationId) => Effect.Effect<Conversation, NotFound | DatabaseUnavailable>
     /**
-     * Changes what a group is called, how it is described, or what who joins later sees. By its owner and admins. Each
-     * change is said in the log; what is so already is not said again.
+     * Changes the name or description of a group, or how much history new participants see. Each change is a message in the
+     * log.
      */
     readonly update: (
       caller: UserId,
       id: ConversationId,
       change: GroupChange
     ) => Effect.Effect<Conversation, NotFound | Forbidden | DatabaseUnavailable>
-    /** Deletes a group with all its messages. By its owner. */
+    /** Deletes a group with all its messages. */
     readonly remove: (
       caller: UserId,
       id: ConversationId
     ) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
-    /** The caller's conversations, the last active first. */
+    /** The caller's conversations, the last active one first. */
     readonly list: (
       caller: UserId,
       limit: number,
@@ -101,7 +100,7 @@ export class Conversations extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
       const locks = yield* ConversationLocks
-      const reaches = yield* ContactPolicy
+      const contacts = yield* ContactPolicy
       const usage = yield* Usage
       const removal = yield* Removal
       const summary = sql.literal(summaryColumns)
@@ -110,8 +109,8 @@ export class Conversations extends Context.Service<
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
 
-      // The unique index conversations_direct_pair_key settles races: who comes second waits for the first to commit, and
-      // inserts nothing. Nothing is made either when one of the two is not there, or is about to be deleted.
+      // The unique index conversations_direct_pair_key settles races: the second insert waits for the commit of the first, and
+      // then inserts nothing. Nothing is inserted either if one of the two accounts is gone, or is being deleted.
       const insertDirect = SqlSchema.findAll({
         Request: Pair,
         Result: Schema.Struct({ id: ConversationId }),
@@ -139,12 +138,12 @@ export class Conversations extends Context.Service<
           WHERE direct_low = least(${caller}::uuid, ${other}::uuid) AND direct_high = greatest(${caller}::uuid, ${other}::uuid)`
       })
 
-      const nobody = new NotFound({ detail: "There is no such user." })
+      const noSuchUser = new NotFound({ detail: "There is no such user." })
 
       const make = Effect.fnUntraced(function* (pair: typeof Pair.Type) {
         const [made] = yield* insertDirect(pair)
         const [found] = made === undefined ? yield* findDirect(pair) : [made]
-        if (found === undefined) return yield* nobody
+        if (found === undefined) return yield* noSuchUser
         if (made !== undefined) yield* systemMessages.announce(made.id, Position.make(0))
         return { id: found.id, created: made !== undefined }
       })
@@ -160,15 +159,15 @@ export class Conversations extends Context.Service<
       const direct = Effect.fn("Conversations.direct")(function* (caller: UserId, other: UserId) {
         if (caller === other) {
           return yield* new ValidationFailed({
-            errors: [{ path: ["params", "userId"], message: "must be somebody else's id" }]
+            errors: [{ path: ["params", "userId"], message: "must be another person's id" }]
           })
         }
         const [existing] = yield* findDirect({ caller, other })
         if (existing === undefined) {
-          const reach = (yield* reaches.of(caller, [other])).get(other)
-          if (reach === undefined) return yield* nobody
+          const reach = (yield* contacts.of(caller, [other])).get(other)
+          if (reach === undefined) return yield* noSuchUser
           if (!reach.direct) {
-            return yield* new Forbidden({ detail: "This person lets not everybody open a conversation with them." })
+            return yield* new Forbidden({ detail: "This person does not accept new conversations from everyone." })
           }
         }
         const { created, id } =
@@ -205,9 +204,9 @@ export class Conversations extends Context.Service<
 
       const create = Effect.fn("Conversations.create")(function* (caller: UserId, group: NewGroup) {
         const people = [...new Set([caller, ...group.participantIds])]
-        for (const [id, reach] of yield* reaches.of(caller, people)) {
+        for (const [id, reach] of yield* contacts.of(caller, people)) {
           if (id !== caller && !reach.group) {
-            return yield* new Forbidden({ detail: "Some of these people can be added by their friends only." })
+            return yield* new Forbidden({ detail: "Some of these people can only be added by their friends." })
           }
         }
         const { head, id } = yield* Effect.gen(function* () {

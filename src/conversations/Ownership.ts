@@ -11,7 +11,7 @@ import { SystemMessages, type Said } from "../messages/SystemMessages.ts"
 /** Groups that one transaction passes on, at most: each may have a thousand participants to look at. */
 const mostAtOnce = 100
 
-/** A group, and who owns it now. */
+/** A group that has passed on, and its new owner. */
 export interface Inherited {
   readonly id: ConversationId
   readonly heir: UserId
@@ -34,7 +34,7 @@ export class Ownership extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Inherited>, SqlError.SqlError | Schema.SchemaError>
     /** Passes on all groups of a person who stays in them, and says so in their logs. */
     readonly passOnEverywhere: (owner: UserId) => Effect.Effect<void, DatabaseUnavailable>
-    /** Gives a group to one of its participants; its owner becomes an admin. Part of a transaction that has locked the group. */
+    /** Makes a participant the owner, and the owner an admin. Part of a transaction that has locked the group. */
     readonly give: (group: ConversationId, heir: UserId) => Effect.Effect<void, SqlError.SqlError>
   }
 >()("xfchat/conversations/Ownership") {

@@ -5,19 +5,19 @@ import { inSlices } from "../database/Slices.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 
-/** Rows removed at once, at most: some tens of milliseconds. */
-const mostRows = 1_000
+/** The number of rows that one transaction removes, at most: some tens of milliseconds. */
+const maxRows = 1_000
 
 const isTooLong = (error: unknown) => SqlError.isSqlError(error) && error.reason._tag === "StatementTimeoutError"
 
 /**
- * Removes conversations. They may have any number of messages, so they are marked, and gone for everybody once that is
- * committed: nobody takes part any more. The rows go in slices, by whichever process has time.
+ * Removes conversations. One transaction marks them and removes their participants, so that they are gone for everybody. As
+ * they may have any number of messages, their rows go in slices, in whichever process gets to them.
  */
 export class Removal extends Context.Service<
   Removal,
   {
-    /** Removes conversations, whose rows the transaction has locked, with all that is in them. */
+    /** Removes conversations with everything in them. Part of a transaction that has locked them. */
     readonly remove: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<void, SqlError.SqlError>
   }
 >()("xfchat/conversations/Removal") {
@@ -52,8 +52,8 @@ export class Removal extends Context.Service<
             RETURNING conversation_id
           )`)
 
-      // By chat_messages_seq_key and chat_messages_reply_to_idx. The newest first: a reply goes before what it replies to, or
-      // together with it; one that was imported the other way round loses what it replies to.
+      // By chat_messages_seq_key and chat_messages_reply_to_idx. The newest first, so that a reply goes before the message that
+      // it replies to, or with it. A reply that was imported before that message loses its reference.
       const removeMessages = (id: ConversationId, below: number, limit: number) =>
         removing(
           sql`
@@ -68,8 +68,8 @@ export class Removal extends Context.Service<
           sql`min(seq)`
         )
 
-      let limit = mostRows
-      // Where the messages of the conversation go on: to find it again would pass over all that is removed.
+      let limit = maxRows
+      // The position of the last slice: a search for the next one from the head would pass over all removed rows.
       let below = { id: "", seq: 0 }
       const slice = Effect.gen(function* () {
         const [next] = yield* lockNext()
@@ -80,7 +80,7 @@ export class Removal extends Context.Service<
         }
         const { lowest } = yield* removeMessages(id, below.id === id ? below.seq : head + 1, limit)
         if (lowest === null) {
-          // Whatever else there is goes with it.
+          // The rest of its rows goes with it.
           yield* sql`DELETE FROM conversations WHERE id = ${id}`
         } else {
           yield* sql.afterCommit(Effect.sync(() => void (below = { id, seq: lowest })))
@@ -88,18 +88,18 @@ export class Removal extends Context.Service<
         return true
       }).pipe(
         inTransaction(sql),
-        Effect.tap(() => Effect.sync(() => void (limit = Math.min(limit * 2, mostRows)))),
+        Effect.tap(() => Effect.sync(() => void (limit = Math.min(limit * 2, maxRows)))),
         Effect.catchIf(
           (error) => isTooLong(error) && limit > 1,
           () => Effect.sync(() => ((limit = Math.ceil(limit / 4)), true))
         ),
         catchDatabaseErrors
       )
-      const begin = yield* inSlices("The removal of conversations", slice)
+      const removeNow = yield* inSlices("The removal of conversations", slice)
 
       const remove = Effect.fn("Removal.remove")(function* (ids: ReadonlyArray<ConversationId>) {
-        // By the primary keys. A reader of the log that is behind finds the next visibility epoch with the messages that still
-        // lie there, and so learns that it may see none of them.
+        // By the primary keys. A reader of the log that is behind finds the next visibility epoch along with the messages that
+        // remain, and so learns that it may see none of them.
         yield* sql`
           WITH marked AS (
             UPDATE conversations SET deleted_at = statement_timestamp() WHERE id = ANY(${ids}::uuid[]) RETURNING id
@@ -108,7 +108,7 @@ export class Removal extends Context.Service<
             ON CONFLICT (conversation_id) DO UPDATE SET epoch = v.epoch + 1
           )
           DELETE FROM conversation_participants p USING marked WHERE p.conversation_id = marked.id`
-        yield* sql.afterCommit(begin)
+        yield* sql.afterCommit(removeNow)
       })
 
       return Removal.of({ remove })

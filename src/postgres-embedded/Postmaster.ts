@@ -1,4 +1,4 @@
-import { Data, Effect, Schema, type Scope } from "effect"
+import { Data, Effect, type Scope } from "effect"
 import { execFileSync, spawn } from "node:child_process"
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
@@ -11,18 +11,18 @@ import type { PostgresBinaries } from "./PostgresBinaries.ts"
 
 const log = logOf("xfchat/postgres-embedded")
 
-/** initdb or the server failed; `log` holds the last lines of what it said. */
-export class PostgresStartFailed extends Schema.TaggedError<PostgresStartFailed>()("PostgresStartFailed", {
-  folder: Schema.String,
-  detail: Schema.String,
-  log: Schema.String
-}) {
+/** initdb or the server failed; `log` holds the last lines of its output. */
+export class PostgresStartFailed extends Data.TaggedError("PostgresStartFailed")<{
+  readonly folder: string
+  readonly detail: string
+  readonly log: string
+}> {
   override get message() {
     return `PostgreSQL did not start in ${this.folder}: ${this.detail}\n${this.log}`.trimEnd()
   }
 }
 
-/** Which server: the programs, whom they run as, and the folder that holds `data` and `server.log`. */
+/** A server: its programs, the user that they run as, and the folder with its `data` and `server.log`. */
 export interface Postmaster {
   readonly binaries: PostgresBinaries
   readonly account: PostgresAccount
@@ -41,25 +41,25 @@ const startFailed = (folder: string, detail: string) => {
 
 interface Program {
   readonly pid: number | undefined
-  /** An exit status, the name of the signal that ended it, or why it could not be run. */
+  /** An exit status, the name of the signal that ended it, or the reason that it could not be run. */
   readonly ended: Promise<number | string>
   readonly kill: (signal: NodeJS.Signals) => boolean
-  /** The program no longer keeps this process alive. */
+  /** Lets this process end before the program does. */
   readonly unref: () => void
 }
 
 const run = (server: Postmaster, name: "initdb" | "postgres", args: ReadonlyArray<string>) =>
   Effect.try({
     try: (): Program => {
-      // A file, not a pipe: a pipe ends with this process, and PostgreSQL with the next line it writes.
+      // A file, not a pipe: after the end of this process, PostgreSQL would end at the next line that it writes to a pipe.
       const log = openSync(logFile(server.folder), "w", 0o600)
       const child = spawn(join(server.binaries.folder, "bin", name), args, {
         ...server.account,
-        // A session of its own: Ctrl-C reaches this process alone, which then ends the server after what still uses it.
+        // A session of its own, so that Ctrl-C reaches only this process, which ends the server after its users.
         detached: true,
-        // The caller's folder may be closed to the account.
+        // The current folder may be closed to the account.
         cwd: "/",
-        // Not the caller's PGDATA, PGOPTIONS …; messages in English, since one is read below. TZ spares initdb a search.
+        // Without PGDATA, PGOPTIONS …; messages in English, since one is compared below. TZ saves initdb a search.
         env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" },
         stdio: ["ignore", log, log]
       })
@@ -73,44 +73,43 @@ const run = (server: Postmaster, name: "initdb" | "postgres", args: ReadonlyArra
     catch: (cause) => startFailed(server.folder, `${name} cannot be run: ${String(cause)}`)
   })
 
-/** Runs initdb to its end; `data`, an empty folder of the account's, then holds an empty database. */
-export const initialize = (
+/** Runs initdb to its end. It fills `data`, an empty folder of the account's. */
+export const initialize = Effect.fn("Postmaster.initialize")(function* (
   server: Postmaster,
   options: { readonly data: string; readonly passwordFile: string; readonly durable: boolean }
-): Effect.Effect<void, PostgresStartFailed> =>
-  Effect.gen(function* () {
-    const initdb = yield* Effect.acquireRelease(
-      run(server, "initdb", [
-        `--pgdata=${options.data}`,
-        "--username=postgres",
-        `--pwfile=${options.passwordFile}`,
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        // Letters of every language have two cases, and the order is that of the bytes.
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-        "--locale=C",
-        "--no-instructions",
-        // A third of its time goes into syncing, and into the zeroes of a first WAL segment of 16 MB.
-        ...(options.durable ? [] : ["--no-sync", "--wal-segsize=1"])
-      ]),
-      (initdb) => Effect.sync(() => initdb.kill("SIGTERM")).pipe(Effect.andThen(Effect.promise(() => initdb.ended)))
-    )
-    const end = yield* Effect.promise(() => initdb.ended)
-    if (end !== 0) return yield* startFailed(server.folder, `initdb ended with ${end}`)
-  }).pipe(Effect.scoped)
+) {
+  const initdb = yield* Effect.acquireRelease(
+    run(server, "initdb", [
+      `--pgdata=${options.data}`,
+      "--username=postgres",
+      `--pwfile=${options.passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      // Upper and lower case for the letters of every language, in the order of the bytes.
+      "--locale-provider=builtin",
+      "--builtin-locale=C.UTF-8",
+      "--locale=C",
+      "--no-instructions",
+      // Syncing and the zeroes of a first WAL segment of 16 MB take a third of its time.
+      ...(options.durable ? [] : ["--no-sync", "--wal-segsize=1"])
+    ]),
+    (initdb) => Effect.sync(() => initdb.kill("SIGTERM")).pipe(Effect.andThen(Effect.promise(() => initdb.ended)))
+  )
+  const end = yield* Effect.promise(() => initdb.ended)
+  if (end !== 0) return yield* startFailed(server.folder, `initdb ended with ${end}`)
+}, Effect.scoped)
 
 class PortTaken extends Data.TaggedError("PortTaken")<{}> {}
 
 /**
- * Starts the server on the data of its folder and gives its port, once it takes connections: `port` when that is free,
- * else, and without it, any free one. It is stopped with the scope.
+ * Starts the server on the data of its folder and gives its port once it accepts connections: `port` if it is given and
+ * free, otherwise any free port. The server stops with the scope.
  */
 export const launch = (
   server: Postmaster,
   options: { readonly port: number | undefined; readonly durable: boolean }
 ): Effect.Effect<number, PostgresStartFailed | FolderUnusable, Scope.Scope> => {
-  // Only binding a port shows that it is free: between a look and the bind another process may take it.
+  // Only binding a port shows that it is free: another process may take it after any other check.
   const onAnyPort = freePort.pipe(
     Effect.flatMap((port) => launchOn(server, port, options.durable)),
     Effect.retry({ times: 5, while: (error) => error._tag === "PortTaken" })
@@ -136,7 +135,7 @@ const settings = (port: number, durable: boolean) =>
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=200",
-    // With small segments initdb lowers it, and checkpoints would come often.
+    // With small segments initdb lowers it, which would make checkpoints frequent.
     "max_wal_size=1GB",
     ...(durable ? [] : ["fsync=off", "full_page_writes=off", "synchronous_commit=off"])
   ].flatMap((setting) => ["-c", setting])
@@ -146,7 +145,7 @@ const launchOn = Effect.fn("Postmaster.launchOn")(function* (server: Postmaster,
   const postmaster = yield* Effect.acquireRelease(
     run(server, "postgres", ["-D", data, ...settings(port, durable)]).pipe(
       Effect.map(({ ended, pid, unref }) => {
-        // Whoever calls process.exit, or throws, leaves the scope open.
+        // A call of process.exit, or an uncaught error, leaves the scope open.
         const endWithUs = () => {
           if (pid !== undefined) signalPostmaster(pid, data, "SIGINT")
         }
@@ -176,7 +175,7 @@ const launchOn = Effect.fn("Postmaster.launchOn")(function* (server: Postmaster,
   )
   yield* Effect.raceFirst(ready, failed).pipe(
     Effect.timeoutOrElse({
-      // Recovery after a crash reads the whole WAL since the last checkpoint.
+      // After a crash, recovery reads the whole WAL since the last checkpoint.
       duration: "1 minute",
       orElse: () => startFailed(server.folder, "it was not ready within a minute")
     })
@@ -186,8 +185,8 @@ const launchOn = Effect.fn("Postmaster.launchOn")(function* (server: Postmaster,
 })
 
 /**
- * Stops the server that a killed process left running on the data of `folder`. To be called by the holder of the folder
- * only: then no living process of ours owns that server.
+ * Stops the server that a killed process left running on the data of `folder`. Only the holder of the folder calls it, so
+ * no living process of ours owns that server.
  */
 export const stopLeftover = Effect.fn("Postmaster.stopLeftover")(function* (folder: string) {
   const data = dataOf(folder)
@@ -195,9 +194,9 @@ export const stopLeftover = Effect.fn("Postmaster.stopLeftover")(function* (fold
   if (file === undefined) return
   if (isPostmaster(file.pid, data)) yield* end(file.pid, data)
   if (isPostmaster(file.pid, data))
-    return yield* startFailed(folder, `the server of a killed process does not end, pid ${file.pid}`)
-  // PostgreSQL does not start while any process has the pid that is noted here, as happens after a restart of a container.
-  // What still runs on the data, if anything did, it finds by their shared memory.
+    return yield* startFailed(folder, `pid ${file.pid}, the server of a killed process, does not stop`)
+  // PostgreSQL does not start while any process has the pid in this file, as is common after a restart of a container. It
+  // detects a server that still uses the data by its shared memory.
   yield* Effect.try({
     try: () => rmSync(join(data, "postmaster.pid"), { force: true }),
     catch: (cause) => new FolderUnusable({ folder, cause })
@@ -217,7 +216,7 @@ const readPostmasterFile = (data: string) =>
     catch: (cause) => new FolderUnusable({ folder: data, cause })
   })
 
-// A pid alone proves nothing, it may be another process's by now; the command line does. A zombie has none: it has ended.
+// A pid proves nothing, since it may be another process's by now; the command line does. A zombie, which has ended, has none.
 const isPostmaster = (pid: number, data: string) => {
   try {
     return platform() === "linux"
@@ -229,19 +228,19 @@ const isPostmaster = (pid: number, data: string) => {
   }
 }
 
-// Whether it was still there to receive the signal.
+/** Gives whether the server was still there to receive the signal. */
 const signalPostmaster = (pid: number, data: string, signal: NodeJS.Signals) => {
   if (!isPostmaster(pid, data)) return false
   try {
     return process.kill(pid, signal)
   } catch (error) {
-    // It ended between the two.
+    // It ended after the check.
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false
     throw error
   }
 }
 
-// Fast, then immediate, then at once: 7 seconds at most. What was committed is safe in each case.
+// A fast shutdown, then an immediate one, then SIGKILL: 7 seconds at most. Committed transactions are safe in each case.
 const end = Effect.fn("Postmaster.end")(function* (pid: number, data: string) {
   for (const [signal, seconds] of [
     ["SIGINT", 5],
@@ -254,5 +253,5 @@ const end = Effect.fn("Postmaster.end")(function* (pid: number, data: string) {
       yield* Effect.sleep("10 millis")
     }
   }
-  yield* log.warning(`PostgreSQL, pid ${pid}, does not end`)
+  yield* log.warning(`PostgreSQL, pid ${pid}, does not stop: end it by hand`)
 })

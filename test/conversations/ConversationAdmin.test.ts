@@ -1,11 +1,12 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { AccountAdmin } from "../../src/accounts/AccountAdmin.ts"
 import { ConversationId } from "../../src/contract/Conversation.ts"
 import { ConversationAdmin } from "../../src/conversations/ConversationAdmin.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
+import { holding } from "../database/holding.ts"
 import { groupOf, nobody, people, refusal, systemMessages } from "../world.ts"
 
 const services = Layer.mergeAll(AccountAdmin.layer, ConversationAdmin.layer).pipe(Layer.provideMerge(TestServices))
@@ -14,6 +15,15 @@ const handOver = (id: ConversationId, username: string) =>
   ConversationAdmin.use((control) => control.handOver(id, username))
 const show = (id: ConversationId) => ConversationAdmin.use((control) => control.show(id))
 const person = ({ account: { username } }: TestUser, role: string, account = "active") => ({ username, role, account })
+
+/** Waits until as many statements of this database wait for a lock. */
+const untilWaiting = Effect.fnUntraced(function* (count: number) {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`.pipe(
+    Effect.repeat({ until: (waiting) => waiting.length === count })
+  )
+})
 
 layer(services)("An operator", (it) => {
   it.effect("hands a group over once, whatever the capitals of the name", () =>
@@ -79,6 +89,63 @@ layer(services)("An operator", (it) => {
       assert.strictEqual(yield* refusal(show(deleted)), "NoSuchConversation")
       assert.deepStrictEqual(yield* show(group), before)
       assert.sameDeepMembers([...(yield* show(direct)).people], [person(ada, "member"), person(grace, "member")])
+    })
+  )
+
+  it.effect("keeps a group from a person whose account is being disabled", () =>
+    Effect.gen(function* () {
+      const [ada, grace] = yield* people("ada", "grace")
+      const group = yield* groupOf([ada, grace])
+      const handing = yield* holding(
+        (sql) => sql`UPDATE users SET disabled_at = now() WHERE id = ${grace.id}`,
+        () =>
+          Effect.gen(function* () {
+            const handing = yield* Effect.forkChild(refusal(handOver(group, grace.account.username)), {
+              startImmediately: true
+            })
+            yield* untilWaiting(1)
+            return handing
+          })
+      )
+      assert.strictEqual(yield* Fiber.join(handing), "NotHandedOver")
+      assert.sameDeepMembers(
+        [...(yield* show(group)).people],
+        [person(ada, "owner"), person(grace, "member", "disabled")]
+      )
+    })
+  )
+
+  it.effect("who disables a new owner during the hand-over has the group pass on", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountAdmin
+      const [ada, grace] = yield* people("ada", "grace")
+      const group = yield* groupOf([ada, grace])
+      const fibers = yield* holding(
+        (sql) => sql`SELECT FROM conversation_participants WHERE conversation_id = ${group} FOR UPDATE`,
+        () =>
+          Effect.gen(function* () {
+            const handing = yield* Effect.forkChild(handOver(group, grace.account.username), {
+              startImmediately: true
+            })
+            yield* untilWaiting(1)
+            const disabling = yield* Effect.forkChild(accounts.disable(grace.account.username), {
+              startImmediately: true
+            })
+            yield* untilWaiting(2)
+            return [handing, disabling]
+          })
+      )
+      yield* Fiber.joinAll(fibers)
+      assert.sameDeepMembers(
+        [...(yield* show(group)).people],
+        [person(ada, "owner"), person(grace, "admin", "disabled")]
+      )
+      assert.deepStrictEqual((yield* systemMessages(group)).slice(1), [
+        { event: "roleChanged", by: ada.id, user: ada.id, role: "admin" },
+        { event: "roleChanged", by: ada.id, user: grace.id, role: "owner" },
+        { event: "roleChanged", by: grace.id, user: grace.id, role: "admin" },
+        { event: "roleChanged", by: grace.id, user: ada.id, role: "owner" }
+      ])
     })
   )
 })

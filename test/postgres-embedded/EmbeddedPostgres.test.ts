@@ -11,7 +11,7 @@ import { createInterface } from "node:readline"
 import * as EmbeddedPostgres from "../../src/postgres-embedded/EmbeddedPostgres.ts"
 import { installed } from "../../src/postgres-embedded/PostgresBinaries.ts"
 
-/** A folder that the user of the server can reach, too, when the tests run as root. */
+/** A folder that the server's user can reach even if the tests run as root. */
 const temporaryFolder = Effect.acquireRelease(
   Effect.promise(async () => {
     const folder = await mkdtemp(join(tmpdir(), "xfchat-test-"))
@@ -21,14 +21,14 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
 )
 
-/** The first row that the server at `url` answers to `statement`. */
+/** The first row that `statement` returns from the server at `url`. */
 const ask = (url: Redacted.Redacted, statement: string) =>
   Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
     return (yield* sql.unsafe<Record<string, unknown>>(statement))[0]
   }).pipe(Effect.provide(PgClient.layer({ url, connectTimeout: "2 seconds" })), Effect.scoped)
 
-/** Whether a server takes connections there. */
+/** Whether a server accepts connections at `url`. */
 const listens = (url: Redacted.Redacted) =>
   Effect.callback<boolean>((resume) => {
     const socket = connect(Number(new URL(Redacted.value(url)).port), "127.0.0.1")
@@ -50,7 +50,7 @@ const Said = Schema.fromJsonString(
 
 const postmasterPid = (folder: string) => Number.parseInt(readFileSync(join(folder, "data", "postmaster.pid"), "utf8"))
 
-/** Another process, which starts a server; in a process group of its own, as a terminal would give it. */
+/** Another process, which starts a server. It has its own process group, as in a terminal. */
 const otherProcess = Effect.fnUntraced(function* (ends: "never" | "exit", folder?: string) {
   const other = yield* Effect.acquireRelease(
     Effect.sync(() => {
@@ -82,8 +82,8 @@ const otherProcess = Effect.fnUntraced(function* (ends: "never" | "exit", folder
   }
 })
 
-describe("a throwaway server", () => {
-  it.live("is a PostgreSQL with room for 200 connections, UTF-8 text and the C collation, on this machine alone", () =>
+describe("A temporary server", () => {
+  it.live("accepts 200 connections from this machine only, with UTF-8 text and the C collation", () =>
     Effect.gen(function* () {
       const { url } = yield* EmbeddedPostgres.start()
       const row = yield* ask(
@@ -97,7 +97,7 @@ describe("a throwaway server", () => {
     })
   )
 
-  it.live("takes its password alone, which is long and is not printed", () =>
+  it.live("accepts only its password, which is long and is not printed", () =>
     Effect.gen(function* () {
       const server = yield* EmbeddedPostgres.start()
       const { password } = new URL(Redacted.value(server.url))
@@ -109,7 +109,7 @@ describe("a throwaway server", () => {
     })
   )
 
-  it.live("is gone with its scope, and its folder too", () =>
+  it.live("disappears with its scope, together with its folder", () =>
     Effect.gen(function* () {
       const { url, folder } = yield* EmbeddedPostgres.start().pipe(
         Effect.tap(({ url }) => Effect.map(listens(url), assert.isTrue)),
@@ -132,7 +132,7 @@ describe("a throwaway server", () => {
     })
   )
 
-  it.live("of a killed process is stopped and deleted by the next start; that of a living process is left alone", () =>
+  it.live("of a killed process is deleted by the next start, one of a living process is not", () =>
     Effect.gen(function* () {
       const [killed, living] = yield* Effect.all([otherProcess("never"), otherProcess("never")])
       const [left, used] = yield* Effect.all([killed.says, living.says])
@@ -147,7 +147,7 @@ describe("a throwaway server", () => {
   )
 })
 
-describe("a server with a folder", () => {
+describe("A server with a folder", () => {
   it.live("keeps its data, its password and its durability between runs", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -186,7 +186,7 @@ describe("a server with a folder", () => {
     })
   )
 
-  it.live("begins anew, with what was committed, after its process was killed", () =>
+  it.live("starts again with the committed data after its process was killed", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const killed = yield* otherProcess("never", folder)
@@ -201,7 +201,7 @@ describe("a server with a folder", () => {
     })
   )
 
-  it.live("starts although another program has the pid that its last server had, and spares that program", () =>
+  it.live("starts although another program has the pid of its last server, and spares that program", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const real = yield* EmbeddedPostgres.start({ folder }).pipe(
@@ -215,18 +215,21 @@ describe("a server with a folder", () => {
     })
   )
 
-  it.live("says what to do with data of another major version", () =>
+  it.live("explains what to do with data of another major version", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const real = yield* Effect.scoped(EmbeddedPostgres.start({ folder }))
       yield* Effect.promise(() => writeFile(join(real.folder, "data", "PG_VERSION"), "12\n"))
       const error = yield* Effect.flip(EmbeddedPostgres.start({ folder }))
       assert.strictEqual(error._tag, "PostgresVersionMismatch")
-      assert.match(error.message, /made by PostgreSQL 12, installed is \d+: move the folder away .* or install/)
+      assert.match(
+        error.message,
+        /from PostgreSQL 12, but PostgreSQL \d+ is installed: move the folder away .* or install/
+      )
     })
   )
 
-  it.live("shows what PostgreSQL said when it does not start", () =>
+  it.live("shows the output of a PostgreSQL that does not start", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const real = yield* Effect.scoped(EmbeddedPostgres.start({ folder }))
@@ -237,7 +240,7 @@ describe("a server with a folder", () => {
     })
   )
 
-  it.live("says so when the folder cannot be made", () =>
+  it.live("reports a folder that cannot be created", () =>
     Effect.gen(function* () {
       const file = join(yield* temporaryFolder, "file")
       yield* Effect.promise(() => writeFile(file, ""))
@@ -248,8 +251,8 @@ describe("a server with a folder", () => {
   )
 })
 
-describe("the port", () => {
-  it.live("is the one asked for when it is free, else another", () =>
+describe("The port", () => {
+  it.live("is the requested one if it is free, otherwise another", () =>
     Effect.gen(function* () {
       const port = yield* Effect.callback<number>((resume) => {
         const probe = createServer().listen(0, "127.0.0.1", () => {
@@ -268,8 +271,8 @@ describe("the port", () => {
   )
 })
 
-describe("the process that started the server", () => {
-  it.live("still has it while it ends by Ctrl-C, and takes it along", () =>
+describe("The process that started the server", () => {
+  it.live("can still use it while it ends by Ctrl-C, and then stops it", () =>
     Effect.gen(function* () {
       const other = yield* otherProcess("never")
       const { folder, url } = yield* other.says
@@ -281,7 +284,7 @@ describe("the process that started the server", () => {
     })
   )
 
-  it.live("takes it along by process.exit, which leaves scopes open", () =>
+  it.live("stops it also by process.exit, which leaves scopes open", () =>
     Effect.gen(function* () {
       const other = yield* otherProcess("exit", yield* temporaryFolder)
       const { url } = yield* other.says
@@ -292,7 +295,7 @@ describe("the process that started the server", () => {
   )
 })
 
-it.effect("says what to do when the package with PostgreSQL is not installed", () =>
+it.effect("Without the package that contains PostgreSQL, the error says how to install it", () =>
   Effect.gen(function* () {
     const error = yield* Effect.flip(installed(join(tmpdir(), "elsewhere.ts")))
     assert.strictEqual(error._tag, "PostgresNotInstalled")

@@ -21,9 +21,11 @@ const tsquery = /^[()&| ]*('[^'\\\s:]+'(:\*)?(\)* (&|\||<->) \(*)?)+[() ]*$/u
 const found = (text: string, query: string) => marksOf(text, parseQuery(query).phrases)
 
 describe("The terms of a text", () => {
-  it("are the same once folded, for every character of Unicode, alone and between letters", () => {
-    for (let code = 1; code < 0x110000; code++) {
-      if (code >= 0xd800 && code < 0xe000) continue
+  it("are the same once folded, for every character of Unicode", () => {
+    for (let code = 1; code < 0xe1000; code++) {
+      // Surrogates, and planes that have no characters.
+      if (code === 0xd800) code = 0xe000
+      if (code === 0x40000) code = 0xe0000
       const text = `a${String.fromCodePoint(code)}b`
       const folded = fold(text)
       if (fold(folded) !== folded) assert.fail(`U+${code.toString(16)} folds again`)
