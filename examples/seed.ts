@@ -1,4 +1,4 @@
-// Two people, their conversation and a message, by XFChat's services alone: without HTTP, and without a server.
+// Creates two people, their conversation and a message with XFChat's services, without HTTP and without a server.
 //
 //   DATABASE_URL=postgresql://… node examples/seed.ts
 

@@ -1,4 +1,4 @@
-// XFChat inside of a program of one's own: with a route beside XFChat's, and with a layer in place of one of XFChat's.
+// XFChat inside a program of your own, with another route, and with another layer in place of one of XFChat's.
 //
 //   DATABASE_URL=postgresql://… node examples/serve.ts
 
@@ -23,7 +23,7 @@ const Statistics = HttpRouter.use((router) =>
   })
 )
 
-/** No limits here: a gateway before this server has its own. What comes later in a merge takes the place of the earlier. */
+/** No rate limits, because the gateway in front of this server has its own. The later layer of a merge wins. */
 const Services = Layer.merge(ServicesLive, RateLimits.layerUnlimited)
 
 const HttpServerLive = Layer.unwrap(
@@ -36,7 +36,7 @@ const Report = Layer.effectDiscard(
   HttpServer.HttpServer.use(({ address }) => Console.log(`Serving on ${HttpServer.formatAddress(address)}`))
 )
 
-// From the outside in: each line stands on those below it. The database is the last, and is built first.
+// Each line stands on those below it. The database is the last line, and is built first.
 const Program = Layer.merge(Report, DrainOnStop).pipe(
   Layer.provide(HttpRouter.serve(Layer.merge(RoutesLive, Statistics), { disableLogger: true, disableListenLog: true })),
   Layer.provide([HttpServerLive, HttpServer.layerServices]),

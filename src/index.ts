@@ -14,6 +14,7 @@ export { Sessions } from "./auth/Sessions.ts"
 export * from "./contract/Friend.ts"
 export { Blocks } from "./friends/Blocks.ts"
 export { Friends } from "./friends/Friends.ts"
+export { Pairs } from "./people/Pairs.ts"
 export { People } from "./people/People.ts"
 export * from "./people/ContactPolicy.ts"
 
@@ -50,6 +51,7 @@ export { PresenceSubscriptions } from "./presence/PresenceSubscriptions.ts"
 
 export { ChangeHint, ChangeBus } from "./changes/ChangeBus.ts"
 export { Draining } from "./live/Draining.ts"
+export { LiveStreams } from "./live/LiveStreams.ts"
 export { Hub } from "./messages/Hub.ts"
 export { Subscriptions, type Subscription, type SubscriptionUpdate } from "./messages/Subscriptions.ts"
 
@@ -60,9 +62,11 @@ export * from "./contract/UsageReport.ts"
 
 export * as Database from "./database/Database.ts"
 export * from "./database/StartupError.ts"
+export { Incarnations } from "./database/Incarnations.ts"
 export { LockWaits } from "./database/LockWaits.ts"
 export * as Migrator from "./database/Migrator.ts"
 
+export { DatabaseReport } from "./operations/DatabaseReport.ts"
 export { Health } from "./operations/Health.ts"
 export * from "./contract/Readiness.ts"
 

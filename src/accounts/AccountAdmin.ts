@@ -18,6 +18,7 @@ export const AccountState = Schema.Struct({
 })
 
 const decodeState = Schema.decodeUnknownEffect(AccountState)
+const decodeIds = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ id: UserId })))
 
 /** What operators do with accounts. */
 export class AccountAdmin extends Context.Service<
@@ -57,10 +58,10 @@ export class AccountAdmin extends Context.Service<
       // By users_username_key, like the next two.
       const disable = Effect.fn("AccountAdmin.disable")(function* (username: string) {
         const disabled = yield* Effect.gen(function* () {
-          const rows = yield* sql<{ id: UserId }>`
+          const rows = yield* sql`
             UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
-          const { id } = yield* requireRow(username, rows)
+          const { id } = yield* requireRow(username, yield* decodeIds(rows))
           yield* endSessions(id)
           return id
         }).pipe(inTransaction(sql))
@@ -80,10 +81,10 @@ export class AccountAdmin extends Context.Service<
       ) {
         const hash = yield* passwords.hash(password)
         yield* Effect.gen(function* () {
-          const rows = yield* sql<{ id: UserId }>`
+          const rows = yield* sql`
             UPDATE users SET password_hash = ${hash}, updated_at = now()
             WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
-          yield* endSessions((yield* requireRow(username, rows)).id)
+          yield* endSessions((yield* requireRow(username, yield* decodeIds(rows))).id)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
 

@@ -3,7 +3,7 @@ import { RateLimiter } from "effect/persistence"
 import { elapsedMillisOf } from "../platform/Clock.ts"
 import { Buckets } from "./Buckets.ts"
 
-/** `effect`'s store in memory, but for its token buckets, of which it forgets none. */
+/** Effect's store in memory, with token buckets of our own, because Effect's never forgets one (effect 4.1.0). */
 export const layerBucketStore = Layer.effect(
   RateLimiter.RateLimiterStore,
   Effect.map(RateLimiter.RateLimiterStore, (store) => {

@@ -14,7 +14,7 @@ export interface Route {
 
 const classes = new WeakMap<HttpApiEndpoint.Top, RouteClass>()
 
-/** The class of a route: as it is annotated, or by its method. */
+/** The class of a route: its annotation, or else by its method. */
 export const classOf = ({ endpoint, group }: Route): RouteClass => {
   let routeClass = classes.get(endpoint)
   if (routeClass === undefined) {
@@ -42,7 +42,7 @@ const setHeaders = (
     ratelimit: `"${routeClass}";r=${remaining};t=${resetAfter}`
   })
 
-/** Takes a request from what a user or an address may ask for. The answer, whatever it is, tells what is left. */
+/** Counts a request against the limit of a user or an address. The response says how much is left, whatever it is. */
 export const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: string) =>
   Effect.flatMap(rateLimits.take(routeClass, key), (allowance) =>
     allowance === undefined
@@ -58,7 +58,7 @@ export const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, 
         )
   )
 
-/** Takes a request of the class `authentication` from what its address may ask for; not where addresses are not known. */
+/** Counts a request of the class `authentication` against the limit of its address, if the server knows that. */
 const takeOfAddress = (rateLimits: RateLimits["Service"]) =>
   HttpServerRequest.HttpServerRequest.use(({ remoteAddress }) =>
     Option.match(remoteAddress, {
@@ -67,7 +67,7 @@ const takeOfAddress = (rateLimits: RateLimits["Service"]) =>
     })
   )
 
-/** The limits by address. Those by user are `Authorization`'s to ask for, once it knows whose request it is. */
+/** The limits by address. `Authorization` applies those by user, once it has authenticated the request. */
 export const LimitsLive = Layer.effect(
   Limits,
   Effect.map(RateLimits, (rateLimits) =>

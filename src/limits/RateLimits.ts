@@ -8,27 +8,27 @@ import { layerSharedBucketStore } from "./SharedBucketStore.ts"
 
 const log = logOf("xfchat/limits")
 
-/** Every limit is a number of requests in this time: so many at once, and then as many as come back. */
+/** Every limit is a number of requests in this time: a bucket of so many tokens, refilled evenly. */
 export const window = Duration.minutes(1)
 
-/** What was asked for, and what is left. Times are whole seconds, rounded up. */
+/** Whether a request is admitted, and how many are left. Times are whole seconds, rounded up. */
 export interface Allowance {
   readonly isAllowed: boolean
   readonly limit: number
   readonly remaining: number
-  /** Until all of the limit is there again. */
+  /** Until the whole limit is available again. */
   readonly resetAfter: number
-  /** Until there is anything again; 0 if there is. */
+  /** Until a request is admitted again; 0 if one is now. */
   readonly retryAfter: number
 }
 
-/** A store that cannot be asked limits nobody. */
+/** A store that fails limits nobody. */
 const failOpen = ({ message }: RateLimiter.RateLimiterError) =>
-  Effect.as(log.warning("A rate limit cannot be asked for", message), undefined)
+  Effect.as(log.warning("A rate limit cannot be checked", message), undefined)
 
 const seconds = (millis: number) => Math.ceil(Math.max(0, millis) / 1_000)
 
-/** Takes from the buckets of a class. What does not depend on the request is made once. */
+/** Takes from the buckets of a class. Everything that does not depend on the request is made once. */
 const takerOf = (store: RateLimiter.RateLimiterStore["Service"], routeClass: RouteClass, limit: number) => {
   const refillRate = Duration.divideUnsafe(window, limit)
   const interval = Duration.toMillis(refillRate)
@@ -50,17 +50,17 @@ const takerOf = (store: RateLimiter.RateLimiterStore["Service"], routeClass: Rou
     )
 }
 
-/** How much anybody may ask for, by the class of the route. */
+/** Rate limits, by the class of the route. */
 export class RateLimits extends Context.Service<
   RateLimits,
   {
     /** How many requests a minute; `null` for no limit. */
     readonly limits: Readonly<Record<RouteClass, number | null>>
-    /** Takes one request of a class from what `key`, a user or an address, may do; `undefined` where there is no limit. */
+    /** Counts a request of a class against the limit of `key`, a user or an address; `undefined` if there is no limit. */
     readonly take: (routeClass: RouteClass, key: string) => Effect.Effect<Allowance | undefined>
   }
 >()("xfchat/limits/RateLimits") {
-  /** On token buckets that are kept anywhere. */
+  /** On token buckets in any store. */
   static readonly layerNoDeps = Layer.effect(
     RateLimits,
     Effect.gen(function* () {
@@ -76,13 +76,13 @@ export class RateLimits extends Context.Service<
     })
   )
 
-  /** No limits: for those who set them elsewhere. */
+  /** No limits, for programs that have them elsewhere. */
   static readonly layerUnlimited = Layer.succeed(RateLimits, {
     limits: Record.map(Configuration.rateLimits, () => null),
     take: () => Effect.undefined
   })
 
-  /** Shared by all processes when `REDIS_URL` is set, else for this process alone. */
+  /** Shared by all processes if `REDIS_URL` is set; otherwise each process has its own. */
   static readonly layer = this.layerNoDeps.pipe(
     Layer.provide(
       Layer.unwrap(

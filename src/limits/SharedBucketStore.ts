@@ -8,15 +8,15 @@ const log = logOf("xfchat/limits")
 
 const prefix = "xfchat:limits:"
 
-/** A Redis that takes longer to answer is as good as away: a request waits for it. */
+/** A Redis that takes longer to answer counts as away, because a request waits for it. */
 const timeout = Duration.seconds(1)
 
-/** Between attempts to reach Redis, and up to twice as long, so that processes do not come at once. */
+/** The time between attempts to reach Redis, and up to twice as long, so that processes do not come all together. */
 const retryInterval = Duration.seconds(2)
 
 /**
- * Token buckets in Redis, shared by all processes. While it is away each process has buckets of its own: a limit is then as
- * many times as high as there are processes, and no request fails or waits for it.
+ * Token buckets in Redis, shared by all processes. While Redis is away, each process has buckets of its own. The limit is then
+ * multiplied by the number of processes, and no request fails or waits.
  */
 export const layerSharedBucketStore = (url: Redacted.Redacted) =>
   Layer.effect(
@@ -39,7 +39,7 @@ export const layerSharedBucketStore = (url: Redacted.Redacted) =>
       }).pipe(Effect.scoped)
 
       const recover = Effect.fnUntraced(function* ({ cause }: Redis.RedisError) {
-        if (!isAway) yield* log.warning("Each process limits rates by itself: Redis is away", reasonOf(cause))
+        if (!isAway) yield* log.warning("Redis is away: each process limits rates on its own", reasonOf(cause))
         isAway = true
         tried.openUnsafe()
         yield* Effect.sleep(Duration.times(retryInterval, yield* Random.nextBetween(1, 2)))

@@ -1,7 +1,7 @@
 import { Option } from "effect"
 import { IpNetwork, NetAddress } from "effect/net"
 
-/** What counts as one client: an address, but of IPv6 its network. Whoever has one address of that has them all. */
+/** The unit that counts as one client: an IPv4 address, or the /64 network of an IPv6 address, all of which its owner has. */
 export const sourceOf = (address: string): string =>
   Option.match(Option.getSuccess(NetAddress.ipFromString(address)), {
     onNone: () => address,

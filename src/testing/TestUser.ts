@@ -12,7 +12,7 @@ export const testPassword = Redacted.make("correct horse battery staple")
 
 let number = 0
 
-/** Makes an account, under a name of its own unless one is given, and opens a session for it. */
+/** Creates an account, with a new username unless one is given, and opens a session. */
 export const signedIn = Effect.fn("signedIn")(function* (username = `user_${++number}`) {
   const accounts = yield* Accounts
   const sessions = yield* Sessions
@@ -23,7 +23,7 @@ export const signedIn = Effect.fn("signedIn")(function* (username = `user_${++nu
 
 export type TestUser = Effect.Success<ReturnType<typeof signedIn>>
 
-/** The typed client of the contract, as a user or, without one, as nobody. */
+/** The typed client of the contract, signed in as a user if one is given. */
 export const clientOf = Effect.fn("clientOf")(function* (user?: Pick<TestUser, "token">) {
   const { baseUrl, fetch } = yield* TestServer
   const authorize = HttpApiMiddleware.layerClient(Authorization, ({ next, request }) =>

@@ -2,8 +2,8 @@ import { Config, Effect, Exit, Option, Redacted, Scope } from "effect"
 import * as EmbeddedPostgres from "../postgres-embedded/EmbeddedPostgres.ts"
 
 /**
- * Vitest's `globalSetup`: one PostgreSQL for the whole run. The one that TEST_DATABASE_URL names, else a throwaway one,
- * which the tests then find by the same variable.
+ * Vitest's `globalSetup`: one PostgreSQL for the whole run. It is the one of TEST_DATABASE_URL, or else a temporary one, which
+ * the tests find by the same variable.
  */
 export default async function globalSetup(): Promise<() => Promise<void>> {
   const scope = Scope.makeUnsafe()

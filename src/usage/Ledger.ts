@@ -11,21 +11,24 @@ import { addTo, emptyTally, metrics, metricTypes, type Metric, type Period, type
 const log = logOf("xfchat/usage")
 
 interface Batch {
-  readonly gathered: PendingUsage
-  /** The transaction that was about to commit when the database was heard of last: whether it did is not known. */
+  readonly usage: PendingUsage
+  /** The transaction whose commit was not acknowledged when the connection was lost. It may have committed or not. */
   transaction: string | undefined
 }
 
-/** What users have used: in the table `usage_tracking`, and in memory until it is written there, once. */
+const decodeTransaction = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ transaction: Schema.String })]))
+
+/** The usage of all users: in the table `usage_tracking`, and in memory until it has been written there exactly once. */
 export const makeLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const semaphore = Semaphore.makeUnsafe(1)
-  let gathered = new PendingUsage()
+  let pending = new PendingUsage()
   let unwritten: Batch | undefined
 
-  // By the primary key and in its order: processes that write for the same users wait for each other one way only. Who is
-  // gone meanwhile has used nothing.
-  const insert = (rows: PendingUsage["rows"]) => sql<{ transaction: string }>`
+  // By the primary key and in its order, so that processes that write for the same users cannot deadlock. Usage of accounts
+  // that have been deleted is dropped.
+  const insert = (rows: PendingUsage["rows"]) =>
+    sql`
     WITH written AS (
       INSERT INTO usage_tracking (user_id, metric_type, count, period_start, period_end)
       SELECT u.id, i.metric_type, i.amount, i.period_start, i.period_end
@@ -39,14 +42,20 @@ export const makeLedger = Effect.gen(function* () {
       ON CONFLICT (user_id, metric_type, period_start) DO UPDATE
       SET count = coalesce(usage_tracking.count, 0) + excluded.count, updated_at = now()
     )
-    SELECT pg_current_xact_id()::text AS transaction`
+    SELECT pg_current_xact_id()::text AS transaction`.pipe(Effect.flatMap(decodeTransaction))
 
-  /** Whether a batch was written by a transaction whose commit nobody answered. */
+  const statusOf = SqlSchema.findOne({
+    Request: Schema.String,
+    Result: Schema.Struct({ status: Schema.NullOr(Schema.String) }),
+    execute: (transaction) => sql`SELECT pg_xact_status(${transaction}::xid8) AS status`
+  })
+
+  /** Whether a batch was written by a transaction whose commit was not acknowledged. */
   const isWritten = Effect.fnUntraced(function* ({ transaction }: Batch) {
     if (transaction === undefined) return false
-    const [row] = yield* sql<{ status: string }>`SELECT pg_xact_status(${transaction}::xid8) AS status`
-    if (row?.status === "in progress") return yield* new DatabaseUnavailable()
-    return row?.status !== "aborted"
+    const { status } = yield* statusOf(transaction)
+    if (status === "in progress") return yield* new DatabaseUnavailable()
+    return status !== "aborted"
   })
 
   const settle = Effect.gen(function* () {
@@ -54,8 +63,8 @@ export const makeLedger = Effect.gen(function* () {
     if (batch === undefined) return
     if (!(yield* isWritten(batch))) {
       batch.transaction = undefined
-      yield* insert(batch.gathered.rows).pipe(
-        Effect.tap(([row]) => Effect.sync(() => void (batch.transaction = row?.transaction))),
+      yield* insert(batch.usage.rows).pipe(
+        Effect.tap(([{ transaction }]) => Effect.sync(() => void (batch.transaction = transaction))),
         inTransaction(sql)
       )
     }
@@ -64,20 +73,20 @@ export const makeLedger = Effect.gen(function* () {
 
   const flush = Effect.gen(function* () {
     yield* settle
-    if (gathered.isEmpty) return
-    unwritten = { gathered, transaction: undefined }
-    gathered = new PendingUsage()
+    if (pending.isEmpty) return
+    unwritten = { usage: pending, transaction: undefined }
+    pending = new PendingUsage()
     yield* settle
   }).pipe(
     catchDatabaseErrors,
     Effect.catchDefect((defect) => {
       unwritten = undefined
-      return log.error("Usage of a few seconds is lost: it cannot be written", defect)
+      return log.error("The usage of a few seconds is lost, because it cannot be written", defect)
     }),
     semaphore.withPermits(1)
   )
 
-  // By the primary key. Those who count up the same row wait for each other, in whatever process.
+  // By the primary key. Its row lock makes simultaneous requests of a user count one after the other, in all processes.
   const spend = (period: Period, user: UserId, metric: Metric, limit: number) => {
     const { periodEnd, periodStart } = daysOf(period)
     return Effect.map(
@@ -105,22 +114,22 @@ export const makeLedger = Effect.gen(function* () {
         const written = new Map(rows.map(({ count, metricType }) => [metricType, count]))
         const tally = emptyTally()
         for (const metric of metrics) tally[metric] = written.get(metricTypes[metric]) ?? 0
-        addTo(tally, unwritten?.gathered.of(period, user) ?? {})
-        addTo(tally, gathered.of(period, user))
+        addTo(tally, unwritten?.usage.of(period, user) ?? {})
+        addTo(tally, pending.of(period, user))
         return tally
       }),
       catchDatabaseErrors,
-      // Nothing is on its way from one to the other meanwhile.
+      // Keeps a flush from moving usage from memory to the table in between.
       semaphore.withPermits(1)
     )
 
   return {
-    add: (period: Period, user: UserId, amounts: Partial<Tally>) => gathered.add(period, user, amounts),
-    /** Writes what there is to write. What fails is written with the next. */
+    add: (period: Period, user: UserId, amounts: Partial<Tally>) => pending.add(period, user, amounts),
+    /** Writes the pending usage. What could not be written is written by the next flush. */
     flush,
-    /** Counts one more at once, in the transaction that it is called in, unless there are `limit` already. Says whether it did. */
+    /** Counts one more in the current transaction, unless that exceeds `limit`. Returns whether it did. */
     spend,
-    /** What a user has used, as far as it is written or in memory here. */
+    /** The usage of a user: what is written, and what is pending in this process. */
     tallyOf
   }
 })

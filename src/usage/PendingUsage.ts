@@ -2,7 +2,7 @@ import { DateTime } from "effect"
 import type { UserId } from "../contract/Account.ts"
 import { addTo, emptyTally, metrics, metricTypes, type Period, type Tally } from "../contract/Metric.ts"
 
-/** A row of `usage_tracking`, to be added to what is there. Its period ends with the last day of the month. */
+/** An amount to add to a row of `usage_tracking`. Its period ends with the last day of the month. */
 export interface UsageRow {
   readonly user: UserId
   readonly metricType: string
@@ -11,13 +11,13 @@ export interface UsageRow {
   readonly periodEnd: string
 }
 
-/** The first and the last day of a period, as the table has them. */
+/** The first and the last day of a period, as in the table. */
 export const daysOf = ({ end, start }: Period) => ({
   periodStart: DateTime.formatIsoDateUtc(start),
   periodEnd: DateTime.formatIsoDateUtc(DateTime.subtract(end, { days: 1 }))
 })
 
-/** What was counted and is not written yet, by month and user. */
+/** Usage that has been counted and is not written yet, by month and user. */
 export class PendingUsage {
   private readonly months = new Map<number, { readonly period: Period; readonly tallies: Map<UserId, Tally> }>()
 

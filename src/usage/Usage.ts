@@ -18,18 +18,18 @@ import {
 
 const log = logOf("xfchat/usage")
 
-/** How long counts gather before they are written: what a crash can lose. */
-const gatherTime = Duration.seconds(3)
+/** The interval of writing counts, and so the most that a crash can lose. */
+const flushInterval = Duration.seconds(3)
 
-/** How often the time of an open stream is counted: each time is a row to write for its user. A crash loses less of each. */
+/** The interval of counting the time of open streams, each of which is a row to write. A crash loses less than this of each. */
 const streamInterval = 60_000
 
-/** How long what was asked of the database serves to check quotas. */
-const knownFor = Duration.seconds(10)
-const mostKnown = 100_000
+/** How long a tally read from the database serves to check quotas. */
+const tallyLifetime = Duration.seconds(10)
+const maxTallies = 100_000
 
-/** How long the last counts may take to be written when the server stops. */
-const stopTime = Duration.seconds(5)
+/** How long the server tries to write the last counts when it stops. */
+const stopTimeout = Duration.seconds(5)
 
 interface OpenStream {
   readonly user: UserId
@@ -37,47 +37,47 @@ interface OpenStream {
   countedTo: number
 }
 
-/** What a user has used in a month. */
+/** A user's usage of a month. */
 export interface MonthlyUsage {
   readonly period: Period
   readonly counts: Counts
 }
 
-/** What users use, month by month, and the quotas of it. */
+/** The monthly usage of users, and its quotas. */
 export class Usage extends Context.Service<
   Usage,
   {
-    /** Adds to what a user has used. Waits for nothing: it is written within three seconds, or when the server stops. */
+    /** Adds to a user's usage, in memory. It is written within three seconds, or when the server stops. */
     readonly count: (user: UserId, amounts: Partial<Tally>) => Effect.Effect<void>
     /** Counts a stream, and its time until the scope closes. */
     readonly stream: (user: UserId) => Effect.Effect<void, never, Scope.Scope>
-    /** What a user has used this month: what is written, and what this process is about to write. */
+    /** A user's usage of this month: what is written, and what this process is about to write. */
     readonly of: (user: UserId) => Effect.Effect<MonthlyUsage, DatabaseUnavailable>
-    /** How much of each in a month; `null` for no quota. */
+    /** The quotas of a month; `null` for no quota. */
     readonly quotas: Readonly<Record<Quota, number | null>>
-    /** Writes what was counted, the time of open streams included. It happens by itself, too. */
+    /** Writes all counts now, including the time of open streams. */
     readonly flush: Effect.Effect<void, DatabaseUnavailable>
     /**
-     * Counts one more of what costs others, or fails when its quota is used up: exactly, however many are under way in whatever
-     * processes. To be the last of the transaction that makes it, since it locks the user's count.
+     * Counts one more, or fails if the quota is used up. The quota is exact, also with simultaneous requests in several
+     * processes. Must be the last statement of its transaction, because it locks the user's count.
      */
     readonly spend: (
       user: UserId,
       metric: "conversationsCreated" | "friendRequests"
     ) => Effect.Effect<void, QuotaExceeded | SqlError.SqlError>
     /**
-     * Sends a message, which is counted as under way meanwhile: fails when the quota of messages or bytes is used up, by all
-     * that this process has sent and sends now, and by what others had ten seconds ago. So what is sent at once in one
-     * process stays within the quota; several processes may go beyond it by what they send in ten seconds.
+     * Sends a message, or fails if the quota of messages or bytes is used up. That counts every message that this process has
+     * sent or is sending, and those of other processes as of ten seconds ago. One process stays within the quota; several
+     * together may exceed it by what they send in ten seconds.
      */
     readonly sending: (
       user: UserId,
       contentBytes: number
     ) => <A, E, R>(send: Effect.Effect<A, E, R>) => Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R>
     /**
-     * Fails when any of these quotas is used up. Asks the database every ten seconds at most: it knows at once what this
-     * process has counted, and ten seconds later what others have. What goes on at once may go beyond the quota. Not to be
-     * asked within a transaction, which would hold a connection while this waits for another.
+     * Fails if any of these quotas is used up. Counts of this process are visible at once, those of other processes within ten
+     * seconds; simultaneous requests may exceed the quota. Must not run in a transaction, which would hold a connection while
+     * this waits for another.
      */
     readonly allow: (
       user: UserId,
@@ -85,18 +85,6 @@ export class Usage extends Context.Service<
     ) => Effect.Effect<void, QuotaExceeded | DatabaseUnavailable>
   }
 >()("xfchat/usage/Usage") {
-  /** Nothing is counted, and nothing refused. */
-  static readonly layerNone = Layer.succeed(Usage, {
-    count: () => Effect.void,
-    stream: () => Effect.void,
-    of: () => Effect.map(Clock.currentTimeMillis, (now) => ({ period: periodOf(now), counts: countsOf(emptyTally()) })),
-    quotas: Record.map(Configuration.quotas, () => null),
-    flush: Effect.void,
-    spend: () => Effect.void,
-    sending: () => (send) => send,
-    allow: () => Effect.void
-  })
-
   static readonly layer = Layer.effect(
     Usage,
     Effect.gen(function* () {
@@ -108,9 +96,9 @@ export class Usage extends Context.Service<
       let lastPeriod: Period | undefined
       const periodAt = (clock: Clock.Clock) => (lastPeriod = periodOf(clock.currentTimeMillisUnsafe(), lastPeriod))
 
-      const known = yield* Cache.make({
-        capacity: mostKnown,
-        timeToLive: knownFor,
+      const tallies = yield* Cache.make({
+        capacity: maxTallies,
+        timeToLive: tallyLifetime,
         lookup: (user: UserId) =>
           Effect.clockWith((clock) => {
             const period = periodAt(clock)
@@ -122,8 +110,8 @@ export class Usage extends Context.Service<
         Effect.clockWith((clock) => {
           ledger.add(periodAt(clock), user, amounts)
           if (isUnlimited) return Effect.void
-          return Effect.map(Cache.getSuccess(known, user), (of) => {
-            if (Option.isSome(of)) addTo(of.value.tally, amounts)
+          return Effect.map(Cache.getSuccess(tallies, user), (cached) => {
+            if (Option.isSome(cached)) addTo(cached.value.tally, amounts)
           })
         })
 
@@ -135,21 +123,21 @@ export class Usage extends Context.Service<
           retryAfter: Math.ceil((DateTime.toEpochMillis(period.end) - clock.currentTimeMillisUnsafe()) / 1_000)
         })
 
-      // Messages that are being sent, and are not counted yet.
-      const underWay = new Map<UserId, Tally>()
-      const addUnderWay = (user: UserId, messages: number, bytes: number) => {
-        const tally = underWay.get(user) ?? emptyTally()
+      // Messages that are being sent and are not counted yet.
+      const inFlight = new Map<UserId, Tally>()
+      const addInFlight = (user: UserId, messages: number, bytes: number) => {
+        const tally = inFlight.get(user) ?? emptyTally()
         addTo(tally, { messagesSent: messages, contentBytes: bytes })
-        if (tally.messagesSent === 0) underWay.delete(user)
-        else underWay.set(user, tally)
+        if (tally.messagesSent === 0) inFlight.delete(user)
+        else inFlight.set(user, tally)
       }
 
       const check = Effect.fnUntraced(function* (user: UserId, quotas: ReadonlyArray<Quota>) {
-        const { period, tally } = yield* Cache.get(known, user)
+        const { period, tally } = yield* Cache.get(tallies, user)
         const clock = yield* Clock.Clock
-        if (periodAt(clock) !== period) return yield* Cache.invalidate(known, user)
+        if (periodAt(clock) !== period) return yield* Cache.invalidate(tallies, user)
         const used = { ...tally }
-        addTo(used, underWay.get(user) ?? {})
+        addTo(used, inFlight.get(user) ?? {})
         const counts = countsOf(used)
         for (const quota of quotas) {
           const limit = limits[quota]
@@ -166,10 +154,10 @@ export class Usage extends Context.Service<
           limits.messagesSent === null && limits.contentBytes === null
             ? send
             : Effect.acquireUseRelease(
-                // Nothing comes between the check and this: both are of one turn.
-                Effect.map(check(user, ["messagesSent", "contentBytes"]), () => addUnderWay(user, 1, contentBytes)),
+                // The check and this run in one turn of the event loop.
+                Effect.map(check(user, ["messagesSent", "contentBytes"]), () => addInFlight(user, 1, contentBytes)),
                 () => send,
-                () => Effect.sync(() => addUnderWay(user, -1, -contentBytes))
+                () => Effect.sync(() => addInFlight(user, -1, -contentBytes))
               )
 
       const spend = Effect.fnUntraced(function* (user: UserId, metric: "conversationsCreated" | "friendRequests") {
@@ -215,7 +203,7 @@ export class Usage extends Context.Service<
             })
         ).pipe(Effect.asVoid)
 
-      /** Counts the times of the streams that are open, of those for which it is time again. */
+      /** Counts the time of the open streams that were last counted at least `interval` milliseconds ago. */
       const countTimes = (interval: number) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
           Effect.forEach(
@@ -227,10 +215,10 @@ export class Usage extends Context.Service<
 
       const flush = Effect.andThen(countTimes(0), ledger.flush)
 
-      yield* Effect.sleep(gatherTime).pipe(
+      yield* Effect.sleep(flushInterval).pipe(
         Effect.andThen(countTimes(streamInterval)),
         Effect.andThen(ledger.flush),
-        // It has been logged, and is tried again with what comes next.
+        // The next flush tries again.
         Effect.catchTag("DatabaseUnavailable", () => Effect.void),
         Effect.forever,
         Effect.forkScoped
@@ -238,8 +226,10 @@ export class Usage extends Context.Service<
       yield* Effect.addFinalizer(() =>
         flush.pipe(
           Effect.retry({ times: 3 }),
-          Effect.timeout(stopTime),
-          Effect.catch(() => log.warning("Usage of the last moments is lost: the database was away at the end"))
+          Effect.timeout(stopTimeout),
+          Effect.catch(() =>
+            log.warning("The usage of the last moments is lost, because the database was away at the end")
+          )
         )
       )
 

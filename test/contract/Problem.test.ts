@@ -5,7 +5,7 @@ import { SessionId } from "../../src/contract/Session.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { InboxSubscriptions } from "../../src/inbox/InboxSubscriptions.ts"
 import { RateLimited } from "../../src/contract/Problem.ts"
-import { TestServer, unusedServices } from "../../src/testing/index.ts"
+import { TestServer, TestServices } from "../../src/testing/index.ts"
 
 const session = {
   id: SessionId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a002"),
@@ -16,7 +16,7 @@ const refusing = (error: RateLimited) =>
   TestServer.layerRoutes.pipe(
     Layer.provide(
       Layer.mergeAll(
-        unusedServices,
+        TestServices,
         Layer.mock(Sessions, { authenticate: () => Effect.succeed(session) }),
         Layer.mock(InboxSubscriptions, { open: () => Effect.fail(error) })
       )

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Predicate } from "effect"
-import { TestServer, unusedServices } from "../../src/testing/index.ts"
+import { TestServer, TestServices } from "../../src/testing/index.ts"
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -41,7 +41,7 @@ const textsIn = (document: Node) =>
 
 const assertNone = (faults: ReadonlyArray<string>) => assert.deepStrictEqual(faults, [])
 
-layer(TestServer.layerRoutes.pipe(Layer.provide(unusedServices)))("/openapi.json", (it) => {
+layer(TestServer.layerRoutes.pipe(Layer.provide(TestServices)))("/openapi.json", (it) => {
   it.effect("gives each operation a summary of two to five words, and a description", () =>
     Effect.gen(function* () {
       const { operations } = yield* served

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import { MessageId } from "xfchat"
 import { clientOf, signedIn, TestServer } from "xfchat/testing"
 
-// The whole server, without a socket, on a database that nobody else uses.
+// The whole server, without a socket, on a database of its own.
 layer(TestServer.layer)("two people", (it) => {
   it.effect("write to each other", () =>
     Effect.gen(function* () {

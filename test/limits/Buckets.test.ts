@@ -9,7 +9,7 @@ const minute = 60_000
 describe("A bucket", () => {
   const refill = { limit: 3, interval: 20_000 }
 
-  it("gives as many tokens at once as it holds, and then each as it comes back", () => {
+  it("gives the tokens that it holds at once, and then each one as it comes back", () => {
     const buckets = new Buckets()
     const left = (now: number) => buckets.take("ada", 1, refill, now)[0]
     assert.deepStrictEqual([0, 0, 0, 0].map(left), [2, 1, 0, -1])
@@ -17,13 +17,13 @@ describe("A bucket", () => {
     assert.deepStrictEqual([10 * minute, 10 * minute].map(left), [2, 1])
   })
 
-  it("is nobody else's", () => {
+  it("belongs to one key", () => {
     const buckets = new Buckets()
     for (let n = 0; n < 4; n++) buckets.take("ada", 1, refill, 0)
     assert.deepStrictEqual(buckets.take("grace", 1, refill, 0), [2, 0])
   })
 
-  it("does not lose what it holds when the clock is set back", () => {
+  it("keeps its tokens when the clock is set back", () => {
     const buckets = new Buckets()
     buckets.take("ada", 1, refill, 10 * minute)
     assert.deepStrictEqual(buckets.take("ada", 1, refill, minute), [1, 0])
@@ -31,11 +31,11 @@ describe("A bucket", () => {
 })
 
 describe("Buckets", () => {
-  it("are forgotten when they have been left alone for as long as they take to fill", () => {
+  it("are forgotten after the time that they take to fill", () => {
     const buckets = new Buckets()
     for (let n = 0; n < 100_000; n++) {
       buckets.take(`${n}`, 1, { limit: 60, interval: 1_000 }, n)
-      // One token each: a second after it was taken the bucket is full again.
+      // Each bucket lacks one token, and is full after a second.
       assert.isAtMost(buckets.size, 2 * 1_000)
     }
   })
@@ -59,7 +59,7 @@ describe("Buckets", () => {
   const limits = { ada: 5, grace: 1, eve: 60 }
 
   it.effect.prop(
-    "forget nothing that makes a difference: they give what effect's own store gives, which forgets nothing",
+    "give what Effect's own store gives, which forgets nothing",
     [Arbitrary.array(Arbitrary.schema(Step), { maxLength: 60 })],
     ([steps]) =>
       Effect.gen(function* () {

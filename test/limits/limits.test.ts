@@ -286,7 +286,7 @@ describe.skipIf(!hasRedis)(
         for (const server of [one, other]) {
           const answers = yield* Effect.replicateEffect(askAt(server), 5)
           assert.deepStrictEqual(statuses(answers), [200, 200, 200, 200, 429])
-          yield* server.line(/each process limits rates by itself: Redis is away/i)
+          yield* server.line(/Redis is away: each process limits rates on its own/i)
         }
         yield* redis.triedInVain
         yield* redis.recover

@@ -1,14 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Redacted } from "effect"
 import { Accounts, Sessions, Unauthorized } from "xfchat"
-import { clientOf, TestServer, unusedServices } from "xfchat/testing"
+import { clientOf, TestServer, TestServices } from "xfchat/testing"
 import { UserId } from "../../src/contract/Account.ts"
 import { SessionId } from "../../src/contract/Session.ts"
 
 const ada = UserId.make("7d44b28e-8e7c-4b0e-9d4a-2f6b8ac7a001")
 
 const stubs = Layer.mergeAll(
-  unusedServices,
+  TestServices,
   Layer.mock(Accounts, {
     get: (id) =>
       Effect.succeed({
@@ -31,15 +31,15 @@ const stubs = Layer.mergeAll(
   })
 )
 
-layer(TestServer.layerRoutes.pipe(Layer.provide(stubs)))("the routes on stubs, without a database", (it) => {
-  it.effect("answer what the stub says", () =>
+layer(TestServer.layerRoutes.pipe(Layer.provide(stubs)))("A server with stubs in place of services", (it) => {
+  it.effect("answers with what a stub returns", () =>
     Effect.gen(function* () {
       const client = yield* clientOf({ token: "let me in" })
       assert.strictEqual((yield* client.auth.me()).displayName, "Ada")
     })
   )
 
-  it.effect("refuse whom the stub refuses", () =>
+  it.effect("refuses what a stub refuses", () =>
     Effect.gen(function* () {
       const client = yield* clientOf({ token: "guess" })
       assert.strictEqual((yield* Effect.flip(client.auth.me()))._tag, "Unauthorized")
