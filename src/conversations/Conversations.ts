@@ -4,6 +4,8 @@ import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { isAfterCursor, pageSlice, PageSlice } from "../database/PageSlice.ts"
+import { profileJson } from "../people/ProfileRow.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type PageCursor } from "../contract/Paging.ts"
 import {
@@ -104,7 +106,6 @@ export class Conversations extends Context.Service<
       const usage = yield* Usage
       const removal = yield* Removal
       const summary = sql.literal(summaryColumns)
-      const activity = sql.literal(lastActivity)
       const head = sql.literal(visibleHead)
 
       const Pair = Schema.Struct({ caller: UserId, other: UserId })
@@ -274,17 +275,14 @@ export class Conversations extends Context.Service<
       // By conversation_participants_user_id_idx.
       const findList = SqlSchema.findAll({
         Request: Schema.Struct({
-          caller: UserId,
-          limit: Schema.Int,
-          before: Schema.NullOr(Schema.DateTimeUtcFromDate),
-          id: Schema.NullOr(Schema.String)
+          ...PageSlice,
+          caller: UserId
         }),
         Result: ConversationSummary,
-        execute: ({ before, caller, id, limit }) => sql`
+        execute: ({ caller, limit, ...slice }) => sql`
           SELECT ${summary}
           FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id ${sql.literal(unreadJoin)}
-          WHERE p.user_id = ${caller} AND (${before}::timestamptz IS NULL
-            OR (${activity}, c.id) < (${before}::timestamptz, ${id}::uuid))
+          WHERE p.user_id = ${caller} AND ${isAfterCursor(sql, [lastActivity, "c.id"], slice)}
           ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
       })
 
@@ -293,12 +291,7 @@ export class Conversations extends Context.Service<
         limit: number,
         after: PageCursor | undefined
       ) {
-        const found = yield* findList({
-          caller,
-          limit: limit + 1,
-          before: after?.before ?? null,
-          id: after?.id ?? null
-        })
+        const found = yield* findList({ caller, ...pageSlice(limit, after) })
         const { items, next } = pageOf(found, limit, ({ id, lastActivityAt }) => ({ before: lastActivityAt, id }))
         return { conversations: items, next }
       }, catchDatabaseErrors)
@@ -310,9 +303,8 @@ export class Conversations extends Context.Service<
         execute: ({ caller, id }) => sql`
           SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, ${head} AS head,
             c.created_at AS "createdAt",
-            (SELECT jsonb_agg(jsonb_build_object(
-                'id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url,
-                'role', o.role, 'joinedAt', o.joined_at) ORDER BY o.joined_at, o.user_id)
+            (SELECT jsonb_agg(${sql.literal(profileJson())} || jsonb_build_object('role', o.role, 'joinedAt', o.joined_at)
+                ORDER BY o.joined_at, o.user_id)
               FROM conversation_participants o JOIN users u ON u.id = o.user_id
               WHERE o.conversation_id = c.id) AS participants
           FROM conversations c JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}

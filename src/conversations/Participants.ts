@@ -5,6 +5,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inSlices } from "../database/Slices.ts"
 import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { profileJson } from "../people/ProfileRow.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
@@ -319,9 +320,7 @@ export class Participants extends Context.Service<
         }),
         Result: Schema.Struct({ participant: Participant }),
         execute: ({ after, caller, conversationId, id, limit }) => sql`
-          SELECT jsonb_build_object(
-            'id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url,
-            'role', p.role, 'joinedAt', p.joined_at) AS participant
+          SELECT ${sql.literal(profileJson())} || jsonb_build_object('role', p.role, 'joinedAt', p.joined_at) AS participant
           FROM conversation_participants p JOIN users u ON u.id = p.user_id
           WHERE p.conversation_id = ${conversationId}
             AND EXISTS (SELECT FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${caller})

@@ -1,10 +1,7 @@
 import { isBlocked, isByBlocked, isHidden } from "../messages/BlockRow.ts"
 import { maxReceiptsListed, maxParticipantsListed, maxUnread, previewLength } from "../contract/Conversation.ts"
 import { haveReached } from "../messages/MessageRow.ts"
-
-const profile = (user: string) => `
-  jsonb_build_object('id', ${user}.id, 'username', ${user}.username, 'displayName', ${user}.display_name,
-    'avatarUrl', ${user}.avatar_url)`
+import { profileJson } from "../people/ProfileRow.ts"
 
 /** The name of a person in a system message. */
 const nameOf = (user: string) => `coalesce(${user}.display_name, ${user}.username, 'Somebody')`
@@ -67,18 +64,18 @@ export const summaryColumns = `
   c.id, c.is_direct_message AS "isDirectMessage", c.name,
   ${visibleHead} AS head,
   ${lastActivity} AS "lastActivityAt", p.role, p.last_read_seq AS "lastReadSeq",
-  (SELECT ${profile("u")}
+  (SELECT ${profileJson("u")}
     FROM conversation_participants o JOIN users u ON u.id = o.user_id
     WHERE c.is_direct_message AND o.conversation_id = c.id AND o.user_id <> p.user_id LIMIT 1) AS other,
-  (SELECT coalesce(jsonb_agg(${profile("u")} ORDER BY o.joined_at, o.user_id), '[]') FROM (
+  (SELECT coalesce(jsonb_agg(${profileJson("u")} ORDER BY o.joined_at, o.user_id), '[]') FROM (
       SELECT o.user_id, o.joined_at FROM conversation_participants o
       WHERE o.conversation_id = c.id AND o.user_id <> p.user_id AND (c.is_direct_message OR NOT ${isBlocked("o.user_id")})
       ORDER BY o.joined_at, o.user_id LIMIT ${maxParticipantsListed}) o
     JOIN users u ON u.id = o.user_id) AS participants,
   people."participantCount", unread."unreadCount", unread."mentionCount",
   (SELECT jsonb_build_object('id', m.id, 'seq', m.seq, 'createdAt', m.created_at,
-      'senderId', m.author_id, 'sender', CASE WHEN author.id IS NOT NULL THEN ${profile("author")} END,
-      'subject', CASE WHEN subject.id IS NOT NULL THEN ${profile("subject")} END,
+      'senderId', m.author_id, 'sender', CASE WHEN author.id IS NOT NULL THEN ${profileJson("author")} END,
+      'subject', CASE WHEN subject.id IS NOT NULL THEN ${profileJson("subject")} END,
       'messageType', m.message_type,
       'event', m.event,
       'preview', left(CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN m.content

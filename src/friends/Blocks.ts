@@ -3,6 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { LockWaits } from "../database/LockWaits.ts"
+import { isAfterCursor, pageSlice, PageSlice } from "../database/PageSlice.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Visibility } from "../messages/Visibility.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
@@ -68,28 +69,27 @@ export class Blocks extends Context.Service<
       }, catchDatabaseErrors)
 
       const find = SqlSchema.findAll({
-        Request: Schema.Struct({
-          caller: UserId,
-          limit: Schema.Int,
-          before: Schema.NullOr(Schema.DateTimeUtcFromDate),
-          id: Schema.NullOr(Schema.String)
-        }),
+        Request: Schema.Struct({ ...PageSlice, caller: UserId }),
         Result: Block,
-        execute: ({ before, caller, id, limit }) => sql`
+        execute: ({ caller, limit, ...slice }) => sql`
           SELECT * FROM (${blocksOf(sql, caller)}) blocks
-          WHERE ${before}::timestamptz IS NULL OR (since, id) < (${before}::timestamptz, ${id}::uuid)
-          ORDER BY since DESC, id DESC LIMIT ${limit}`
+          WHERE ${isAfterCursor(sql, ["since", "id"], slice)} ORDER BY since DESC, id DESC LIMIT ${limit}`
       })
 
       const list = Effect.fn("Blocks.list")(function* (caller: UserId, limit: number, after: PageCursor | undefined) {
-        const found = yield* find({ caller, limit: limit + 1, before: after?.before ?? null, id: after?.id ?? null })
+        const found = yield* find({ caller, ...pageSlice(limit, after) })
         return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
       }, catchDatabaseErrors)
 
       // By the primary key.
+      const findBlocked = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ id: UserId }),
+        execute: (user) => sql`SELECT blocked_id AS id FROM blocks WHERE blocker_id = ${user}`
+      })
+
       const blockedBy = Effect.fn("Blocks.blockedBy")(function* (user: UserId) {
-        const rows = yield* sql<{ id: UserId }>`SELECT blocked_id AS id FROM blocks WHERE blocker_id = ${user}`
-        return rows.map(({ id }) => id)
+        return (yield* findBlocked(user)).map(({ id }) => id)
       }, catchDatabaseErrors)
 
       return Blocks.of({ block, unblock, list, blockedBy })

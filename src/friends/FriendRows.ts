@@ -1,17 +1,15 @@
 import type { SqlClient, Statement } from "effect/sql"
 import { maxOutgoingRequests, maxPeopleListed, type Direction } from "../contract/Friend.ts"
+import { friendshipsOf } from "../people/PairRow.ts"
+import { profileColumns, profileJson } from "../people/ProfileRow.ts"
 
-const profile = `u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl"`
+const profile = profileColumns()
 
 /** A person's friends, as `Friend` decodes them. By friend_requests_from_user_id_idx and friend_requests_to_user_id_idx. */
 export const friendsOf = (sql: SqlClient.SqlClient, user: string) => sql`
-  SELECT ${sql.literal(profile)}, f.since FROM (
-    SELECT to_user_id AS other, coalesce(responded_at, created_at) AS since FROM friend_requests
-    WHERE from_user_id = ${user} AND status = 'accepted'
-    UNION ALL
-    SELECT from_user_id, coalesce(responded_at, created_at) FROM friend_requests
-    WHERE to_user_id = ${user} AND status = 'accepted'
-  ) f JOIN users u ON u.id = f.other AND u.deleted_at IS NULL`
+  SELECT ${sql.literal(profile)}, f.since
+  FROM (SELECT ${user}::uuid AS id) me, LATERAL (${sql.literal(friendshipsOf("me.id"))}) f
+  JOIN users u ON u.id = f.id AND u.deleted_at IS NULL`
 
 /**
  * The open requests that a person sees in one direction, as `FriendRequest` decodes them. By friend_requests_to_user_id_idx
@@ -24,7 +22,7 @@ export const requestsOf = (sql: SqlClient.SqlClient, user: string, direction: Di
       : ["from_user_id", "to_user_id", "'pending', 'rejected'"]
   return sql`
     SELECT f.id, ${direction}::text AS direction, 'pending' AS status, f.message, f.created_at AS "createdAt",
-      (SELECT to_jsonb(p) FROM (SELECT ${sql.literal(profile)}) p) AS user
+      ${sql.literal(profileJson())} AS user
     FROM friend_requests f JOIN users u ON u.id = f.${sql.literal(others)} AND u.deleted_at IS NULL
     WHERE f.${sql.literal(own)} = ${user} AND f.status IN (${sql.literal(statuses)})`
 }

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { isAfterCursor, pageSlice, PageSlice } from "../database/PageSlice.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Conversations } from "../conversations/Conversations.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
@@ -76,40 +77,25 @@ export class Friends extends Context.Service<
       const people = yield* People
       const usage = yield* Usage
 
-      const Slice = Schema.Struct({
-        caller: UserId,
-        limit: Schema.Int,
-        before: Schema.NullOr(Schema.DateTimeUtcFromDate),
-        id: Schema.NullOr(Schema.String)
-      })
-      const slice = (caller: UserId, limit: number, after: PageCursor | undefined) => ({
-        caller,
-        limit: limit + 1,
-        before: after?.before ?? null,
-        id: after?.id ?? null
-      })
-
       const findFriends = SqlSchema.findAll({
-        Request: Slice,
+        Request: Schema.Struct({ ...PageSlice, caller: UserId }),
         Result: Friend,
-        execute: ({ before, caller, id, limit }) => sql`
+        execute: ({ caller, limit, ...slice }) => sql`
           SELECT * FROM (${friendsOf(sql, caller)}) friends
-          WHERE ${before}::timestamptz IS NULL OR (since, id) < (${before}::timestamptz, ${id}::uuid)
-          ORDER BY since DESC, id DESC LIMIT ${limit}`
+          WHERE ${isAfterCursor(sql, ["since", "id"], slice)} ORDER BY since DESC, id DESC LIMIT ${limit}`
       })
 
       const list = Effect.fn("Friends.list")(function* (caller: UserId, limit: number, after: PageCursor | undefined) {
-        const found = yield* findFriends(slice(caller, limit, after))
+        const found = yield* findFriends({ caller, ...pageSlice(limit, after) })
         return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
       }, catchDatabaseErrors)
 
       const findRequests = SqlSchema.findAll({
-        Request: Schema.Struct({ ...Slice.fields, direction: Direction }),
+        Request: Schema.Struct({ ...PageSlice, caller: UserId, direction: Direction }),
         Result: FriendRequest,
-        execute: ({ before, caller, direction, id, limit }) => sql`
+        execute: ({ caller, direction, limit, ...slice }) => sql`
           SELECT * FROM (${requestsOf(sql, caller, direction)}) requests
-          WHERE ${before}::timestamptz IS NULL OR ("createdAt", id) < (${before}::timestamptz, ${id}::uuid)
-          ORDER BY "createdAt" DESC, id DESC LIMIT ${limit}`
+          WHERE ${isAfterCursor(sql, ['"createdAt"', "id"], slice)} ORDER BY "createdAt" DESC, id DESC LIMIT ${limit}`
       })
 
       const requests = Effect.fn("Friends.requests")(function* (
@@ -118,7 +104,7 @@ export class Friends extends Context.Service<
         limit: number,
         after: PageCursor | undefined
       ) {
-        const found = yield* findRequests({ ...slice(caller, limit, after), direction })
+        const found = yield* findRequests({ caller, direction, ...pageSlice(limit, after) })
         return pageOf(found, limit, ({ createdAt, id }) => ({ before: createdAt, id }))
       }, catchDatabaseErrors)
 

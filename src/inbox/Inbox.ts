@@ -11,6 +11,7 @@ import { lastActivity, summaryColumns, unreadJoin } from "../conversations/Summa
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import type { ChangeHint } from "../changes/ChangeBus.ts"
 import { followChanges, makeBacklog } from "../changes/Follower.ts"
+import { isBlockBetween } from "../people/PairRow.ts"
 import { Horizon, mostSeen, snapshots, writerOf } from "./Horizon.ts"
 import type { InboxVersion } from "./InboxVersion.ts"
 import { greatestDigest, isInCopy, updateDigests, type ItemDigests } from "./ItemDigests.ts"
@@ -120,8 +121,7 @@ export class Inbox extends Context.Service<
         ) OR (s."lastMessage"->'isDelivered')::boolean AND EXISTS (
           SELECT FROM conversation_participants o
           WHERE o.conversation_id = s.id AND ${writerOf(sql, "o")} >= threshold.transaction AND o.user_id <> p.user_id
-            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = o.user_id OFFSET 0)
-            AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = o.user_id AND b.blocked_id = p.user_id OFFSET 0)
+            AND NOT ${sql.literal(isBlockBetween("p.user_id", "o.user_id"))}
           OFFSET 0)`
 
       // By the primary keys of blocks and conversation_participants.

@@ -1,14 +1,14 @@
+import { blockedBy, blocks } from "../people/PairRow.ts"
+
 /**
  * The SQL of what blocks hide. `viewer` and `user` are expressions for ids.
  */
 
 /** Whether a person is not blocked by the viewer, whose blocks are read once. By the primary key of blocks. */
-export const isNotBlocked = (viewer: string, user: string): string =>
-  `${user} <> ALL (ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${viewer}))`
+export const isNotBlocked = (viewer: string, user: string): string => `${user} <> ALL (${blockedBy(viewer)})`
 
 /** Whether a person is blocked by the participant of `conversation_participants AS p`. By the primary key of blocks. */
-export const isBlocked = (user: string): string =>
-  `EXISTS (SELECT FROM blocks b WHERE b.blocker_id = p.user_id AND b.blocked_id = ${user})`
+export const isBlocked = (user: string): string => blocks("p.user_id", user)
 
 /**
  * Whether the sender of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`. System

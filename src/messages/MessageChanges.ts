@@ -12,6 +12,7 @@ import { formatLogVersion, type LogVersion } from "../contract/LogVersion.ts"
 import type { Message } from "../contract/Message.ts"
 import { maxVersionBytes, maxVersions, MessageId, MessageVersion, StaleVersion } from "../contract/Message.ts"
 import { mentionedNames } from "./Mentions.ts"
+import { profileColumns } from "../people/ProfileRow.ts"
 import { isNotBlocked } from "./BlockRow.ts"
 import { ConversationLocks, type LockedConversation } from "./ConversationLocks.ts"
 import { reactedAt } from "./MessageRow.ts"
@@ -298,7 +299,7 @@ export class MessageChanges extends Context.Service<
         }),
         Result: Reactor,
         execute: ({ after, afterId, caller, conversationId, emoji, id, limit }) => sql`
-          SELECT u.id, u.username, u.display_name AS "displayName", u.avatar_url AS "avatarUrl", r.reacted_at AS "reactedAt"
+          SELECT ${sql.literal(profileColumns())}, r.reacted_at AS "reactedAt"
           FROM (
             SELECT r.user_id, ${sql.literal(reactedAt)} AS reacted_at
             FROM message_reactions r, (SELECT ${caller}::uuid AS user_id) viewer

@@ -1,4 +1,5 @@
 import { maxReceiptsListed } from "../contract/Conversation.ts"
+import { blockersOf } from "../people/PairRow.ts"
 import { isNotBlocked } from "./BlockRow.ts"
 
 /**
@@ -16,7 +17,7 @@ export const hasCursor = (viewer: string, participant: string): string => isNotB
 
 /** A cursor of a participant who {@link hasCursor has one}. By the primary key of frozen_receipts. */
 export const cursor = (viewer: string, participant: string, column: "last_delivered_seq" | "last_read_seq"): string => `
-  CASE WHEN ${participant}.user_id = ANY (ARRAY(SELECT blocker_id FROM blocks WHERE blocked_id = ${viewer}))
+  CASE WHEN ${participant}.user_id = ANY (${blockersOf(viewer)})
     THEN coalesce((SELECT f.${column} FROM frozen_receipts f WHERE f.conversation_id = ${participant}.conversation_id
       AND f.blocked_id = ${viewer} AND f.blocker_id = ${participant}.user_id), 0)
     ELSE ${participant}.${column} END`

@@ -3,6 +3,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
+import { areFriends, isBlockBetween } from "./PairRow.ts"
 
 /** What a person lets somebody begin with them. */
 export interface Reach {
@@ -39,13 +40,9 @@ export class ContactPolicy extends Context.Service<
           SELECT u.id,
             NOT is_blocked AND (direct_messages_from = 'everyone' OR direct_messages_from = 'friends' AND is_friend) AS direct,
             NOT is_blocked AND (direct_messages_from = 'everyone' OR is_friend) AS "group"
-          FROM users u, LATERAL (
+          FROM users u, (SELECT ${caller}::uuid AS id) me, LATERAL (
             SELECT
-              EXISTS (SELECT FROM blocks WHERE blocker_id = u.id AND blocked_id = ${caller})
-                OR EXISTS (SELECT FROM blocks WHERE blocker_id = ${caller} AND blocked_id = u.id) AS is_blocked,
-              EXISTS (SELECT FROM friend_requests
-                WHERE least(from_user_id, to_user_id) = least(${caller}::uuid, u.id)
-                  AND greatest(from_user_id, to_user_id) = greatest(${caller}::uuid, u.id) AND status = 'accepted') AS is_friend
+              ${sql.literal(isBlockBetween("me.id", "u.id"))} AS is_blocked, ${sql.literal(areFriends("me.id", "u.id"))} AS is_friend
           ) known
           WHERE u.id = ANY(${people}::uuid[]) AND u.deleted_at IS NULL`
       })

@@ -3,6 +3,8 @@ import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { NotFound } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
+import { blocks, isOfPair } from "./PairRow.ts"
+import { profileJson } from "./ProfileRow.ts"
 import { Pair, Request, seenBy, type Transition } from "./Pair.ts"
 
 /** For how long who was declined does not reach the same person again. */
@@ -60,13 +62,10 @@ export class Pairs extends Context.Service<
         Request: Schema.Struct({ caller: UserId, other: UserId }),
         Result: Pair,
         execute: ({ caller, other }) => sql`
-          SELECT jsonb_build_object('id', u.id, 'username', u.username, 'displayName', u.display_name, 'avatarUrl', u.avatar_url)
-              AS other,
+          SELECT ${sql.literal(profileJson())} AS other,
             (SELECT ${requestOf(caller)} FROM friend_requests f
-              WHERE least(f.from_user_id, f.to_user_id) = least(${caller}::uuid, u.id)
-                AND greatest(f.from_user_id, f.to_user_id) = greatest(${caller}::uuid, u.id)) AS request,
-            EXISTS (SELECT FROM blocks WHERE blocker_id = ${caller} AND blocked_id = u.id) AS blocks,
-            EXISTS (SELECT FROM blocks WHERE blocker_id = u.id AND blocked_id = ${caller}) AS "isBlocked",
+              WHERE ${sql.literal(isOfPair("me.id", "u.id"))}) AS request,
+            ${sql.literal(blocks("me.id", "u.id"))} AS blocks, ${sql.literal(blocks("u.id", "me.id"))} AS "isBlocked",
             (SELECT count(*)::int FROM friend_requests
               WHERE from_user_id = ${caller} AND status IN ('pending', 'rejected')) AS outgoing
           FROM users u JOIN users me ON me.id = ${caller} AND me.deleted_at IS NULL

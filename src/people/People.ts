@@ -4,6 +4,8 @@ import { Profile, UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { Uuid } from "../contract/Text.ts"
+import { blocks } from "./PairRow.ts"
+import { profileColumns } from "./ProfileRow.ts"
 
 const decodeUuid = Schema.decodeOption(Uuid)
 
@@ -15,8 +17,6 @@ const mostFound = 10
 
 /** What begins with a prefix comes before the prefix with this after it. */
 const lastCharacter = "\u{10ffff}"
-
-const columns = `id, username, display_name AS "displayName", avatar_url AS "avatarUrl"`
 
 const isUuid = (name: string) => Option.isSome(decodeUuid(name))
 
@@ -40,11 +40,12 @@ export class People extends Context.Service<
     People,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const columns = sql.literal(profileColumns())
 
       // By the primary key, users_email_key or users_username_key: a username has no @, an address always one.
       const isCalled = (name: string) =>
         isUuid(name)
-          ? sql`id = ${name}`
+          ? sql`u.id = ${name}`
           : name.includes("@")
             ? sql`lower(email) = lower(${name})`
             : sql`lower(username) = lower(${name})`
@@ -53,7 +54,7 @@ export class People extends Context.Service<
         Request: Schema.String,
         Result: Profile,
         execute: (name) => sql`
-          SELECT ${sql.literal(columns)} FROM users WHERE ${isCalled(name)} AND deleted_at IS NULL`
+          SELECT ${columns} FROM users u WHERE ${isCalled(name)} AND deleted_at IS NULL`
       })
 
       // By users_username_key and users_discoverable_idx.
@@ -62,12 +63,12 @@ export class People extends Context.Service<
         Result: Profile,
         execute: ({ caller, prefix }) => sql`
           SELECT * FROM (
-            SELECT ${sql.literal(columns)} FROM users WHERE lower(username) = lower(${prefix}) AND deleted_at IS NULL
+            SELECT ${columns} FROM users u WHERE lower(username) = lower(${prefix}) AND deleted_at IS NULL
             UNION
-            (SELECT ${sql.literal(columns)} FROM users u
+            (SELECT ${columns} FROM users u, (SELECT ${caller}::uuid AS id) me
               WHERE is_discoverable AND deleted_at IS NULL
                 AND lower(username) ~>=~ lower(${prefix}) AND lower(username) ~<~ (lower(${prefix}) || ${lastCharacter})
-                AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = u.id AND blocked_id = ${caller})
+                AND NOT ${sql.literal(blocks("u.id", "me.id"))}
               ORDER BY lower(username) USING ~<~ LIMIT ${mostFound})
           ) found ORDER BY lower(username) LIMIT ${mostFound}`
       })
@@ -92,7 +93,7 @@ export class People extends Context.Service<
         Request: Schema.Array(UserId),
         Result: Profile,
         execute: (ids) => sql`
-          SELECT ${sql.literal(columns)} FROM users WHERE id = ANY(${ids}::uuid[]) AND deleted_at IS NULL ORDER BY id`
+          SELECT ${columns} FROM users u WHERE u.id = ANY(${ids}::uuid[]) AND deleted_at IS NULL ORDER BY u.id`
       })
 
       const getMany = Effect.fn("People.getMany")(findMany, catchDatabaseErrors)

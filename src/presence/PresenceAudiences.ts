@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { blocks, friendshipsOf } from "../people/PairRow.ts"
 import { ConversationId } from "../contract/Conversation.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import type { PresenceAudience } from "../contract/PresencePage.ts"
@@ -45,15 +46,12 @@ export class PresenceAudiences extends Context.Service<
         execute: (users) => sql`
           SELECT me.id AS "user", mine.conversations, ARRAY(
             SELECT u.id FROM (
-              SELECT to_user_id AS id FROM friend_requests WHERE from_user_id = me.id AND status = 'accepted'
-              UNION
-              SELECT from_user_id FROM friend_requests WHERE to_user_id = me.id AND status = 'accepted'
+              SELECT id FROM (${sql.literal(friendshipsOf("me.id"))}) friends
               UNION
               SELECT user_id FROM conversation_participants WHERE conversation_id = ANY(mine.conversations)
             ) near JOIN users u ON u.id = near.id
             WHERE u.id <> me.id AND u.shows_presence
-              AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = me.id AND blocked_id = u.id)
-              AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = u.id AND blocked_id = me.id)
+              AND NOT ${sql.literal(blocks("me.id", "u.id"))} AND NOT ${sql.literal(blocks("u.id", "me.id"))}
           ) AS people
           FROM users me, LATERAL (
             SELECT coalesce(array_agg(p.conversation_id), '{}') AS conversations FROM conversation_participants p
