@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript, which every Node reads: it starts the command, which is TypeScript, on a Node that runs it.
+// Plain JavaScript, which any Node can run: it starts the command, which is TypeScript, on a Node that can run that.
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import module from "node:module"
@@ -7,13 +7,13 @@ import { fileURLToPath } from "node:url"
 
 const neededMajor = 24
 const launcher = fileURLToPath(import.meta.url)
-// The one that `npm install` brings.
+// The Node that `npm install` installs.
 const projectNode = fileURLToPath(
   new URL(`../node_modules/node/bin/node${process.platform === "win32" ? ".exe" : ""}`, import.meta.url)
 )
 
 if (Number.parseInt(process.versions.node, 10) >= neededMajor) {
-  // Halves the start: Node keeps what it has compiled in the temporary folder.
+  // Halves the start-up time: Node keeps compiled code in the temporary folder.
   module.enableCompileCache?.()
   await import("../src/cli.ts")
 } else if (existsSync(projectNode)) {
@@ -26,7 +26,7 @@ if (Number.parseInt(process.versions.node, 10) >= neededMajor) {
   })
 } else {
   process.stderr.write(
-    `XFChat needs Node ${neededMajor} or newer, and this is Node ${process.versions.node}: run \`npm install\` in its folder, which brings one, or install Node ${neededMajor} from https://nodejs.org.\n`
+    `XFChat needs Node ${neededMajor} or newer, and this is Node ${process.versions.node}: run \`npm install\` in its folder, which installs one, or install Node ${neededMajor} from https://nodejs.org.\n`
   )
   process.exitCode = 1
 }

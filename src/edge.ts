@@ -1,6 +1,6 @@
 import { Cause, Console, Context, Duration, Effect, Layer, ManagedRuntime } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
-// Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
+// Compiles schemas to code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import process from "node:process"
 import { checkConfiguration } from "./platform/Configuration.ts"
@@ -14,15 +14,15 @@ import { RoutesLive, ServicesLive, stopTimeout } from "./Server.ts"
 import { Draining } from "./live/Draining.ts"
 
 /**
- * XFChat as a fetch handler, for `deno serve` and any host that takes one. The whole program stands before the handler
- * exists: on a broken database this module fails to load, and nothing is served.
+ * XFChat as a fetch handler, for `deno serve` and any other host of such handlers. The whole program is built before the handler
+ * exists: with a broken database this module fails to load, and nothing is served.
  */
 const runtime = ManagedRuntime.make(
   RoutesLive.pipe(
     Layer.provideMerge(Layer.merge(HttpRouter.layer, HttpServer.layerServices)),
     Layer.provideMerge(ServicesLive),
     Layer.provide(Database.layer),
-    // For the requests, too: they run in what this gives.
+    // Merged, since requests need it too.
     Layer.provideMerge(ObservabilityLive),
     Layer.provide(Layer.effectDiscard(Effect.andThen(checkConfiguration, refuseOn(undefined))))
   )
@@ -38,7 +38,7 @@ const context = await Effect.runPromise(
 const app = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
 const handler = toFetchHandler(withoutServices(context))(app)
 
-/** The requests that have no answer yet. */
+/** Requests without an answer yet. */
 const unanswered = new Set<Promise<Response>>()
 
 const answer: FetchHandler = (request, info) => {
@@ -47,15 +47,15 @@ const answer: FetchHandler = (request, info) => {
   return response.finally(() => unanswered.delete(response))
 }
 
-/** Ends the open streams, answers the requests that are there, and closes the database's connections. */
+/** Ends the open streams, finishes the open requests, and closes the database connections. */
 export const dispose = async (): Promise<void> => {
   await Effect.runPromise(Context.get(context, Draining).begin)
   await Promise.allSettled(unanswered)
   await runtime.dispose()
 }
 
-// The host stops taking requests by itself, but would wait for ever: for our streams and connections, and then for a
-// client that does not read.
+// The host stops accepting requests on its own, but would wait for ever for streams and connections, and then for clients that
+// do not read.
 const stop = async () => {
   await dispose()
   setTimeout(() => process.exit(), Duration.toMillis(stopTimeout)).unref()

@@ -1,5 +1,5 @@
 import { Layer } from "effect"
-// Schemas become code when they are first used, where the host allows it: a send costs some 8 % less.
+// Compiles schemas to code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import { runMain, ServerProcess } from "./process/ServerProcess.ts"
 

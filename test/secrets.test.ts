@@ -3,13 +3,14 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
 import { TestDatabase } from "../src/testing/index.ts"
+import { xfchat } from "./commands/command.ts"
 import { startServer } from "./serverProcess.ts"
 
-/** Words that must be seen nowhere but where they belong. */
+/** A word that must not appear anywhere but where it belongs. */
 const canary = (name: string) => `canary${name}${randomUUID().replaceAll("-", "").slice(0, 12)}`
 
 it.live(
-  "No password, token, text of a message or URL of the database is in the log, however much it says, or in an error",
+  "No password, token, message text or database URL is in a log line, even at the lowest level, or in an error",
   () =>
     Effect.gen(function* () {
       const sql = yield* PgClient
@@ -17,6 +18,8 @@ it.live(
       const wrong = canary("Wrong")
       const text = canary("Text")
       const databasePassword = canary("Database")
+      const admin = canary("Admin")
+      const exporter = canary("Exporter")
       const role = canary("role").toLowerCase()
       yield* Effect.acquireRelease(
         sql.unsafe(`CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD '${databasePassword}'`),
@@ -26,8 +29,9 @@ it.live(
       address.username = role
       address.password = databasePassword
       const server = yield* startServer("node", Redacted.make(address.href), {
-        LOG_LEVEL: "debug",
-        ADMIN_TOKEN: canary("Admin")
+        LOG_LEVEL: "trace",
+        ADMIN_TOKEN: admin,
+        OTEL_EXPORTER_OTLP_HEADERS: `authorization=${exporter}`
       })
 
       const errors: Array<string> = []
@@ -58,6 +62,7 @@ it.live(
       yield* ask("PUT", "/auth/password", token, { currentPassword: password, newPassword: "x" })
       yield* ask("GET", "/auth/me", `${token}x`)
       yield* ask("GET", "/admin/database", canary("Guess"))
+      assert.strictEqual((yield* ask("GET", "/admin/database", admin)).status, 200)
       const group = yield* ask("POST", "/conversations", token, { name: "A group", participantIds: [] })
       const { id } = JSON.parse(group.answer) as { id: string }
       const messages = `/conversations/${id}/messages`
@@ -68,13 +73,13 @@ it.live(
       yield* ask("PUT", `${messages}/${randomUUID()}`, token, { content: `${text}\u0000`, colour: text })
       yield* ask("PUT", `${messages}/first`, token, { content: text })
       yield* ask("GET", `/messages/search?q=${text}&limit=${text}`, token)
-      // PostgreSQL tells the whole row that breaks a rule.
+      // PostgreSQL quotes the whole row that breaks a constraint.
       yield* sql.unsafe("ALTER TABLE chat_messages ADD CONSTRAINT broken CHECK (false) NOT VALID")
       const refused = yield* ask("PUT", `${messages}/${randomUUID()}`, token, { content: text })
       assert.isAtLeast(refused.status, 500)
       yield* sql.unsafe("ALTER TABLE users ADD CONSTRAINT broken CHECK (false) NOT VALID")
       assert.isAtLeast((yield* ask("PATCH", "/auth/me", token, { displayName: "Ada" })).status, 500)
-      // No more sessions for it, and the pool's are cut.
+      // The role can no longer connect, and the pool's connections are cut.
       yield* sql.unsafe(`ALTER ROLE ${role} NOLOGIN`)
       yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${role}`
       assert.strictEqual((yield* ask("GET", "/auth/me", token)).status, 503)
@@ -83,10 +88,42 @@ it.live(
 
       assert.isAbove(errors.length, 15)
       assert.include(server.output(), "DEBUG")
-      for (const secret of [password, wrong, text, databasePassword, token]) {
+      for (const secret of [password, wrong, text, databasePassword, token, admin, exporter]) {
         assert.notInclude(server.output(), secret)
         for (const error of errors) assert.notInclude(error, secret)
       }
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
   60_000
+)
+
+it.live(
+  "No password or database URL is in the log lines of a command, even at the lowest level",
+  () =>
+    Effect.gen(function* () {
+      const password = canary("Password")
+      const databasePassword = canary("Database")
+      const { url } = yield* TestDatabase
+      const name = `u${randomUUID().replaceAll("-", "").slice(0, 20)}`
+      const run = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+        const given = new URL(Redacted.value(url))
+        // What a mistyped URL has in its place is a secret, too.
+        if (args[0] === "doctor") given.password = databasePassword
+        const env = {
+          DATABASE_URL: given.href,
+          LOG_LEVEL: "trace",
+          REDIS_URL: `redis://x:${databasePassword}@127.0.0.1:1`
+        }
+        const { errorOutput, output } = yield* xfchat(args, { env, input: `${password}\n` })
+        for (const secret of [password, databasePassword, decodeURIComponent(new URL(Redacted.value(url)).password)]) {
+          if (secret !== "") assert.notInclude(output + errorOutput, secret)
+        }
+        return output + errorOutput
+      })
+      assert.include(yield* run("user", "create", name, `${name}@example.com`, "--password-stdin"), "created")
+      assert.include(yield* run("user", "reset-password", name, "--password-stdin"), "new password")
+      yield* run("config")
+      yield* run("doctor")
+      yield* run("import")
+    }).pipe(Effect.provide(TestDatabase.layer)),
+  180_000
 )

@@ -3,8 +3,9 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import * as Migrator from "../database/Migrator.ts"
 
 /**
- * What is written by `export` and read by `import`: JSON, one value a line. The first says what it is, then each line is a
- * row as PostgreSQL writes it, the tables in the order of their foreign keys, and the last says how many there were.
+ * The format that `export` writes and `import` reads: one JSON value a line. The first line says what the file is. Each
+ * following line is a row as PostgreSQL prints it, with the tables in the order of their foreign keys. The last line counts
+ * the rows.
  */
 export const format = 1
 
@@ -20,28 +21,32 @@ export const Row = Schema.Struct({ table: Schema.String, row: Schema.Record(Sche
 
 export const End = Schema.Struct({ end: Schema.Record(Schema.String, Schema.Int) })
 
-/** Tables that an export of everything leaves out, and why. All others that the catalog knows are exported. */
+/** The tables that an export of everything leaves out, and why. It has all others of the catalog. */
 export const leftOut: Readonly<Record<string, string>> = {
   schema_migrations: "the schema is made by the migrations",
-  database_incarnation: "it is that of one database",
-  sessions: "tokens are good for one database: everybody signs in again",
-  login_attempts: "they are forgotten soon",
-  message_terms: "made again from the messages",
-  search_progress: "of message_terms"
+  database_incarnation: "it identifies one database",
+  sessions: "tokens are valid for one database: everybody signs in again",
+  login_attempts: "they are soon forgotten",
+  message_terms: "rebuilt from the messages",
+  search_progress: "it belongs to message_terms"
 }
 
-/** A table, as the catalog knows it. What goes into SQL is quoted there. */
+/** A table of the catalog. */
 export const Table = Schema.Struct({
   name: Schema.String,
+  /** The members that a row of it has: all columns. */
+  members: Schema.Array(Schema.String),
+  /** The name, quoted for SQL. */
   source: Schema.String,
-  /** Those that hold values of their own: generated columns do not. */
+  /** The columns that can be written, generated ones excluded, quoted for SQL. */
   columns: Schema.String,
+  /** The columns of the primary key, quoted for SQL. */
   primaryKey: Schema.NullOr(Schema.String),
   references: Schema.Array(Schema.String)
 })
 export type Table = typeof Table.Type
 
-/** No table comes before one that it references, as far as that is possible: where they do in a circle, by name. */
+/** Orders tables so that each comes after those that it references; tables that reference each other in a circle, by name. */
 export const inOrder = (tables: ReadonlyArray<Table>): ReadonlyArray<Table> => {
   const ordered: Array<Table> = []
   let waiting = tables.toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -56,7 +61,7 @@ export const inOrder = (tables: ReadonlyArray<Table>): ReadonlyArray<Table> => {
   return ordered
 }
 
-/** All tables of the schema, those left out included, in the order in which their rows can be written. */
+/** All tables of the schema, including those left out, in the order in which their rows can be written. */
 export const catalog = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const find = SqlSchema.findAll({
@@ -64,6 +69,8 @@ export const catalog = Effect.gen(function* () {
     Result: Table,
     execute: () => sql`
       SELECT c.relname AS name, quote_ident(c.relname) AS source,
+        (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS members,
         (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns,
         (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY array_position(i.indkey::int2[], a.attnum))
@@ -81,10 +88,10 @@ export const catalog = Effect.gen(function* () {
 /** The tables of an export of everything. */
 export const exported = Effect.map(catalog, (tables) => tables.filter(({ name }) => leftOut[name] === undefined))
 
-/** The schema that a file has, or a database must have: the id of the newest migration. */
+/** The version of the schema: the id of the newest migration. A file and the database that imports it must agree. */
 export const schemaVersion = Effect.map(Migrator.status, (migrations) => String(migrations.at(-1)?.id ?? 0))
 
-/** A file is not what `import` takes, or not whole. Nothing was kept of it. */
+/** A file is not an export, is incomplete or does not fit this database. Nothing of it was kept. */
 export class ArchiveRefused extends Data.TaggedError("ArchiveRefused")<{ readonly reason: string }> {
   override get message() {
     return `Nothing was imported: ${this.reason}.`

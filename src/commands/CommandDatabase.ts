@@ -5,7 +5,7 @@ import { sqlState } from "../database/DatabaseErrors.ts"
 import { title } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
 
-/** What a command looks at was made by another version of XFChat, or is half made. */
+/** The database has the schema of another version of XFChat, or pending migrations. */
 export class SchemaNotCurrent extends Data.TaggedError("SchemaNotCurrent")<{ readonly reason: string }> {
   override get message() {
     return `The schema is not that of this XFChat: ${this.reason}. See \`xfchat migrate status\`; \`xfchat migrate up\` applies what is pending.`
@@ -17,20 +17,27 @@ const requireCurrent = Effect.gen(function* () {
   if (wrong !== undefined) return yield* new SchemaNotCurrent({ reason: `migration ${title(wrong)} is ${wrong.state}` })
 })
 
-/** The database of a command, as it is. What is logged goes to standard error: standard output is the command's own. */
-export const layerAsItIs = Database.layerConnected.pipe(Layer.provideMerge(Layer.succeed(Logger.LogToStderr, true)))
+/** A command's database, whatever its schema. Log lines go to standard error, since standard output is the command's. */
+export const layerUnchecked = Database.layerConnected.pipe(Layer.provideMerge(Layer.succeed(Logger.LogToStderr, true)))
 
-/** The same, with the schema that this XFChat knows. */
-export const layer = Layer.effectDiscard(requireCurrent).pipe(Layer.provideMerge(layerAsItIs))
+/** A command's database, with the schema of this XFChat. */
+export const layer = Layer.effectDiscard(requireCurrent).pipe(Layer.provideMerge(layerUnchecked))
 
-/** A statement of a command failed. PostgreSQL's DETAIL is left out: it quotes rows. */
+/** PostgreSQL's reason to refuse a statement; `undefined` if it gave none. Its DETAIL is left out, since it quotes rows. */
+export const refusalOf = ({ reason: { cause } }: SqlError.SqlError) => {
+  const code = sqlState(cause)
+  return cause instanceof Error && code !== undefined && /^[0-9A-Z]{5}$/.test(code)
+    ? { code, text: cause.message }
+    : undefined
+}
+
+/** A statement of a command failed. */
 export class StatementFailed extends Data.TaggedError("StatementFailed")<{ readonly error: SqlError.SqlError }> {
   override get message() {
-    const { cause } = this.error.reason
-    const code = sqlState(cause)
-    return cause instanceof Error && code !== undefined && /^[0-9A-Z]{5}$/.test(code)
-      ? `PostgreSQL says "${cause.message}" (SQLSTATE ${code}).`
-      : "The connection to PostgreSQL was lost: try again."
+    const refusal = refusalOf(this.error)
+    return refusal === undefined
+      ? "The connection to PostgreSQL was lost: try again."
+      : `PostgreSQL says "${refusal.text}" (SQLSTATE ${refusal.code}).`
   }
 }
 
@@ -39,7 +46,7 @@ type DatabaseError = SqlError.SqlError | Schema.SchemaError
 const isOther = <E>(error: E): error is Exclude<E, DatabaseError> =>
   !SqlError.isSqlError(error) && !Schema.isSchemaError(error)
 
-/** Says in plain words what a command's own statements fail with. A row that is not as expected is a mistake of ours. */
+/** Turns failures of a command's own statements into {@link StatementFailed}. An undecodable row is a defect. */
 export const explainErrors = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, Exclude<E, DatabaseError> | StatementFailed, R> =>
@@ -48,6 +55,6 @@ export const explainErrors = <A, E, R>(
     return SqlError.isSqlError(error) ? Effect.fail(new StatementFailed({ error })) : Effect.die(error)
   })
 
-/** A server that is told to stop ends well; what was to be done by such a command is not done: exit code 130. */
+/** Exits with 130 when interrupted: unlike a server, a command that is stopped has not done its work. */
 export const failsWhenStopped = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.onInterrupt(self, () => Effect.sync(() => void (process.exitCode = 130)))

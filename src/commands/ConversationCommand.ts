@@ -18,7 +18,7 @@ const id = Argument.String("ID").pipe(
   Argument.withSchema(ConversationId)
 )
 
-/** A name as JSON writes it, without characters that are not seen: rows from an older XFChat may hold characters that move a terminal's cursor. */
+/** A name as JSON, with invisible characters escaped: rows from an older XFChat may contain some that move a terminal's cursor. */
 const quoted = (name: string) =>
   JSON.stringify(name).replaceAll(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
@@ -42,12 +42,12 @@ const show = Command.make("show", { id }, ({ id }) =>
   })
 ).pipe(
   Command.provide(Services),
-  Command.withDescription("Show a conversation's kind, name, head and participants, and nothing of its messages.")
+  Command.withDescription("Show a conversation's kind, name, head and participants, but none of its messages.")
 )
 
 const to = Flag.String("to").pipe(
   Flag.withMetavar("NAME"),
-  Flag.withDescription("The username of a participant, whose account is not disabled")
+  Flag.withDescription("The username of a participant whose account is not disabled")
 )
 
 const handOver = Command.make("hand-over", { id, to }, ({ id, to }) =>
@@ -58,17 +58,17 @@ const handOver = Command.make("hand-over", { id, to }, ({ id, to }) =>
 ).pipe(
   Command.provide(Services),
   Command.withDescription(
-    "Give a group to one of its participants. The owner becomes an admin; the group's log says so."
+    "Make one of its participants the owner of a group. The former owner becomes an admin; the group's log says so."
   ),
   Command.withExamples([
     {
       command: "xfchat conversation hand-over 7b0c9f1e-4f7e-4a0e-9d0a-2f6f3a1f5c11 --to ada",
-      description: "Ada owns it from now on"
+      description: "Make ada the owner"
     }
   ])
 )
 
 export const conversation = Command.make("conversation").pipe(
-  Command.withDescription("A conversation: show who is in it, give a group to another owner"),
+  Command.withDescription("Show a conversation, or give a group another owner"),
   Command.withSubcommands([show, handOver])
 )

@@ -6,10 +6,10 @@ import { requiredTables } from "../database/Database.ts"
 import { title } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
 
-/** What a check has found. `fail`: the server does not start, or does not work well; `warn`: it works, for now. */
+/** The result of a check. `fail`: a server would not start, or not work well. `warn`: it works, for now. */
 export interface Finding {
   readonly level: "ok" | "warn" | "fail"
-  /** What was found and, where it is not well, what to do. */
+  /** What was found and, unless that is fine, what to do. */
   readonly text: string
 }
 
@@ -19,12 +19,12 @@ export const fail = (text: string): Finding => ({ level: "fail", text })
 
 type Check = Effect.Effect<Finding, SqlError.SqlError | Migrator.MigrationError, SqlClient.SqlClient>
 
-/** The one row of a query. */
+/** The only row of a query. */
 const one = Effect.fnUntraced(function* <Row extends object>(
   query: (sql: SqlClient.SqlClient) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
 ) {
   const [row] = yield* query(yield* SqlClient.SqlClient)
-  return row ?? (yield* Effect.die(new Error("A query that gives one row gave none")))
+  return row ?? (yield* Effect.die(new Error("A query that returns one row returned none")))
 })
 
 const version: Check = Effect.map(
@@ -54,7 +54,7 @@ const migrations: Check = Effect.map(Migrator.status, (known) => {
   if (wrong !== undefined) {
     return fail(
       wrong.state === "unknown"
-        ? `${title(wrong)} is unknown: a newer XFChat ran here. Start that one, or take the migration back with it`
+        ? `${title(wrong)} is unknown: a newer XFChat ran here. Start that version, or revert the migration with it`
         : `${title(wrong)} was changed after it ran: restore its file`
     )
   }
@@ -91,7 +91,7 @@ const indexes: Check = Effect.gen(function* () {
     : fail(`not valid: ${invalid.map(({ name }) => `REINDEX INDEX CONCURRENTLY ${name};`).join(" ")}`)
 })
 
-/** More than the clocks of machines that ask a time server are apart. */
+/** Milliseconds. Clocks that a time server sets differ by less. */
 const mostDifference = 1_000
 
 const clock: Check = Effect.gen(function* () {
@@ -101,12 +101,12 @@ const clock: Check = Effect.gen(function* () {
     SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`
   )
   const after = yield* Clock.currentTimeMillis
-  // It was read at some time between.
+  // The database read its clock at some moment in between.
   const difference = now < before ? now - before : now > after ? now - after : 0
   return Math.abs(difference) <= mostDifference
-    ? ok(`no more than ${Math.ceil(Math.abs(difference))} ms from the database's`)
+    ? ok(`within ${Math.ceil(Math.abs(difference))} ms of the database's`)
     : warn(
-        `${(Math.abs(difference) / 1000).toFixed(1)} s ${difference < 0 ? "ahead of" : "behind"} the database's: set both by a time server`
+        `${(Math.abs(difference) / 1000).toFixed(1)} s ${difference < 0 ? "ahead of" : "behind"} the database's: synchronise both with a time server`
       )
 })
 

@@ -9,7 +9,7 @@ import { connectToRedis, parseRedisUrl, reasonOf } from "../platform/RedisConnec
 import { explainErrors } from "./CommandDatabase.ts"
 import { databaseChecks, fail, type Finding, ok } from "./DatabaseChecks.ts"
 
-/** At least one check has failed. Each has said what to do. */
+/** At least one check failed. Each has printed what to do. */
 export class ChecksFailed extends Data.TaggedError("ChecksFailed")<{ readonly count: number }> {
   override get message() {
     return this.count === 1
@@ -18,7 +18,7 @@ export class ChecksFailed extends Data.TaggedError("ChecksFailed")<{ readonly co
   }
 }
 
-const patience = Duration.seconds(5)
+const timeout = Duration.seconds(5)
 
 const redis = (url: Redacted.Redacted): Effect.Effect<Finding> =>
   Effect.gen(function* () {
@@ -27,10 +27,10 @@ const redis = (url: Redacted.Redacted): Effect.Effect<Finding> =>
     return ok("it answers")
   }).pipe(
     Effect.scoped,
-    Effect.timeout(patience),
+    Effect.timeout(timeout),
     Effect.catchTags({
       RedisUrlMalformed: ({ message }) => Effect.succeed(fail(message)),
-      TimeoutError: () => Effect.succeed(fail(`no answer within ${Duration.format(patience)}: check REDIS_URL`)),
+      TimeoutError: () => Effect.succeed(fail(`no answer within ${Duration.format(timeout)}: check REDIS_URL`)),
       RedisError: ({ cause }) =>
         Effect.succeed(fail(`${reasonOf(cause)}: check that it runs, and that REDIS_URL is right`))
     })
@@ -38,34 +38,34 @@ const redis = (url: Redacted.Redacted): Effect.Effect<Finding> =>
 
 const examine = Effect.gen(function* () {
   let failed = 0
-  const tell = (what: string, { level, text }: Finding) => {
+  const report = (what: string, { level, text }: Finding) => {
     if (level === "fail") failed += 1
     return Console.log(`${level.padEnd(4)}  ${what.padEnd(18)}  ${text}`)
   }
 
   const configuration = yield* Effect.result(checkConfiguration)
   if (Result.isFailure(configuration)) {
-    yield* tell("configuration", fail(`${failureLine(configuration.failure)} \`xfchat config\` shows all`))
+    yield* report("configuration", fail(`${failureLine(configuration.failure)} \`xfchat config\` shows all variables`))
     return failed
   }
-  yield* tell("configuration", ok("each environment variable is as it must be"))
+  yield* report("configuration", ok("every environment variable is valid"))
 
   const redisUrl = yield* Configuration.redisUrl
   const database = yield* Effect.result(Layer.build(Database.layerConnected))
-  if (Result.isFailure(database)) yield* tell("database", fail(failureLine(database.failure)))
+  if (Result.isFailure(database)) yield* report("database", fail(failureLine(database.failure)))
   else {
     const { maxConnections, url } = yield* Database.configuredOptions
     const { address, database: name, host, username } = yield* parseDatabaseUrl(url)
-    yield* tell("database", ok(`connected to ${name} at ${address} as ${username}`))
+    yield* report("database", ok(`connected to ${name} at ${address} as ${username}`))
     for (const [what, check] of Object.entries(databaseChecks(host, maxConnections, Option.isSome(redisUrl)))) {
       const finding = yield* Effect.result(explainErrors(Effect.provide(check, database.success)))
-      yield* tell(
+      yield* report(
         what,
         Result.match(finding, { onFailure: (error) => fail(failureLine(error)), onSuccess: (found) => found })
       )
     }
   }
-  if (Option.isSome(redisUrl)) yield* tell("Redis", yield* redis(redisUrl.value))
+  if (Option.isSome(redisUrl)) yield* report("Redis", yield* redis(redisUrl.value))
   return failed
 }).pipe(Effect.scoped)
 

@@ -9,7 +9,7 @@ import * as CommandDatabase from "./CommandDatabase.ts"
 import { makeProgress } from "./Progress.ts"
 import { ofUser } from "../accounts/UserExport.ts"
 
-/** A table's rows, in order, each as the text of a JSON object. */
+/** The rows of a table, in order, each as the text of a JSON object. */
 interface Rows {
   readonly table: string
   readonly rows: Stream.Stream<{ readonly row: string }, SqlError.SqlError>
@@ -38,7 +38,7 @@ const rowsOfUser = Effect.fnUntraced(function* (username: string) {
   }))
 })
 
-/** The lines of an export, some at a time. To be run within the transaction that it is a picture of. */
+/** The lines of an export, in batches. Run it inside the transaction whose snapshot it exports. */
 const lines = Effect.fnUntraced(function* (head: typeof Archive.Head.Type, tables: ReadonlyArray<Rows>) {
   const progress = makeProgress()
   const ofTable = ({ rows, table }: Rows) => {
@@ -56,7 +56,7 @@ const lines = Effect.fnUntraced(function* (head: typeof Archive.Head.Type, table
   )
 })
 
-/** A new file that only its owner reads. Where the export fails, nothing is left of it. */
+/** Writes a new file that only its owner may read. If the export fails, the file is removed. */
 const toFile = <E, R>(path: string, text: Stream.Stream<string, E, R>) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
@@ -68,20 +68,20 @@ const toFile = <E, R>(path: string, text: Stream.Stream<string, E, R>) =>
     )
   }).pipe(Effect.scoped)
 
-/** Who read standard output has had enough. */
+/** The program that reads standard output has closed it. */
 export class OutputClosed extends Data.TaggedError("OutputClosed") {
   override readonly message = "The export is not complete: standard output was closed."
 }
 
 const user = Flag.String("user").pipe(
   Flag.withMetavar("NAME"),
-  Flag.withDescription("Only what belongs to this user, or is shown to them. Not for import"),
+  Flag.withDescription("Export only what belongs to this user, or is visible to them. Such a file cannot be imported"),
   Flag.optional
 )
 
 const output = Flag.String("output").pipe(
   Flag.withMetavar("FILE"),
-  Flag.withDescription("A new file that only its owner may read. Without it: standard output"),
+  Flag.withDescription("Write to a new file that only its owner may read. Without it: standard output"),
   Flag.optional
 )
 
@@ -109,11 +109,14 @@ export const exportCommand = Command.make("export", { user, output }, ({ output,
 ).pipe(
   Command.provide(CommandDatabase.layer),
   Command.withDescription(
-    "Write everything, or all of one user, as NDJSON: one state of the database, while servers go on. An export of everything has the password hashes and all messages: keep it as safe as the database. It has no sessions. An export of one user has no password hash."
+    "Write everything, or everything of one user, as NDJSON: a consistent snapshot, taken while servers run. An export of everything contains all messages and the password hashes, but no sessions: keep it as safe as the database. An export of one user contains no password hash."
   ),
   Command.withExamples([
     { command: "xfchat export --output xfchat.ndjson", description: "Everything, into a file" },
     { command: "xfchat export | gzip > xfchat.ndjson.gz", description: "Everything, compressed" },
-    { command: "xfchat export --user ada --output ada.ndjson", description: "What belongs to ada, or is shown to her" }
+    {
+      command: "xfchat export --user ada --output ada.ndjson",
+      description: "What belongs to ada, or is visible to her"
+    }
   ])
 )

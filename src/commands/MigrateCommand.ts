@@ -14,32 +14,32 @@ const up = Command.make("up", {}, () =>
     CommandDatabase.failsWhenStopped
   )
 ).pipe(
-  Command.provide(CommandDatabase.layerAsItIs),
+  Command.provide(CommandDatabase.layerUnchecked),
   Command.withDescription(
-    "Apply what is pending. A server does the same when it starts. Each migration is a transaction of its own."
+    "Apply pending migrations, as a server does when it starts. Each migration is a transaction of its own."
   )
 )
 
-/** The migration to go back to is none that is applied here. */
+/** The migration to go back to is not applied here. */
 export class UnknownTarget extends Data.TaggedError("UnknownTarget")<{ readonly id: string }> {
   override get message() {
-    return `No migration ${this.id} is applied here: see \`xfchat migrate status\` for those that are. Nothing was done.`
+    return `No migration ${this.id} is applied here: \`xfchat migrate status\` lists those that are. Nothing was done.`
   }
 }
 
-/** What would be lost has been shown, and nobody has agreed. */
+/** The command has shown what would be lost, and lacks `--yes`. */
 export class NotConfirmed extends Data.TaggedError("NotConfirmed") {
   override readonly message = "Nothing was done: take a backup, and add --yes."
 }
 
-/** The first comment of a down file: what it takes back, and what of the data cannot come back. */
+/** The first comment of a down file: what it reverts, and which data is lost. */
 const loss = ({ down }: Migration) => {
   const lines = down.split("\n")
   const end = lines.findIndex((line) => !line.startsWith("--"))
   return lines.slice(0, end === -1 ? undefined : end).map((line) => line.replace(/^-- ?/, "    ").trimEnd())
 }
 
-/** The migrations above `to`, or the newest one, as they will be taken back. */
+/** The migrations to revert: those after `to`, or the newest one. */
 const toTakeBack = Effect.fnUntraced(function* (to: bigint | undefined) {
   const applied = (yield* Migrator.status).filter(({ state }) => state !== "pending").toReversed()
   if (to === undefined) return applied.slice(0, 1)
@@ -50,12 +50,12 @@ const toTakeBack = Effect.fnUntraced(function* (to: bigint | undefined) {
 const to = Flag.String("to").pipe(
   Flag.withSchema(Schema.BigIntFromString.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: 99_999_999_999_999n }))),
   Flag.withMetavar("ID"),
-  Flag.withDescription("Take back all above this migration, which stays; 0 takes back all. Without it: the newest one"),
+  Flag.withDescription("Revert every migration after this one, which stays; 0 reverts all. Without it: the newest one"),
   Flag.optional
 )
 
 const yes = Flag.Boolean("yes").pipe(
-  Flag.withDescription("Do it. Without it, the command says what would be lost, and does nothing"),
+  Flag.withDescription("Revert them. Without it, the command only shows what would be lost"),
   Flag.withDefault(false)
 )
 
@@ -73,27 +73,27 @@ const down = Command.make("down", { to, yes }, ({ to, yes }) =>
     yield* Console.log(summary("taken back", yield* Migrator.rollback({ to: target })))
   }).pipe(CommandDatabase.failsWhenStopped)
 ).pipe(
-  Command.provide(CommandDatabase.layerAsItIs),
+  Command.provide(CommandDatabase.layerUnchecked),
   Command.withDescription(
-    "Take migrations back, the newest first, and say what that loses. Stop the servers before: one that starts applies them again."
+    "Revert migrations, the newest first, and show what that loses. Stop the servers first: one that starts applies them again."
   ),
   Command.withExamples([
-    { command: "xfchat migrate down", description: "Say what taking back the newest migration would lose" },
-    { command: "xfchat migrate down --yes", description: "Take back the newest migration" },
-    { command: "xfchat migrate down --to 20240107000000 --yes", description: "Take back all that came after it" }
+    { command: "xfchat migrate down", description: "Show what reverting the newest migration would lose" },
+    { command: "xfchat migrate down --yes", description: "Revert the newest migration" },
+    { command: "xfchat migrate down --to 20240107000000 --yes", description: "Revert all migrations after that one" }
   ])
 )
 
-/** A migration is applied here that this XFChat does not know, or knows otherwise. */
+/** An applied migration is unknown to this XFChat, or has been changed. */
 export class HistoryDisagrees extends Data.TaggedError("HistoryDisagrees") {
   override readonly message =
-    "A migration is unknown, or was changed after it ran: start the XFChat that made it, or restore its file. A server would not start here."
+    "A migration is unknown, or was changed after it ran: start the version of XFChat that has it, or restore its file. A server would not start here."
 }
 
 const said: Record<Migrator.MigrationStatus["state"], string> = {
   applied: "applied",
   pending: "pending",
-  changed: "CHANGED: its file is not what it was when it ran",
+  changed: "CHANGED: its file was changed after it ran",
   unknown: "UNKNOWN: this XFChat has no such file"
 }
 
@@ -108,13 +108,13 @@ const status = Command.make("status", {}, () =>
     if (migrations.some(({ state }) => state === "changed" || state === "unknown")) return yield* new HistoryDisagrees()
   })
 ).pipe(
-  Command.provide(CommandDatabase.layerAsItIs),
+  Command.provide(CommandDatabase.layerUnchecked),
   Command.withDescription(
-    "List each migration, and when it was applied. Exit code 1 when one is unknown, or changed since it ran."
+    "List all migrations and when they were applied. Exits with 1 if one is unknown, or was changed after it ran."
   )
 )
 
 export const migrate = Command.make("migrate").pipe(
-  Command.withDescription("The schema of the database: bring it up to date, take it back, see where it is"),
+  Command.withDescription("Bring the database's schema up to date, revert it, or show its state"),
   Command.withSubcommands([up, down, status])
 )

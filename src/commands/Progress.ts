@@ -4,7 +4,7 @@ const step = 100_000
 
 const formatted = (count: number) => count.toLocaleString("en")
 
-/** Counts rows by table, and tells on standard error how far it is: at each table's end, and on the way in a long one. */
+/** Counts rows by table, and reports progress on standard error: at the end of each table, and in between in a long one. */
 export const makeProgress = () => {
   const counts: Record<string, number> = {}
   const add = (table: string, rows: number) => {

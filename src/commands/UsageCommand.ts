@@ -6,19 +6,21 @@ import * as CommandDatabase from "./CommandDatabase.ts"
 const Count = Schema.Struct({ username: Schema.String, metric: Schema.String, count: Schema.FiniteFromString })
 
 const month = Flag.String("month").pipe(
-  Flag.withSchema(Schema.String.check(Schema.isPattern(/^\d{4}-(0[1-9]|1[0-2])$/, { message: "must be as 2026-11" }))),
+  Flag.withSchema(
+    Schema.String.check(Schema.isPattern(/^\d{4}-(0[1-9]|1[0-2])$/, { message: "must look like 2026-11" }))
+  ),
   Flag.withMetavar("YYYY-MM"),
-  Flag.withDescription("A month, UTC. Without it: this one"),
+  Flag.withDescription("A month, UTC. Without it: the current one"),
   Flag.optional
 )
 
 const user = Flag.String("user").pipe(
   Flag.withMetavar("NAME"),
-  Flag.withDescription("Only of this user. Without it: of everybody"),
+  Flag.withDescription("Only this user. Without it: all users"),
   Flag.optional
 )
 
-/** The counts of a month, who has most first. */
+/** The counts of a month, the heaviest user first. */
 const find = Effect.fnUntraced(function* (month: string, username: string | null) {
   const sql = yield* SqlClient.SqlClient
   const rows = SqlSchema.findAll({
@@ -37,7 +39,7 @@ const find = Effect.fnUntraced(function* (month: string, username: string | null
   return yield* rows()
 })
 
-/** A line for each user, a column for each metric, and the sums below. */
+/** A line for each user, a column for each metric, and a line of totals. */
 const table = (rows: ReadonlyArray<typeof Count.Type>): ReadonlyArray<string> => {
   const metrics = [...new Set(rows.map(({ metric }) => metric))].sort()
   const users = Map.groupBy(rows, ({ username }) => username)
@@ -62,7 +64,7 @@ export const usage = Command.make("usage", { month, user }, ({ month, user }) =>
   }).pipe(CommandDatabase.explainErrors)
 ).pipe(
   Command.provide(CommandDatabase.layer),
-  Command.withDescription("What was used in a month, by user, who used most first."),
+  Command.withDescription("Show the usage of a month by user, the heaviest first."),
   Command.withExamples([
     { command: "xfchat usage", description: "This month" },
     { command: "xfchat usage --month 2026-11 --user ada", description: "One user, in November" }

@@ -20,25 +20,25 @@ const Services = Layer.mergeAll(Accounts.layer, AccountAdmin.layer).pipe(
   Layer.provide(CommandDatabase.layer)
 )
 
-/** What came by standard input is none. It is not repeated. */
+/** Standard input has no valid password. It is not shown. */
 export class PasswordRefused extends Data.TaggedError("PasswordRefused") {
   override readonly message =
-    "The password on standard input is none: it must have at least 8 characters, and at most 1,024 bytes. Nothing was done."
+    "The password on standard input is not valid: it must have at least 8 characters, and at most 1,024 bytes. Nothing was done."
 }
 
-/** The name or the address is another account's. */
+/** Another account has the username or the e-mail address. */
 export class AccountExists extends Data.TaggedError("AccountExists")<{ readonly what: string }> {
   override get message() {
-    return `${this.what} is taken by another account (also in other capitals). Nothing was done.`
+    return `${this.what} belongs to another account (upper and lower case count as the same). Nothing was done.`
   }
 }
 
 const passwordStdin = Flag.Boolean("password-stdin").pipe(
-  Flag.withDescription("Take the password from standard input. Without it, one is generated, and printed this once"),
+  Flag.withDescription("Read the password from standard input. Without it, one is generated and printed once"),
   Flag.withDefault(false)
 )
 
-/** The password from standard input, without the line end, or a new one of 144 bits, with what to say of it. */
+/** The password from standard input, without its line end, or a new one of 144 bits with the line to print. */
 const choosePassword = Effect.fnUntraced(function* (fromStdin: boolean) {
   if (!fromStdin) {
     const generated = Base64Url.encode(randomBytes(18))
@@ -78,10 +78,13 @@ const create = Command.make(
     })
 ).pipe(
   Command.provide(Services),
-  Command.withDescription("Make an account."),
+  Command.withDescription("Create an account."),
   Command.withExamples([
     { command: "xfchat user create ada ada@example.com", description: "With a generated password, printed once" },
-    { command: "xfchat user create ada ada@example.com --password-stdin < password.txt", description: "With that one" }
+    {
+      command: "xfchat user create ada ada@example.com --password-stdin < password.txt",
+      description: "With the password in that file"
+    }
   ])
 )
 
@@ -93,7 +96,7 @@ const disable = Command.make("disable", { name }, ({ name }) =>
 ).pipe(
   Command.provide(Services),
   Command.withDescription(
-    "Close an account: its sessions end, and nobody signs in, until it is enabled. Its messages stay; groups that it owns pass to others."
+    "Disable an account: its sessions end, and nobody can sign in until it is enabled. Its messages stay; groups that it owns pass to others."
   )
 )
 
@@ -102,20 +105,17 @@ const enable = Command.make("enable", { name }, ({ name }) =>
     yield* (yield* AccountAdmin).enable(name)
     yield* say(`Account ${name} is enabled.`)
   })
-).pipe(
-  Command.provide(Services),
-  Command.withDescription("Open a disabled account again: its owner signs in with the password as it was.")
-)
+).pipe(Command.provide(Services), Command.withDescription("Enable a disabled account. Its password is unchanged."))
 
 const resetPassword = Command.make("reset-password", { name, passwordStdin }, ({ name, passwordStdin }) =>
   Effect.gen(function* () {
     const { password, said } = yield* choosePassword(passwordStdin)
     yield* (yield* AccountAdmin).resetPassword(name, password)
-    yield* say(`Account ${name} has another password: its sessions have ended.`, said)
+    yield* say(`Account ${name} has a new password: its sessions have ended.`, said)
   })
 ).pipe(
   Command.provide(Services),
-  Command.withDescription("Give an account another password, and end all its sessions."),
+  Command.withDescription("Give an account a new password, and end all its sessions."),
   Command.withExamples([
     { command: "xfchat user reset-password ada", description: "With a generated password, printed once" }
   ])
@@ -131,10 +131,10 @@ const list = Command.make("list", {}, () =>
   ).pipe(CommandDatabase.explainErrors)
 ).pipe(
   Command.provide(Services),
-  Command.withDescription("List the accounts: username, whether it is disabled, since when it is there, address.")
+  Command.withDescription("List all accounts: username, active or disabled, creation time, e-mail address.")
 )
 
 export const user = Command.make("user").pipe(
-  Command.withDescription("The accounts: make one, close and open it, give it another password, list them"),
+  Command.withDescription("Create, disable, enable and list accounts, and reset passwords"),
   Command.withSubcommands([create, disable, enable, resetPassword, list])
 )

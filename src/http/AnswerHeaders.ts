@@ -1,18 +1,18 @@
-/** Nobody guesses types, shows us in a frame, or learns from which page a link was followed. */
+/** Browsers guess no media types, and tell no other site which page a link was on. */
 const always = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer"
 }
 
-/** An answer of the API is data: there is nothing in it to load or to run. */
+/** Answers of the API are data, with nothing to load or to run. */
 const data = {
   ...always,
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  // Most of it is somebody's own.
+  // Most of it is private.
   "cache-control": "no-store"
 }
 
-/** The page of the documentation is one piece, with its script, and asks only this server. */
+/** The documentation is a single page that includes its scripts and makes requests only to this server. */
 const page = {
   ...always,
   "content-security-policy":
@@ -23,9 +23,9 @@ const page = {
 
 const contract = { ...data, "cache-control": "no-cache" }
 
-/** What answers of a route have in their heads, by its template; `undefined` for what is no route. */
+/** The security and caching headers of a route's answers, by its template; `undefined` stands for no route. */
 export const headersOfRoute = (path: string | undefined): Readonly<Record<string, string>> =>
   path === "/docs" ? page : path === "/openapi.json" ? contract : data
 
-/** Where a client has come by TLS once, it does not come without: for a year. */
+/** A browser that has come by TLS does not come without it for a year. */
 export const byTlsOnly = { "strict-transport-security": "max-age=31536000" }

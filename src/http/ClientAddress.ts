@@ -3,7 +3,7 @@ import { HttpMiddleware, HttpRouter, HttpServerRequest, type HttpServerResponse 
 import type { IpNetwork } from "effect/net"
 import { Configuration } from "../platform/Configuration.ts"
 
-/** An IPv4 address as a socket shows it that takes IPv6, too. */
+/** An IPv4 address as an IPv6 socket shows it. */
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 const asIpv4 = (request: HttpServerRequest.HttpServerRequest) => {
@@ -12,19 +12,19 @@ const asIpv4 = (request: HttpServerRequest.HttpServerRequest) => {
 }
 
 /**
- * Has every request show its client as `remoteAddress`: its peer, or whom a trusted peer says that it forwards for. Of the
- * addresses in `X-Forwarded-For` each proxy has added the one that it was called from, so the last that is no trusted
- * proxy is the client; those before it anybody can make up. The other header for this, `Forwarded`, is not believed: a
- * proxy that writes one of them lets the client write the other.
+ * Sets `remoteAddress` to the client's address: the peer's, or the one that a trusted proxy forwards for. Each proxy appends to
+ * `X-Forwarded-For` the address that called it, so the last one that is not a trusted proxy is the client; anybody can make up
+ * those before it. The other header for this, `Forwarded`, is ignored: a proxy that writes one of them passes on whatever the
+ * client wrote into the other.
  */
-export const showClients = (trustedProxies: ReadonlyArray<IpNetwork.IpNetwork>) => {
+export const setClientAddress = (trustedProxies: ReadonlyArray<IpNetwork.IpNetwork>) => {
   const followProxies = trustedProxies.length === 0 ? identity : HttpMiddleware.xForwardedHeaders({ trustedProxies })
   return <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
     followProxies(app).pipe(Effect.updateService(HttpServerRequest.HttpServerRequest, asIpv4))
 }
 
-/** {@link showClients} around every route, for the proxies that `TRUSTED_PROXIES` names. */
+/** {@link setClientAddress} around every route, for the proxies of `TRUSTED_PROXIES`. */
 export const ClientAddressLive = HttpRouter.middleware(
-  Effect.map(Configuration.trustedProxies, (proxies) => showClients(Option.getOrElse(proxies, () => []))),
+  Effect.map(Configuration.trustedProxies, (proxies) => setClientAddress(Option.getOrElse(proxies, () => []))),
   { global: true }
 )

@@ -1,6 +1,6 @@
 import { HttpServerResponse, type HttpServerRequest } from "effect/http"
 
-/** What scripts of another origin may read of an answer, besides what they always may. */
+/** The headers of an answer that scripts of other origins may read, besides those that they always may. */
 const exposed = [
   "Allow",
   "Content-Range",
@@ -19,12 +19,15 @@ const exposed = [
   "X-Request-Id"
 ].join(", ")
 
-/** Asked for once in two hours, which is as long as browsers remember it. */
+/** Seconds that browsers remember a preflight: two hours, the longest that they accept. */
 const maxAge = "7200"
 
 /**
- * Cross-origin resource sharing: scripts of the origins that are listed may ask and read, `*` for those of any. Cookies are
- * of no use here, so there is nothing that a script could do in somebody's name without their token.
+ * Cross-origin resource sharing: scripts of the listed origins may use the API, `*` for any origin. The API has no cookies, so a
+ * script can do nothing in a user's name without their token.
+ *
+ * `HttpMiddleware.cors` does not fit: it answers every OPTIONS request with 204, whatever the origin and whether or not the
+ * route exists, and with a single listed origin it names that one to every caller.
  */
 export const makeCrossOrigin = (origins: ReadonlyArray<string>) => {
   const isListed = (origin: string) => origins.includes("*") || origins.includes(origin)
@@ -33,7 +36,7 @@ export const makeCrossOrigin = (origins: ReadonlyArray<string>) => {
     return origin !== undefined && isListed(origin) ? origin : undefined
   }
   return {
-    /** The answer to a browser that asks whether it may ask. */
+    /** The answer to a preflight request; `undefined` if it is not one, or its origin is not listed. */
     preflight: (request: HttpServerRequest.HttpServerRequest): HttpServerResponse.HttpServerResponse | undefined => {
       const { "access-control-request-headers": headers, "access-control-request-method": method } = request.headers
       if (request.method !== "OPTIONS" || method === undefined || originOf(request) === undefined) return undefined
@@ -45,7 +48,7 @@ export const makeCrossOrigin = (origins: ReadonlyArray<string>) => {
         }
       })
     },
-    /** What each answer has in its head. */
+    /** The headers of each answer. */
     headers: (request: HttpServerRequest.HttpServerRequest, vary: string | undefined): Record<string, string> => {
       const origin = originOf(request)
       return {

@@ -7,24 +7,24 @@ type Definition = JsonSchema.JsonSchema
 
 /** The bounds of an endpoint's body, by its schema. */
 export interface PayloadBounds {
-  /** The longest JSON that the schema takes, however it is escaped, with some white space. */
+  /** The length of the longest JSON that the schema allows, however it is escaped, with some white space. */
   readonly maxBytes: number
-  /** Whether a body without members would do: then none has to be sent. */
+  /** Whether an empty object is valid: then no body has to be sent. */
   readonly isOptional: boolean
   /**
-   * The members that are larger than the schema takes, and those that it does not know where they are very many. They are
-   * found without a look at what is in them: a decoder would judge each item of an array that is too long.
+   * Finds members that are larger than the schema allows, and unknown ones if there are very many. It does not look inside
+   * them, whereas a decoder would judge each item of an array that is too long.
    */
   readonly excessOf: (value: unknown) => ReadonlyArray<InvalidMember>
 }
 
-/** A code point beyond the Basic Multilingual Plane, written as two escapes; a byte of UTF-8 is at most one of six. */
+/** A code point beyond the Basic Multilingual Plane takes two escapes of six bytes; a byte of UTF-8 takes at most one. */
 const bytesOfCodePoint = 12
 const bytesOfByte = 6
 
 const bytesOfNumber = 24
 
-/** White space for one who indents, and for a short body more. */
+/** Allows for indentation, which weighs more in a short body. */
 const withWhiteSpace = (bytes: number) => Math.ceil(bytes * 1.125) + 4_096
 
 const isRecord = (value: unknown): value is Record<string, unknown> => Predicate.isObject(value)
@@ -36,7 +36,7 @@ class PayloadSchema {
     this.definitions = definitions
   }
 
-  /** The schemas of which a value has to meet one. None refers to others. */
+  /** The schemas of which a value must match one, with references resolved. */
   private alternatives(schema: Definition): ReadonlyArray<Definition> {
     if (typeof schema["$ref"] === "string") {
       const name = schema["$ref"].slice(schema["$ref"].lastIndexOf("/") + 1)
@@ -49,7 +49,7 @@ class PayloadSchema {
     return this.alternatives(schema).filter((alternative) => alternative["type"] === type)
   }
 
-  /** The least that a keyword of a schema, and of all the parts that it is made of, says. */
+  /** The smallest value of a keyword in a schema and in all its parts. */
   private static least(schema: Definition, keyword: string): number | undefined {
     const parts: ReadonlyArray<Definition> = Array.isArray(schema["allOf"]) ? schema["allOf"] : []
     const values = [schema, ...parts].map((part) => part[keyword]).filter(Predicate.isNumber)
@@ -70,7 +70,7 @@ class PayloadSchema {
     )
   }
 
-  /** Throws where a schema sets no bound: such a payload must not be part of the contract. */
+  /** Throws if a schema sets no bound: such a payload must not be part of the contract. */
   maxBytes(schema: Definition): number {
     return Math.max(...this.alternatives(schema).map((alternative) => this.maxBytesOf(alternative)))
   }
@@ -106,7 +106,7 @@ class PayloadSchema {
   private excessOfText(schema: Definition, { length }: string, path: ReadonlyArray<string>) {
     const bounds = this.ofType(schema, "string").map((text) => PayloadSchema.least(text, "maxLength") ?? Infinity)
     const most = Math.max(...bounds)
-    // A code point has at most two units. A text nearer to the bound is left to the decoder.
+    // A code point has at most two UTF-16 units. The decoder judges texts that are nearer to the bound.
     return bounds.length > 0 && length > 2 * most ? [{ path, message: `must have at most ${most} characters` }] : []
   }
 
@@ -130,7 +130,7 @@ class PayloadSchema {
     const unknown = names.filter((name) => !known.has(name))
     return [
       ...(unknown.length > maxErrors
-        ? unknown.map((name) => ({ path: [...path, name], message: "is not a member that is known here" }))
+        ? unknown.map((name) => ({ path: [...path, name], message: "is not a known member" }))
         : []),
       ...names.flatMap((name) => {
         const anyOf = known.get(name)

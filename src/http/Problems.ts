@@ -41,7 +41,7 @@ const validationFailed = ({ cause, kind }: HttpApiError.HttpApiSchemaError) =>
     }))
   )
 
-/** 400 for a body that is not JSON, 422 for a well-formed one that is refused. An answer that we cannot encode is a defect. */
+/** 400 for a body that is not JSON, 422 for JSON that the schema refuses. An answer that cannot be encoded is a defect. */
 const explainRefusal = Effect.fnUntraced(function* (error: HttpApiError.HttpApiSchemaError) {
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return yield* Effect.die(error)
   if (error.kind === "Payload") {
@@ -51,7 +51,7 @@ const explainRefusal = Effect.fnUntraced(function* (error: HttpApiError.HttpApiS
   return yield* validationFailed(error)
 })
 
-/** The error as it is; one that says when to try again has its answer say so. */
+/** Fails with the error. If it says when to try again, so does the answer. */
 const keepRetryAfter = <E>(error: E) =>
   Effect.andThen(
     Predicate.hasProperty(error, "retryAfter") && Predicate.isNumber(error.retryAfter)
@@ -73,7 +73,7 @@ type Refusal =
 export const ProblemsLive = Layer.effect(
   Problems,
   Effect.map(Configuration.serverRequestTimeout, (duration) => {
-    // Node's server sees to it that a body arrives in time; a host of fetch handlers waits for ever.
+    // Node's server makes sure that a body arrives in time; hosts of fetch handlers wait for ever.
     const inTime = Effect.timeoutOrElse({
       duration,
       orElse: () => new RequestTimeout({ detail: "The body took too long to arrive." })
@@ -98,7 +98,7 @@ export const ProblemsLive = Layer.effect(
   })
 )
 
-/** The methods that a path takes, by the contract. */
+/** The methods that the contract has for a path. */
 const makeAllowedMethods = () => {
   const router = FindMyWay.make<string>()
   const methods = new Set<string>()
@@ -112,7 +112,7 @@ const makeAllowedMethods = () => {
   return (url: string) => [...methods].filter((method) => router.find(method, url) !== undefined)
 }
 
-/** What failed outside of any endpoint, or was never foreseen, as a problem all the same. */
+/** Answers failures outside of endpoints, and defects, as problems too. */
 export const makeProblemOf = () => {
   const allowedMethods = makeAllowedMethods()
   return (
@@ -124,9 +124,7 @@ export const makeProblemOf = () => {
     if (error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound") {
       const allowed = allowedMethods(request.url)
       return allowed.length === 0
-        ? HttpServerRespondable.toResponse(
-            new NotFound({ detail: "There is no such route: /docs shows those there are." })
-          )
+        ? HttpServerRespondable.toResponse(new NotFound({ detail: "There is no such route: /docs lists all routes." }))
         : HttpServerRespondable.toResponse(new MethodNotAllowed({ detail: `Allowed: ${allowed.join(", ")}.` })).pipe(
             Effect.map(HttpServerResponse.setHeader("allow", allowed.join(", ")))
           )

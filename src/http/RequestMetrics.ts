@@ -4,11 +4,11 @@ import * as Metrics from "../platform/Metrics.ts"
 
 type Route = HttpRouter.Route<unknown, unknown>
 
-/** What is not one of our routes, and is not named: there would be no end to it. */
+/** The labels of requests that match no route. Their paths would make series without end. */
 const elsewhere = { method: "*", path: "*" }
 
 /**
- * Counts answers by route and status. Each series is made once and kept with its route, so that a request costs two
+ * Counts answers by route and status. Each series is created once and kept with its route, so that a request costs two
  * look-ups and no new object.
  */
 export const makeRequestMetrics = Effect.map(Effect.context<never>(), (registry) => {
@@ -29,7 +29,7 @@ export const makeRequestMetrics = Effect.map(Effect.context<never>(), (registry)
     return series
   }
 
-  /** `context` is that in which the request ended, `started` when it came, by `performance.now()`. */
+  /** `context` is the one in which the request ended; `started` is when it arrived, by `performance.now()`. */
   return (context: Context.Context<never>, status: number, started: number | undefined) => {
     const { byStatus, counterOf, time } = seriesOf(context)
     let counter = byStatus.get(status)

@@ -14,19 +14,19 @@ import { makeProblemOf } from "./Problems.ts"
 import { CurrentStreamKind, streamKindOf, type StreamKind } from "./StreamKind.ts"
 import { isDeno } from "../platform/Runtime.ts"
 
-/** Seconds after which a request that was refused for want of capacity may be tried again, unless its error knows better. */
+/** Seconds after which to repeat a request that was refused for lack of capacity, unless its error says otherwise. */
 const retryAfter = "1"
 
-/** The client went away before its answer: nginx's number for it. Nobody receives it. */
+/** The status that nginx logs if the client went away before its answer. Nobody receives it. */
 const clientGone = 499
 
-/** Most characters of a path with its query; a search has at most 256, of up to 12 each. */
+/** The most characters of a path with its query. A search has at most 256, of up to 12 each. */
 const maxUriLength = 8_000
 
-/** Most bytes of all header fields. Node counts for itself, before it tells us of a request. */
+/** The most bytes of all header fields. Node enforces it before a request gets here. */
 export const maxHeaderSize = 16_384
 
-/** Those of proxies and of clients who want to find their requests again. */
+/** Ids from proxies, and from clients that want to find their requests in the log. */
 const saneId = /^[\w.:/+=-]{8,128}$/
 
 const module = "xfchat/http"
@@ -36,7 +36,7 @@ const log = logOf(module)
 const isTimed = ({ body }: HttpServerResponse.HttpServerResponse, streamKind: StreamKind | undefined) =>
   body._tag !== "Stream" && streamKind !== "poll"
 
-/** Who asks whether a server is well is answered also when it is busy. */
+/** Probes are answered even if the server is busy. */
 const isProbe = (url: string) => url === "/livez" || url === "/readyz" || url === "/metrics"
 
 const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
@@ -45,7 +45,7 @@ const sizeOf = ({ headers }: HttpServerRequest.HttpServerRequest) => {
   return size
 }
 
-/** Node's response to a request whose answer is a whole, and is not yet with the client. */
+/** Node's response, if it has a whole answer that the client has not received yet. */
 const pendingAnswer = (
   request: HttpServerRequest.HttpServerRequest,
   exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown>
@@ -60,9 +60,9 @@ const pendingAnswer = (
 type App = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled>
 
 /**
- * Around every route: how many requests there may be at once and how large their heads, a request id on the answer and on
- * each log line, a problem for what no endpoint declares, the headers that every answer has and that its status asks for,
- * who may read it from another origin, and the counting of it all.
+ * Wraps every route: bounds the number of requests in progress and the size of their heads, puts a request id on the answer and
+ * on each log line, turns undeclared failures into problems, adds the headers that every answer and its status need, applies
+ * CORS, and counts and logs it all.
  */
 export const RequestsLive = HttpRouter.middleware(
   Effect.gen(function* () {
@@ -98,7 +98,7 @@ export const RequestsLive = HttpRouter.middleware(
       return preflight === undefined ? app : Effect.succeed(preflight)
     }
 
-    /** `context` is that in which the request ended: the router has left in it which route it was. */
+    /** `context` is the one in which the request ended: it has the route that the router found. */
     const complete = (
       response: HttpServerResponse.HttpServerResponse,
       request: HttpServerRequest.HttpServerRequest,

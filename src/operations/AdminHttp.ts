@@ -5,7 +5,7 @@ import { Unauthorized } from "../contract/Account.ts"
 import { Configuration } from "../platform/Configuration.ts"
 import { DatabaseReport } from "./DatabaseReport.ts"
 
-/** In a time that does not tell how much of it is right: of digests, which are of one length. */
+/** Compares digests, in constant time, so that timing does not reveal how much of a guess is right. */
 const isSame = (one: string, other: string) => {
   const [a, b] = [one, other].map((text) => createHash("sha256").update(text).digest())
   return a !== undefined && b !== undefined && timingSafeEqual(a, b)
@@ -19,7 +19,7 @@ const requireToken = Effect.fnUntraced(function* (token: Redacted.Redacted) {
   }
 })
 
-/** For who runs the server, and has `ADMIN_TOKEN`: without one these routes do not exist. They are not in the contract. */
+/** Routes for operators who have `ADMIN_TOKEN`. Without that variable they do not exist. They are not part of the contract. */
 export const AdminHttp = Layer.unwrap(
   Effect.gen(function* () {
     const token = yield* Configuration.adminToken

@@ -8,16 +8,16 @@ import { DatabaseUnavailable } from "../contract/Problem.ts"
 const Server = Schema.Struct({
   version: Schema.String,
   startedAt: Schema.DateTimeUtcFromDate,
-  /** Of the whole database, in bytes. */
+  /** Size of the whole database in bytes. */
   size: Schema.Number,
-  /** Connections of all programs to it, and how many there may be. */
+  /** Connections of all programs to this database, and the most that PostgreSQL accepts. */
   connections: Schema.Number,
   maxConnections: Schema.Number
 })
 
 const Table = Schema.Struct({
   name: Schema.String,
-  /** As estimated at the last ANALYZE. */
+  /** Estimated at the last ANALYZE. */
   rows: Schema.Number,
   deadRows: Schema.Number,
   bytes: Schema.Number,
@@ -26,7 +26,7 @@ const Table = Schema.Struct({
   lastAnalyze: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 
-/** A statement as pg_stat_statements has it: without values. Times in milliseconds. */
+/** A statement of pg_stat_statements, without values. Times are in milliseconds. */
 const SlowStatement = Schema.Struct({
   statement: Schema.String,
   calls: Schema.Number,
@@ -35,10 +35,10 @@ const SlowStatement = Schema.Struct({
   rows: Schema.Number
 })
 
-/** How the database does, for who runs it. */
+/** The state of the database, for operators. */
 export const DatabaseState = Schema.Struct({
   server: Server,
-  /** Of this process. */
+  /** The connection pool of this process. */
   pool: Schema.Struct({ connections: Schema.Number, running: Schema.Number, waiting: Schema.Number }),
   migrations: Schema.Array(
     Schema.Struct({
@@ -49,7 +49,7 @@ export const DatabaseState = Schema.Struct({
     })
   ),
   tables: Schema.Array(Table),
-  /** Those that took the most time in all; `null` without the extension, or the right to see it. */
+  /** The statements that took the most time in total; `null` without the extension or the right to read it. */
   slowStatements: Schema.NullOr(Schema.Array(SlowStatement))
 })
 export type DatabaseState = typeof DatabaseState.Type
@@ -98,7 +98,7 @@ export class DatabaseReport extends Context.Service<
           isThere: boolean
         }>`SELECT to_regclass('pg_stat_statements') IS NOT NULL AS "isThere"`
         if (found?.isThere !== true) return null
-        // It may be there and not loaded, or not be ours to see.
+        // The extension may not be loaded, or this role may not read it.
         return yield* Effect.catchTag(findSlow(), "SqlError", () => Effect.succeed(null))
       })
 

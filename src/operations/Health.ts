@@ -6,16 +6,16 @@ import { ChangeBus } from "../changes/ChangeBus.ts"
 import { Draining } from "../live/Draining.ts"
 import { NotReady, Readiness, type Checks } from "../contract/Readiness.ts"
 
-/** Who asks wants an answer soon. */
+/** Probes want an answer soon. */
 const answerTime = Duration.seconds(2)
 
-/** However often it is asked for, the database is asked this often. */
+/** The database is asked at most this often, however many probes there are. */
 const freshness = Duration.seconds(1)
 
-/** Twice the time in which a sweep makes up for a lost hint. */
+/** Twice the interval of the sweeps that make up for lost hints. */
 const mostDelay = Duration.seconds(10)
 
-/** Whether this server serves well, for a load balancer. */
+/** Whether this server is ready for requests, for load balancers. */
 export class Health extends Context.Service<Health, { readonly ready: Effect.Effect<Readiness, NotReady> }>()(
   "xfchat/operations/Health"
 ) {
@@ -44,7 +44,7 @@ export class Health extends Context.Service<Health, { readonly ready: Effect.Eff
           DatabaseUnavailable: () => Effect.succeed("It cannot be reached."),
           TimeoutError: () => Effect.succeed(`No answer within ${Duration.format(answerTime)}.`)
         }),
-        Effect.map((found) => (typeof found === "string" ? { database: found, migrations: "Not known." } : found)),
+        Effect.map((found) => (typeof found === "string" ? { database: found, migrations: "Unknown." } : found)),
         Effect.cachedWithTTL(freshness)
       )
 
@@ -54,7 +54,7 @@ export class Health extends Context.Service<Health, { readonly ready: Effect.Eff
           ...(yield* stored),
           changes: Duration.isLessThan(delay, mostDelay)
             ? "ok"
-            : `Other servers hear of changes by their sweeps only, for ${Math.round(Duration.toSeconds(delay))} s now.`,
+            : `Other servers have learned of changes only by their sweeps for ${Math.round(Duration.toSeconds(delay))} s.`,
           serving: (yield* draining.hasBegun) ? "The server is about to stop." : "ok"
         }
         return Object.values(checks).every((check) => check === "ok")

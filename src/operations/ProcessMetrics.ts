@@ -3,10 +3,10 @@ import process from "node:process"
 import { clearInterval, setInterval } from "node:timers"
 import * as Metrics from "../platform/Metrics.ts"
 
-/** How often the event loop is asked how late it is, in milliseconds. */
+/** Milliseconds between measurements of the event loop's delay. */
 const interval = 100
 
-/** How the process does: under the names that Prometheus has for any process, and the delay of the event loop. */
+/** Metrics of the process, under Prometheus' standard names, and the delay of the event loop. */
 export const ProcessMetricsLive = Layer.effectDiscard(
   Effect.gen(function* () {
     yield* Metrics.observeTotal(
@@ -28,7 +28,7 @@ export const ProcessMetricsLive = Layer.effectDiscard(
       () => performance.timeOrigin / 1_000
     )
 
-    // Not by `monitorEventLoopDelay`: Deno's stays near 0, and Node's cannot be added up over processes.
+    // `monitorEventLoopDelay` does not do: Deno's stays near 0, and Node's cannot be aggregated over processes.
     const recordDelay = yield* Metrics.recorder(Metrics.eventLoopDelay)
     let due = performance.now() + interval
     yield* Effect.acquireRelease(

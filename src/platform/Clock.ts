@@ -1,8 +1,8 @@
 import { Clock, Effect } from "effect"
 
 /**
- * Milliseconds since some moment of the past, for what ages and runs out within this process: they pass as fast as ever when
- * the clock is set.
+ * Milliseconds since some moment in the past, for ages and timeouts within this process. They keep their pace when the clock is
+ * set.
  */
 export const elapsedMillisOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 

@@ -1,6 +1,6 @@
 import { Context, Effect, LogLevel, Schema, SchemaIssue, SchemaTransformation } from "effect"
 
-/** Which log lines there are: from which level on, of all modules but those that are named with a level of their own. */
+/** The lowest level that is logged, and those of modules with a level of their own. */
 export interface LogLevels {
   readonly all: LogLevel.LogLevel
   readonly modules: ReadonlyArray<readonly [module: string, level: LogLevel.LogLevel]>
@@ -18,7 +18,7 @@ const names: Readonly<Record<string, LogLevel.LogLevel>> = {
   none: "None"
 }
 
-/** `info,xfchat/streaming=debug`, and as Rust writes it, `xfchat::streaming=debug`. */
+/** `info,xfchat/http=debug`, or as Rust writes it, `xfchat::http=debug`. */
 const parse = (text: string): LogLevels | undefined => {
   let all: LogLevel.LogLevel = "Info"
   const modules: Array<readonly [string, LogLevel.LogLevel]> = []
@@ -34,7 +34,7 @@ const parse = (text: string): LogLevels | undefined => {
 
 const isLogLevel = Schema.Literals(LogLevel.values)
 
-/** {@link LogLevels} as they stand in `LOG_LEVEL`. */
+/** {@link LogLevels} as `LOG_LEVEL` has them. */
 export const LogLevelsFromString: Schema.Codec<LogLevels, string> = Schema.String.pipe(
   Schema.decodeTo(
     Schema.Struct({ all: isLogLevel, modules: Schema.Array(Schema.Tuple([Schema.String, isLogLevel])) }),
@@ -42,7 +42,7 @@ export const LogLevelsFromString: Schema.Codec<LogLevels, string> = Schema.Strin
       decode: (text: string) => {
         const levels = parse(text)
         return levels === undefined
-          ? Effect.fail(new SchemaIssue.InvalidValue({ message: "no levels" }))
+          ? Effect.fail(new SchemaIssue.InvalidValue({ message: "not log levels" }))
           : Effect.succeed(levels)
       },
       encode: ({ all, modules }) => Effect.succeed([all, ...modules.map((module) => module.join("="))].join())
@@ -55,7 +55,7 @@ export const CurrentLogLevels = Context.Reference<LogLevels>("xfchat/platform/Cu
   defaultValue: () => ({ all: "Info", modules: [] })
 })
 
-/** The level that counts for a module: that of the longest name that it is, or is below. */
+/** The level of a module: that of the longest name that is its own or a parent's. */
 export const levelOf = ({ all, modules }: LogLevels, module: string | undefined): LogLevel.LogLevel => {
   let level = all
   let longest = -1
@@ -68,14 +68,14 @@ export const levelOf = ({ all, modules }: LogLevels, module: string | undefined)
   return level
 }
 
-/** Whether lines of a level are wanted of a module, for those that cost something to write. */
+/** Whether a module logs a level, for lines that are costly to write. */
 export const isLogged = (module: string, level: LogLevel.Severity): Effect.Effect<boolean> =>
   Effect.map(CurrentLogLevels, (levels) => LogLevel.isGreaterThanOrEqualTo(level, levelOf(levels, module)))
 
-/** The annotation that names the module of a line. */
+/** The annotation of a log line that names its module. */
 export const moduleAnnotation = "module"
 
-/** The log of a module, of which `LOG_LEVEL` can ask for more, or less, than of others: `logOf("xfchat/streaming")`. */
+/** The log of a module, whose level `LOG_LEVEL` can set separately: `logOf("xfchat/http")`. */
 export const logOf = (module: string) => {
   const inModule = Effect.annotateLogs(moduleAnnotation, module)
   return {

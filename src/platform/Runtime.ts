@@ -1,2 +1,2 @@
-/** Whether Deno runs this, and not Node. */
+/** Whether this runs on Deno rather than Node. */
 export const isDeno = "Deno" in globalThis

@@ -12,7 +12,7 @@ import { ServerProcess } from "./ServerProcess.ts"
 
 const dataFolder = fileURLToPath(new URL("../../.data/postgres", import.meta.url))
 
-/** Two people to try XFChat with. Nobody knows their passwords: each start opens new sessions for them. */
+/** A demo person to try XFChat with. Nobody knows their password: each start opens a new session for them. */
 const demoPerson = Effect.fnUntraced(function* (username: string) {
   const accounts = yield* Accounts
   const sessions = yield* Sessions
@@ -24,7 +24,7 @@ const demoPerson = Effect.fnUntraced(function* (username: string) {
   return { id: account.id, token: Redacted.value(token) }
 })
 
-/** Two commands that work as they stand: subscribe as one demo person, send as the other. */
+/** Two commands to copy: one subscribes as a demo person, the other sends as another. */
 const conversationCommands = Effect.fnUntraced(function* (api: string) {
   const conversations = yield* Conversations
   const ada = yield* demoPerson("demo_ada")
@@ -40,7 +40,7 @@ curl -X PUT ${messages}/${randomUUID()} -H 'authorization: Bearer ${grace.token}
 `
 })
 
-/** Prints where the server is, and commands to try it with: those of demo people only where such people are wanted. */
+/** Prints where the server is, and commands to try it with, including those of the demo people if there are any. */
 const layerTour = (withDemoPeople: boolean) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -59,8 +59,9 @@ ${withDemoPeople ? yield* conversationCommands(api) : ""}`)
   )
 
 /**
- * The server for development, for this machine alone unless SERVER_HOST says otherwise: on the database of `DATABASE_URL`,
- * or on an embedded PostgreSQL that keeps its data. The embedded one has demo people; another has them only if asked.
+ * The server for development, reachable from this machine only unless SERVER_HOST says otherwise. It uses the database of
+ * `DATABASE_URL`, or an embedded PostgreSQL that keeps its data. Another database than the embedded one gets demo people only
+ * with `--demo`.
  */
 export const development = Effect.fn("development")(function* ({ demo }: { readonly demo: boolean }) {
   const given = yield* Configuration.databaseUrl

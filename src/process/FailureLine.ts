@@ -3,7 +3,7 @@ import { variables } from "../platform/Configuration.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** What is wrong with a variable, in a few words and without its value: it may be a secret that was put in the wrong place. */
+/** What is wrong with a variable, without its value: it may be a secret in the wrong place. */
 export const explainConfigError = ({ cause }: Config.ConfigError): string => {
   if (!Schema.isSchemaError(cause)) return "The configuration cannot be read."
   const [issue] = issuesOf(cause.issue).issues
@@ -12,25 +12,25 @@ export const explainConfigError = ({ cause }: Config.ConfigError): string => {
   return variable === undefined ? `${name}: ${issue?.message}.` : `${name} must be ${variable.expected}.`
 }
 
-/** A failure of the file system, and what to do about it. */
+/** What failures of the file system mean, and what to do about them. */
 const fileProblems: Partial<Record<PlatformError.SystemErrorTag, string>> = {
-  AlreadyExists: "is there already, and is not overwritten: choose another name, or remove it first",
-  NotFound: "is not there: check the path, and that its folder exists",
-  PermissionDenied: "may not be used by this user: check its permissions, or choose another file",
-  BadResource: "is no file that can be read and written: choose another one",
-  Busy: "is in use: try again when nothing else uses it",
+  AlreadyExists: "exists already and is not overwritten: choose another name, or remove it first",
+  NotFound: "does not exist: check the path and its folder",
+  PermissionDenied: "is not accessible to this user: check its permissions, or choose another file",
+  BadResource: "is not a file that can be read and written: choose another one",
+  Busy: "is in use: try again when it is free",
   WriteZero: "cannot be written: is the disk full?"
 }
 
 const fileCodes: Readonly<Record<string, string>> = {
   EISDIR: "is a folder: name a file",
-  ENOTDIR: "is below a file, not a folder: check the path",
-  ENOSPC: "cannot be written, since the disk is full: make room, or choose another disk",
-  EDQUOT: "cannot be written, since this user's quota is used up: make room, or choose another disk",
-  EROFS: "is on a disk that is read-only: choose another one",
+  ENOTDIR: "is inside something that is not a folder: check the path",
+  ENOSPC: "cannot be written because the disk is full: free some space, or choose another disk",
+  EDQUOT: "cannot be written because this user's disk quota is used up: free some space, or choose another disk",
+  EROFS: "is on a read-only disk: choose another one",
   ENAMETOOLONG: "has a name that is too long: choose a shorter one",
   EPIPE: "was closed before everything was written",
-  EMFILE: "cannot be opened, since this process has too many open files: raise `ulimit -n`"
+  EMFILE: "cannot be opened because this process has too many open files: raise `ulimit -n`"
 }
 
 const explainPlatformError = ({ reason }: PlatformError.PlatformError): string => {
@@ -42,7 +42,7 @@ const explainPlatformError = ({ reason }: PlatformError.PlatformError): string =
   return `${typeof pathOrDescriptor === "string" ? pathOrDescriptor : "The input or output"} ${problem}.`
 }
 
-/** The failure of a whole program as one plain line, which says what to do: what `Cause.squash` gives, not the trace. */
+/** One plain line for the failure of a program (the error of `Cause.squash`): what is wrong, and what to do. */
 export const failureLine = (error: unknown): string =>
   (error instanceof Config.ConfigError
     ? `${explainConfigError(error)} Correct it in the environment.`

@@ -1,17 +1,17 @@
 import { Context, Effect, Option, type Scope } from "effect"
 import { HttpEffect, HttpServerRequest, type HttpMiddleware, type HttpServerResponse } from "effect/http"
 
-/** What Deno tells a handler beside the request: https://docs.deno.com/api/deno/~/Deno.ServeHandlerInfo */
+/** The second argument that Deno passes to a handler: https://docs.deno.com/api/deno/~/Deno.ServeHandlerInfo */
 export interface ConnectionInfo {
   readonly remoteAddr?: { readonly hostname?: string }
 }
 
 export type FetchHandler = (request: Request, info?: ConnectionInfo) => Promise<Response>
 
-/** The address that a request came from, where the host tells it. */
+/** The address that a request came from, if the host passes it on. */
 const Peer = Context.Reference<Option.Option<string>>("xfchat/process/Peer", { defaultValue: Option.none })
 
-/** An app as a fetch handler, whose requests know their peer as those of Node's server do. */
+/** Turns an app into a fetch handler whose requests have a peer address, like those of Node's server. */
 export const toFetchHandler =
   <Services>(context: Context.Context<Services>) =>
   <E>(

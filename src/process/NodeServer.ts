@@ -6,10 +6,10 @@ import { HeadersTooLarge, MalformedRequest, RequestTimeout } from "../contract/P
 import { maxHeaderSize } from "../http/Requests.ts"
 import { isDeno } from "../platform/Runtime.ts"
 
-/** How often Node looks for requests that are late. */
+/** Milliseconds between Node's checks for late requests. */
 const checkInterval = 2_000
 
-/** An answer to what Node does not take for a request, as it stands on the wire. */
+/** The answer to what Node cannot parse as a request, as text for the socket. */
 const refusal = (error: Parameters<typeof HttpServerRespondable.toResponse>[0], reason: string): string => {
   const { body, headers, status } = Effect.runSync(HttpServerRespondable.toResponse(error))
   const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
@@ -32,15 +32,17 @@ const refusalOf = (error: Error): string | undefined => {
       return refusal(new RequestTimeout({ detail: "The request took too long to arrive." }), "Request Timeout")
     case "HPE_HEADER_OVERFLOW":
       return refusal(
-        new HeadersTooLarge({ detail: `All header fields and the path have at most ${maxHeaderSize} bytes.` }),
+        new HeadersTooLarge({
+          detail: `All header fields and the path together may have at most ${maxHeaderSize} bytes.`
+        }),
         "Request Header Fields Too Large"
       )
     default:
-      return refusal(new MalformedRequest({ detail: "This is no HTTP/1.1 request." }), "Bad Request")
+      return refusal(new MalformedRequest({ detail: "This is not an HTTP/1.1 request." }), "Bad Request")
   }
 }
 
-/** Has each response hear that its connection is gone: Deno tells only the one whose turn it is, not those behind it. */
+/** Emits `close` on every response of a closed connection: Deno does so only for the first of several pipelined ones. */
 const closePipelined = (server: Server) => {
   const open = new WeakMap<Duplex, Set<ServerResponse>>()
   server.on("request", ({ socket }, response) => {
@@ -68,14 +70,14 @@ const refuseCutOff = (server: Server) => {
 }
 
 /**
- * The server of Node and of Deno's `node:http`, which takes only so much of a client's time and of its headers. A client may
- * close its sending side after its request (TCP half-close): it is answered all the same.
+ * The server of Node and of Deno's `node:http`, with bounds on the time and the headers of a request. A client may close its
+ * sending side after its request (TCP half-close) and still gets its answer.
  *
- * `answerTimeout` ends a connection whose client takes nothing of an answer for so long. An answer that is not yet there, or a
- * stream that is silent, is none of these.
+ * `answerTimeout` ends a connection whose client accepts nothing of a pending answer for that long. It does not apply while the
+ * answer is not ready, or a stream is silent.
  *
- * A server that is told to stop lets go of the connections that are idle, but keeps one whose last answer ends after that until
- * its client lets go: seconds during which the process could not end.
+ * A stopping server closes idle connections by itself, but not one whose last answer ends later: its client might keep the
+ * process alive for seconds. So each connection is closed after its answer then.
  */
 export const createNodeServer = (options: {
   readonly headersTimeout: Duration.Duration
@@ -90,11 +92,11 @@ export const createNodeServer = (options: {
     requestTimeout: Duration.toMillis(options.requestTimeout),
     keepAliveTimeout: Duration.toMillis(options.keepAliveTimeout),
     connectionsCheckingInterval: checkInterval,
-    // The system finds peers that vanished while nothing was to be written.
+    // The operating system detects peers that vanished while nothing was being written.
     keepAlive: true,
     keepAliveInitialDelay: Duration.toMillis(options.answerTimeout)
   })
-  // A property of Node's server since 0.x that its types leave out.
+  // A property of Node's server that its types omit.
   Object.assign(server, { httpAllowHalfOpen: true })
   server.on("request", ({ socket }, response) => {
     answering.set(socket, response)
@@ -106,7 +108,7 @@ export const createNodeServer = (options: {
     closePipelined(server)
     refuseCutOff(server)
   }
-  // Of a connection on which nothing moved for so long. A write that the system takes a part of is a move.
+  // Fires when a connection made no progress for that long. A partial write counts as progress.
   server.setTimeout(Duration.toMillis(options.answerTimeout), (socket) => {
     const response = answering.get(socket)
     const isIdle = response === undefined || response.writableFinished
@@ -115,7 +117,7 @@ export const createNodeServer = (options: {
   return server.on("clientError", (error, socket) => {
     const refused = refusalOf(error)
     const response = answering.get(socket)
-    // In the midst of another answer it would be taken for a part of that.
+    // In the middle of another answer, the client would take it for a part of that.
     const isAnswering = response !== undefined && response.headersSent && !response.writableFinished
     if (refused !== undefined && socket.writable && !isAnswering) socket.end(refused)
     else socket.destroy()

@@ -6,14 +6,14 @@ import packageJson from "../../package.json" with { type: "json" }
 import { Configuration } from "../platform/Configuration.ts"
 import { CurrentLogLevels, levelOf, moduleAnnotation, type LogLevels } from "../platform/Log.ts"
 
-/** One line of JSON: what is known of it beside the message stands next to that. */
+/** One line of JSON, with the annotations next to the message. */
 const jsonLogger = Logger.withConsoleLog(
   Logger.map(Logger.formatStructured, ({ annotations, cause, level, message, timestamp }) =>
     Formatter.formatJson({ time: timestamp, level, message, ...annotations, cause })
   )
 )
 
-/** Leaves out what is below the level of its module. */
+/** Drops lines below the level of their module. */
 const filtered = (logger: Logger.Logger<unknown, unknown>, levels: LogLevels) =>
   Logger.make((line: Logger.Options<unknown>) => {
     const module = line.fiber.getRef(References.CurrentLogAnnotations)[moduleAnnotation]
@@ -21,7 +21,7 @@ const filtered = (logger: Logger.Logger<unknown, unknown>, levels: LogLevels) =>
     if (LogLevel.isGreaterThanOrEqualTo(line.logLevel, level)) logger.log(line)
   })
 
-/** Where a signal goes by OTLP, if anywhere. */
+/** Where logs and traces are sent by OTLP, if anywhere. */
 const exporter = Effect.gen(function* () {
   const endpoint = yield* Configuration.otlpEndpoint
   const headers = yield* Configuration.otlpHeaders
@@ -49,7 +49,7 @@ const LogsLive = Layer.unwrap(
       filtered(format === "json" ? jsonLogger : Logger.consolePretty(), inForce),
       ...(Option.isSome(exported) ? [Effect.map(exported.value, (logger) => filtered(logger, inForce))] : [])
     ]
-    // What no module wants costs nothing.
+    // Below the lowest level of any module, lines cost nothing.
     const lowest = inForce.modules.reduce((lowest, [, level]) => Order.min(LogLevel.Order)(lowest, level), inForce.all)
     return Layer.mergeAll(
       Logger.layer(loggers),
@@ -59,7 +59,7 @@ const LogsLive = Layer.unwrap(
   })
 )
 
-/** Spans, if somebody takes them; else there are none, which saves some hundredths of the time of a request. */
+/** Traces are off unless they are exported: that saves a few percent of a request. */
 const TracesLive = Layer.unwrap(
   Effect.map(
     exporter,
@@ -69,14 +69,14 @@ const TracesLive = Layer.unwrap(
         Layer.mergeAll(
           OtlpTracer.layer(to("traces")),
           HttpMiddleware.layerTracerDisabledForUrls(["/livez", "/readyz", "/metrics"]),
-          // What people search for is their own.
+          // Search terms are private.
           Layer.succeed(UrlParams.CurrentRedactedNames, ["q", "query"])
         )
     })
   )
 )
 
-/** Logs and traces of the process, as the environment asks for them. */
+/** Logs and traces of the process, as the environment configures them. */
 export const ObservabilityLive = Layer.merge(LogsLive, TracesLive).pipe(
   Layer.provide([OtlpExporter.layerFlusher, OtlpSerialization.layerProtobuf, FetchHttpClient.layer])
 )

@@ -10,7 +10,7 @@ import { failureLine } from "./FailureLine.ts"
 import { createNodeServer } from "./NodeServer.ts"
 import { ObservabilityLive } from "./Observability.ts"
 
-/** The address to listen on is taken, or not ours. */
+/** The address to listen on is taken, or is not this machine's. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{
   readonly host: string
   readonly port: number
@@ -38,7 +38,7 @@ const HttpServerLive = Layer.unwrap(
       answerTimeout: yield* Configuration.serverAnswerTimeout
     }
     const listen = { host, port, gracefulShutdownTimeout: stopTimeout }
-    // On Deno, too: `Deno.serve` answers more requests, but cannot end those whose heads never come.
+    // Also on Deno: `Deno.serve` is faster, but cannot end requests whose heads never arrive.
     const server = NodeHttpServer.layerServer(() => createNodeServer(times), listen)
     return Layer.catchTag(server, "ServeError", ({ cause }) =>
       Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
@@ -49,8 +49,8 @@ const HttpServerLive = Layer.unwrap(
 const check = Effect.andThen(checkConfiguration, Effect.flatMap(Configuration.serverHost, refuseOn))
 
 /**
- * The server as a process, on Node or on Deno: the required database first, then the services, then the port. SIGINT and
- * SIGTERM take it down in the opposite order.
+ * The server as a process, on Node or Deno. It starts the database first, then the services, then listens; SIGINT and SIGTERM
+ * stop it in the opposite order.
  */
 export const ServerProcess = ServerLive.pipe(
   Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
@@ -62,8 +62,8 @@ export const ServerProcess = ServerLive.pipe(
 )
 
 /**
- * Runs a program as this process: a failure is one plain line on standard error, and exit code 1, unless it has been
- * reported, and has a code of its own.
+ * Runs a program as this process. A failure prints one plain line on standard error and exits with 1, unless it has already
+ * been reported or has an exit code of its own.
  */
 export const runMain = <A, E>(program: Effect.Effect<A, E>) =>
   program.pipe(
@@ -74,7 +74,7 @@ export const runMain = <A, E>(program: Effect.Effect<A, E>) =>
     }),
     NodeRuntime.runMain({
       disableErrorReporting: true,
-      // To be stopped by a signal is how a server ends well.
+      // A signal is the normal way to end a server.
       teardown: (exit, onExit) =>
         onExit(
           Exit.isSuccess(exit)

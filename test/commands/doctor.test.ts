@@ -65,7 +65,7 @@ describe("xfchat doctor", () => {
       assert.match(errorOutput, /^4 checks failed: .*\n$/)
       expect(findings, {
         indexes: /^fail: not valid: REINDEX INDEX CONCURRENTLY users_email_key;$/,
-        migrations: /^fail: 29990101000000_later is unknown: .* Start that one/,
+        migrations: /^fail: 29990101000000_later is unknown: .* Start that version/,
         tables: /^fail: friend_requests: missing, although/,
         connections: /^fail: a server takes up to 901, and PostgreSQL gives \d+: lower DATABASE_MAX_CONNECTIONS/,
         durability: /^warn: .*synchronous_commit off: a crash loses messages/,

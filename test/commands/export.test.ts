@@ -105,7 +105,7 @@ describe("xfchat export and import", () => {
       const before = yield* other.digests
       const cuts: Record<string, readonly [string, RegExp]> = {
         "between lines": [lines.slice(0, 3_000).join("\n"), /it was cut off after line 3000: the last line is missing/],
-        "within a line": [text.slice(0, text.length / 2), /line \d+ is not whole/],
+        "within a line": [text.slice(0, text.length / 2), /line \d+ is incomplete/],
         "a line is missing": [
           lines.toSpliced(500, 1).join("\n"),
           /its last line counts \d+ rows of \w+, but there are \d+/
@@ -115,7 +115,7 @@ describe("xfchat export and import", () => {
           /made at migration 20240101000000/
         ],
         "of one user": [text.replace('"everything"', '"user"'), /the export of one user, which is not for import/],
-        "no export": ["{}\n", /the first line is not that of an export/],
+        "no export": ["{}\n", /its first line is not that of an export/],
         "a table that is left out": [
           text.replace('"table":"users"', '"table":"sessions"'),
           /line \d+ is of a table that is not imported/
@@ -157,7 +157,7 @@ describe("xfchat export and import", () => {
       assert.deepStrictEqual(yield* imported, whole)
       // With a block go the receipts that it froze.
       const missing = ["message_reactions", "blocks", "frozen_receipts"].map((table) => whole[table]!.rows)
-      assert.include(merged.output, `Rows imported: ${missing.reduce((sum, rows) => sum + rows)}. There already:`)
+      assert.include(merged.output, `Rows imported: ${missing.reduce((sum, rows) => sum + rows)}. Already there:`)
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 

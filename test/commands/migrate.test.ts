@@ -141,7 +141,7 @@ describe("xfchat", () => {
       const file = join(folder, "there")
       yield* Effect.promise(() => writeFile(file, "mine"))
       for (const [args, line] of [
-        [["export", "--output", file], `${file} is there already, and is not overwritten: `],
+        [["export", "--output", file], `${file} exists already and is not overwritten: `],
         [["export", "--output", join(folder, "no", "file")], `${join(folder, "no", "file")} is not there: `],
         [["export", "--output", join(file, "below")], `${join(file, "below")} is below a file, not a folder: `],
         [["import", "--input", join(folder, "none")], `${join(folder, "none")} is not there: `],

@@ -90,7 +90,7 @@ describe("xfchat user", () => {
         yield* sql`INSERT INTO users (username, email, password_hash) VALUES ('ada', 'ada@example.com', '')`
         const taken = yield* xfchat(["user", "create", "ADA", "other@example.com"])
         assert.strictEqual(taken.exit, 1)
-        assert.match(taken.errorOutput, /^The username "ADA" is taken by another account .*\n$/)
+        assert.match(taken.errorOutput, /^The username "ADA" belongs to another account .*\n$/)
         const nobody = yield* xfchat(["user", "disable", "nobody"])
         assert.strictEqual(nobody.exit, 1)
         assert.match(nobody.errorOutput, /^There is no account "nobody": .*\n$/)

@@ -4,14 +4,14 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { IpNetwork } from "effect/net"
 import { SqlClient } from "effect/sql"
 import { Configuration } from "../../src/platform/Configuration.ts"
-import { showClients } from "../../src/http/ClientAddress.ts"
+import { setClientAddress } from "../../src/http/ClientAddress.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { password, uniqueName } from "../conformance/client.ts"
 import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
 
 const proxies = ["10.0.0.0/8", "192.0.2.7/32", "2001:db8:aa::/48"].map(IpNetwork.fromStringUnsafe)
 
-/** Who a server behind the proxies above takes for the client of a request. */
+/** The address that a server behind these proxies takes for the client's. */
 const clientOf = (
   peer: string | undefined,
   headers: Record<string, string>,
@@ -20,7 +20,7 @@ const clientOf = (
   HttpServerRequest.HttpServerRequest.use(({ remoteAddress }) =>
     Effect.succeed(HttpServerResponse.jsonUnsafe(Option.getOrNull(remoteAddress)))
   ).pipe(
-    showClients(trusted),
+    setClientAddress(trusted),
     Effect.provideService(
       HttpServerRequest.HttpServerRequest,
       HttpServerRequest.fromWeb(new Request("http://xfchat.test/", { headers })).modify({
@@ -40,13 +40,13 @@ const ProxyAddress = Schema.Union([
   Schema.Literal("192.0.2.7"),
   Schema.Literal("2001:db8:aa::7")
 ])
-/** None of the proxies, as a proxy writes it. */
+/** An address that is not a proxy's, as a proxy writes it. */
 const ClientAddress = Schema.Union([
   Schema.TemplateLiteral(["203.0.113.", Octet]),
   Schema.TemplateLiteral(["198.51.100.", Octet]),
   Schema.Literal("2001:db8:bb::1")
 ])
-/** What somebody may write who wants to be taken for another. */
+/** What an impostor may write. */
 const Forged = Schema.Union([
   ClientAddress,
   ProxyAddress,
@@ -55,7 +55,7 @@ const Forged = Schema.Union([
 
 describe("The client of a request", () => {
   it.effect.prop(
-    "is whoever called the first of our proxies, whatever that one claimed to forward",
+    "is the peer of our first proxy, whatever that peer claims to forward",
     [ClientAddress, Schema.Array(Forged), Schema.NonEmptyArray(ProxyAddress)],
     ([client, forged, path]) =>
       Effect.gen(function* () {
@@ -67,7 +67,7 @@ describe("The client of a request", () => {
   )
 
   it.effect.prop(
-    "is the peer when that is none of our proxies, whatever it claims",
+    "is the peer if that is not one of our proxies, whatever it claims",
     [ClientAddress, Schema.Array(Forged)],
     ([client, forged]) =>
       Effect.gen(function* () {
@@ -76,21 +76,21 @@ describe("The client of a request", () => {
       })
   )
 
-  it.effect("is nobody's claim when no proxies are trusted, or the peer is not known", () =>
+  it.effect("is never a claim if no proxies are trusted, or the peer is unknown", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* clientOf("10.0.0.1", forwardedFor("203.0.113.9"), []), "10.0.0.1")
       assert.isNull(yield* clientOf(undefined, forwardedFor("203.0.113.9")))
     })
   )
 
-  it.effect("is the proxy itself when the proxy does not say for whom it asks", () =>
+  it.effect("is the proxy itself if the proxy names no client", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* clientOf("10.0.0.1", {}), "10.0.0.1")
       assert.strictEqual(yield* clientOf("10.0.0.1", forwardedFor("203.0.113.9", "unknown")), "10.0.0.1")
     })
   )
 
-  it.effect("is a proxy of ours when all are: health checks come from within", () =>
+  it.effect("is one of our proxies if all addresses are: health checks come from within", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* clientOf("10.0.0.1", forwardedFor("10.0.0.3", "10.0.0.2")), "10.0.0.3")
     })
@@ -138,7 +138,7 @@ describe("TRUSTED_PROXIES", () => {
   }
 })
 
-/** Where a server on a socket says that a session was opened from, for somebody who claims to be forwarded. */
+/** The address that a server records for a session, when its client claims to be forwarded. */
 const addressOfSession = Effect.fnUntraced(function* (runtime: Runtime, environment: Record<string, string>) {
   const { url } = yield* TestDatabase
   const sql = yield* SqlClient.SqlClient

@@ -36,7 +36,7 @@ describe("what a load balancer asks", () => {
           assert.deepStrictEqual(broken.body.checks, {
             ...well,
             database: "It cannot be reached.",
-            migrations: "Not known."
+            migrations: "Unknown."
           })
           const { body, status } = yield* ask("/livez")
           assert.deepStrictEqual([status, body], [200, { status: "alive" }])
@@ -107,7 +107,7 @@ describe("changes that do not reach other servers", () => {
       const { checks } = yield* Effect.flip(ready)
       assert.deepStrictEqual(checks, {
         ...well,
-        changes: "Other servers hear of changes by their sweeps only, for 12 s now."
+        changes: "Other servers have learned of changes only by their sweeps for 12 s."
       })
     }).pipe(Effect.provide(late("12 seconds")))
   )

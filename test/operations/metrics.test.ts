@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
 import { connect } from "node:net"
-import { TestDatabase } from "../../src/testing/index.ts"
+import { TestDatabase, TestServer } from "../../src/testing/index.ts"
 import { atOnce, twoPeople } from "../conformance/client.ts"
 import { subscribe } from "../conformance/stream.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
@@ -10,9 +10,9 @@ import { lockUsers } from "../process/database.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 
-/** What `/metrics` says, by name and labels as they stand there. */
-const scrape = async (baseUrl: string) => {
-  const answer = await fetch(`${baseUrl}/metrics`)
+/** The values of `/metrics`, by name and labels as they are written there. */
+const scrape = async (baseUrl: string, ask: TestServer["Service"]["fetch"] = fetch) => {
+  const answer = await ask(`${baseUrl}/metrics`)
   assert.strictEqual(answer.status, 200)
   assert.strictEqual(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
   const values = new Map<string, number>()
@@ -58,7 +58,7 @@ describe("/metrics", () => {
         }
         assert.isAbove(values.get("xfchat_database_connections") ?? 0, 0)
         assert.isAbove(values.get("xfchat_database_statement_seconds_count") ?? 0, 0)
-        // It has a place for each route there is, not for each path that is asked for.
+        // The labels are the routes that exist, not the paths that are asked for.
         assert.notMatch([...values.keys()].join("\n"), /nowhere|[0-9a-f]{8}-/)
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
@@ -113,5 +113,30 @@ describe("/metrics", () => {
       assert.strictEqual(after.get('xfchat_http_requests_total{method="GET",route="/api/auth/me",status="499"}'), 1)
       yield* users.release
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+
+  it.effect("has no more series after thousands of random paths and methods than after a few", () =>
+    Effect.gen(function* () {
+      const { baseUrl, fetch } = yield* TestServer
+      const paths = [
+        () => `/${randomUUID()}`,
+        () => `/api/${randomUUID()}/${randomUUID()}?wait=${randomUUID()}`,
+        () => `/api/conversations/${randomUUID()}/messages`,
+        () => `/api/conversations/%00${randomUUID()}/messages/${randomUUID()}`,
+        () => `/livez/${"../".repeat(3)}${randomUUID()}`,
+        () => `/metrics?${randomUUID()}`
+      ]
+      const methods = [() => "GET", () => "HEAD", () => "PROPFIND", () => `M${randomUUID()}`, () => "PATCH"]
+      const askRandomly = Effect.promise(async () => {
+        for (const path of paths) for (const method of methods) await fetch(baseUrl + path(), { method: method() })
+        return [...(await scrape(baseUrl, fetch)).keys()].sort()
+      })
+      yield* askRandomly
+      const few = yield* askRandomly
+      for (let round = 0; round < 100; round++) yield* askRandomly
+      const many = yield* askRandomly
+      assert.deepStrictEqual(many, few)
+      assert.isBelow(many.filter((series) => series.startsWith("xfchat_http_")).length, 200)
+    }).pipe(Effect.provide(TestServer.layer))
   )
 })

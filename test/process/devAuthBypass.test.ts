@@ -32,7 +32,7 @@ describe("DEV_AUTH_BYPASS", () => {
       Effect.gen(function* () {
         const server = yield* startProcess(runtimes[runtime]("0"), { ...bypass, ...environment })
         assert.strictEqual(yield* server.exit, 1)
-        assert.match(server.output(), /^DEV_AUTH_BYPASS=1 lets anybody be anybody, and .*\.\n$/)
+        assert.match(server.output(), /^DEV_AUTH_BYPASS=1 lets anyone act as any user, and .*\.\n$/)
         assert.match(server.output(), says)
       }).pipe(Effect.scoped)
     )
