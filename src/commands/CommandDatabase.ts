@@ -35,9 +35,9 @@ export const refusalOf = ({ reason: { cause } }: SqlError.SqlError) => {
 export class StatementFailed extends Data.TaggedError("StatementFailed")<{ readonly error: SqlError.SqlError }> {
   override get message() {
     const refusal = refusalOf(this.error)
-    return refusal === undefined
-      ? "The connection to PostgreSQL was lost: try again."
-      : `PostgreSQL says "${refusal.text}" (SQLSTATE ${refusal.code}).`
+    return refusal !== undefined
+      ? `PostgreSQL says "${refusal.text}" (SQLSTATE ${refusal.code}).`
+      : "The connection to PostgreSQL was lost: try again."
   }
 }
 

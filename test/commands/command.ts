@@ -14,7 +14,7 @@ const runtimes = {
   deno: [`${root}node_modules/.bin/deno`, "run", "-A"]
 } as const
 
-/** What a command was told besides its arguments. */
+/** The input of a command besides its arguments. */
 export interface Given {
   readonly env?: Record<string, string>
   /** All of its standard input; empty without it. */
@@ -22,7 +22,7 @@ export interface Given {
   readonly runtime?: keyof typeof runtimes
 }
 
-/** Runs `xfchat` as a process of its own, to its end, on the database of the test. */
+/** Runs `xfchat` as a process on the test's database, until it ends. */
 export const xfchat = Effect.fn("xfchat")(function* (args: ReadonlyArray<string>, given: Given = {}) {
   const { url } = yield* TestDatabase
   const [program, ...before] = runtimes[given.runtime ?? "node"]

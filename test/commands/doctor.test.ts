@@ -8,7 +8,7 @@ import { freePort } from "../process/tcp.ts"
 import { hasRedis, startRedis } from "../redisServer.ts"
 import { xfchat } from "./command.ts"
 
-/** What the doctor says: its lines by what they are about. */
+/** Runs the doctor, and returns its findings by subject. */
 const doctor = Effect.fn("doctor")(function* (env: Record<string, string> = {}, runtime: "node" | "deno" = "node") {
   const { errorOutput, exit, output } = yield* xfchat(["doctor"], { env, runtime })
   const findings: Record<string, string> = {}
@@ -25,7 +25,7 @@ const expect = (findings: Record<string, string>, expected: Record<string, RegEx
 
 describe("xfchat doctor", () => {
   for (const runtime of ["node", "deno"] as const) {
-    it.live(`finds all well where all is well, changes nothing, and exits with 0, on ${runtime}`, () =>
+    it.live(`finds nothing wrong in a healthy database, changes nothing, and exits with 0, on ${runtime}`, () =>
       Effect.gen(function* () {
         const before = yield* digests
         const { errorOutput, exit, findings, output } = yield* doctor({}, runtime)
@@ -74,7 +74,7 @@ describe("xfchat doctor", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("only warns of a database that is still empty: a server makes the tables", () =>
+  it.live("only warns about an empty database, since a server creates the tables", () =>
     Effect.gen(function* () {
       yield* emptied
       const { exit, findings } = yield* doctor()
@@ -86,7 +86,7 @@ describe("xfchat doctor", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("fails on a database in another encoding than UTF-8", () =>
+  it.live("fails if the encoding of the database is not UTF-8", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { url } = yield* TestDatabase

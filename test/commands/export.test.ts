@@ -37,7 +37,7 @@ const rowsOf = (text: string) =>
 
 describe("xfchat export and import", () => {
   for (const runtime of ["node", "deno"] as const) {
-    it.live(`carry a whole world into an empty database: every table is the same there, on ${runtime}`, () =>
+    it.live(`copy every table exactly into an empty database, on ${runtime}`, () =>
       Effect.gen(function* () {
         const seed = Math.floor(Math.random() * 1000)
         yield* seedWorld(seed)
@@ -94,7 +94,7 @@ describe("xfchat export and import", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("refuse a file that is cut off, damaged, of another schema, or of one user; nothing of it is kept", () =>
+  it.live("refuse a file that is cut off, damaged, of another schema, or of one user", () =>
     Effect.gen(function* () {
       yield* seedWorld(1)
       const file = join(yield* folder, "all.ndjson")
@@ -132,7 +132,7 @@ describe("xfchat export and import", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("refuse a database with rows; --merge adds what is missing, and leaves what is there", () =>
+  it.live("refuse a database with rows, unless --merge adds only the missing ones", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* seedWorld(2)
@@ -161,7 +161,7 @@ describe("xfchat export and import", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("do not write over a file that is there, and leave none when they fail", () =>
+  it.live("never overwrite a file, and leave none when they fail", () =>
     Effect.gen(function* () {
       const path = yield* folder
       const file = join(path, "all.ndjson")
@@ -184,7 +184,7 @@ describe("xfchat export and import", () => {
 })
 
 describe("xfchat import", () => {
-  it.live("that is told to stop before the end of its input keeps nothing, and does not exit with 0", () =>
+  it.live("that is stopped before the end of its input keeps nothing, and exits with 130", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { url } = yield* TestDatabase
@@ -204,61 +204,59 @@ describe("xfchat import", () => {
 })
 
 describe("xfchat export --user", () => {
-  it.live(
-    "has what is theirs, and what they may see; no hash, no decline, no block of others, nothing from before they came",
-    () =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        yield* seedWorld(3)
-        const [me] = yield* sql<{ id: string; username: string }>`
+  it.live("has only what is theirs or visible to them, and no hash, decline or block of others", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* seedWorld(3)
+      const [me] = yield* sql<{ id: string; username: string }>`
         SELECT u.id, username FROM users u
         WHERE deleted_at IS NULL AND EXISTS (
           SELECT FROM conversation_participants WHERE user_id = u.id AND visible_after > 0) AND EXISTS (
           SELECT FROM friend_requests WHERE from_user_id = u.id AND status = 'rejected') AND EXISTS (
           SELECT FROM blocks WHERE blocker_id = u.id)
         ORDER BY username LIMIT 1`
-        const { errorOutput, exit, output } = yield* xfchat(["export", "--user", me!.username])
-        assert.strictEqual(exit, 0, errorOutput)
-        assert.notMatch(output, /argon2|password_hash|token_hash/)
-        const lines = rowsOf(output)
-        const rows = (table: string) => lines.filter((line) => line.table === table).map(({ row }) => row)
+      const { errorOutput, exit, output } = yield* xfchat(["export", "--user", me!.username])
+      assert.strictEqual(exit, 0, errorOutput)
+      assert.notMatch(output, /argon2|password_hash|token_hash/)
+      const lines = rowsOf(output)
+      const rows = (table: string) => lines.filter((line) => line.table === table).map(({ row }) => row)
 
-        assert.deepStrictEqual(
-          rows("users").map(({ id }) => id),
-          [me!.id]
-        )
-        const visible = yield* sql<{ id: string }>`
+      assert.deepStrictEqual(
+        rows("users").map(({ id }) => id),
+        [me!.id]
+      )
+      const visible = yield* sql<{ id: string }>`
         SELECT m.id FROM chat_messages m JOIN conversation_participants p USING (conversation_id)
         WHERE p.user_id = ${me!.id} AND m.seq > p.visible_after AND NOT EXISTS (
           SELECT FROM blocks WHERE blocker_id = p.user_id AND blocked_id = m.sender_id)`
-        assert.sameMembers(
-          rows("chat_messages").map(({ id }) => id),
-          visible.map(({ id }) => id)
-        )
-        const requests = rows("friend_requests")
-        assert.isAbove(requests.length, 0)
-        for (const row of requests) {
-          assert.include(["pending", "accepted"], row["status"])
-          assert.include([row["from_user_id"], row["to_user_id"]], me!.id)
-          if (row["status"] === "pending") assert.isNull(row["responded_at"])
-        }
-        for (const row of rows("blocks")) assert.strictEqual(row["blocker_id"], me!.id)
-        for (const row of rows("usage_tracking")) assert.strictEqual(row["user_id"], me!.id)
-        for (const row of rows("conversation_participants")) {
-          assert.strictEqual("last_read_seq" in row, row["user_id"] === me!.id)
-        }
-        const people = new Set(
-          rows("people")
-            .map(({ id }) => id)
-            .concat(me!.id, null)
-        )
-        for (const { sender_id } of rows("chat_messages")) assert.isTrue(people.has(sender_id))
-      }).pipe(Effect.provide(TestDatabase.layer))
+      assert.sameMembers(
+        rows("chat_messages").map(({ id }) => id),
+        visible.map(({ id }) => id)
+      )
+      const requests = rows("friend_requests")
+      assert.isAbove(requests.length, 0)
+      for (const row of requests) {
+        assert.include(["pending", "accepted"], row["status"])
+        assert.include([row["from_user_id"], row["to_user_id"]], me!.id)
+        if (row["status"] === "pending") assert.isNull(row["responded_at"])
+      }
+      for (const row of rows("blocks")) assert.strictEqual(row["blocker_id"], me!.id)
+      for (const row of rows("usage_tracking")) assert.strictEqual(row["user_id"], me!.id)
+      for (const row of rows("conversation_participants")) {
+        assert.strictEqual("last_read_seq" in row, row["user_id"] === me!.id)
+      }
+      const people = new Set(
+        rows("people")
+          .map(({ id }) => id)
+          .concat(me!.id, null)
+      )
+      for (const { sender_id } of rows("chat_messages")) assert.isTrue(people.has(sender_id))
+    }).pipe(Effect.provide(TestDatabase.layer))
   )
 })
 
 describe("each table of the schema", () => {
-  it.effect("is exported, or named as left out: of everything, and of one user", () =>
+  it.effect("is exported or listed as left out, of everything and of one user", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tables = (yield* catalog).map(({ name }) => name)

@@ -19,7 +19,7 @@ const applied = Effect.gen(function* () {
 
 describe("xfchat migrate", () => {
   for (const runtime of ["node", "deno"] as const) {
-    it.live(`up applies what is pending, then has nothing to do, on ${runtime}`, () =>
+    it.live(`up applies pending migrations, then has nothing to do, on ${runtime}`, () =>
       Effect.gen(function* () {
         yield* emptied
         const all = yield* migrations
@@ -36,7 +36,7 @@ describe("xfchat migrate", () => {
     )
   }
 
-  it.live("down says what would be lost, and does nothing without --yes", () =>
+  it.live("down only shows what would be lost, without --yes", () =>
     Effect.gen(function* () {
       const all = yield* migrations
       const { errorOutput, exit, output } = yield* xfchat(["migrate", "down", "--to", "20240106000000"])
@@ -49,7 +49,7 @@ describe("xfchat migrate", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("down --yes takes back the newest, down --to what came after one, and up brings all of it again", () =>
+  it.live("down --yes reverts the newest, down --to all after one, and up applies them again", () =>
     Effect.gen(function* () {
       const all = yield* migrations
       assert.strictEqual((yield* xfchat(["migrate", "down", "--yes"])).exit, 0)
@@ -71,7 +71,7 @@ describe("xfchat migrate", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("status tells what is applied and when, what is pending, changed, and unknown", () =>
+  it.live("status shows applied, pending, changed and unknown migrations", () =>
     Effect.gen(function* () {
       const healthy = yield* xfchat(["migrate", "status"])
       assert.strictEqual(healthy.exit, 0)
@@ -101,7 +101,7 @@ describe("xfchat migrate", () => {
 })
 
 describe("xfchat", () => {
-  it.live("says first what is wrong with its usage, then where to read on, and exits with 2", () =>
+  it.live("prints the mistake first, then where to find help, and exits with 2", () =>
     Effect.gen(function* () {
       for (const [args, reason, help] of [
         [["nonsense"], /^Unknown subcommand "nonsense"/, "xfchat"],
@@ -120,7 +120,7 @@ describe("xfchat", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("needs a command: alone it says so, shows them, and exits with 2; --help exits with 0", () =>
+  it.live("lists its commands and exits with 2 without one, with 0 for --help", () =>
     Effect.gen(function* () {
       const alone = yield* xfchat([])
       assert.strictEqual(alone.exit, 2)
@@ -132,7 +132,7 @@ describe("xfchat", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("says of a file that it cannot use, in one line, what is the matter and what to do", () =>
+  it.live("explains in one line why it cannot use a file, and what to do", () =>
     Effect.gen(function* () {
       const folder = yield* Effect.acquireRelease(
         Effect.promise(() => mkdtemp(join(tmpdir(), "xfchat-files-"))),
@@ -156,7 +156,7 @@ describe("xfchat", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("shows each command, with examples, on --help, and exits with 0", () =>
+  it.live("shows each command with examples for --help, and exits with 0", () =>
     Effect.gen(function* () {
       const { exit, output } = yield* xfchat(["migrate", "down", "--help"])
       assert.strictEqual(exit, 0)

@@ -11,7 +11,7 @@ const cells = (output: string) =>
     .map((line) => line.trim().split(/\s+/))
 
 describe("xfchat usage", () => {
-  it.live("counts a month by user and metric, who used most first, with the sums; or one user", () =>
+  it.live("shows a month by user and metric, the heaviest user first, with totals", () =>
     Effect.gen(function* () {
       yield* having(
         "INSERT INTO users (username, email, password_hash) VALUES ('ada', 'a@example.com', ''), ('grace', 'g@example.com', '')",

@@ -6,7 +6,7 @@ import { Client, Person, type SignedIn } from "../conformance/client.ts"
 import { startServer } from "../serverProcess.ts"
 import { xfchat } from "./command.ts"
 
-/** A server on the database of the test, and a login there. */
+/** A server on the test's database, and a function that signs in there. */
 const server = Effect.gen(function* () {
   const { url } = yield* TestDatabase
   const { baseUrl } = yield* startServer("node", url)
@@ -21,7 +21,7 @@ const server = Effect.gen(function* () {
 const printed = (output: string) => /^Password: (\S+)$/m.exec(output)?.[1] ?? ""
 
 describe("xfchat user", () => {
-  it.live("create makes an account with a password that is printed once; reset-password ends its sessions", () =>
+  it.live("create prints a generated password once; reset-password ends all sessions", () =>
     Effect.gen(function* () {
       const { login, me } = yield* server
       const created = yield* xfchat(["user", "create", "Ada", "ada@example.com"])
@@ -56,7 +56,7 @@ describe("xfchat user", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
-  it.live("disable ends the sessions, and the login answers as to a wrong password; enable takes that back", () =>
+  it.live("disable ends all sessions, and signing in fails as with a wrong password until enable", () =>
     Effect.gen(function* () {
       const { login, me, url } = yield* server
       const created = yield* xfchat(["user", "create", "ada", "ada@example.com"])

@@ -12,7 +12,7 @@ HttpApi.reflect(Api, {
   }
 })
 
-/** JSON with each character of its texts as an escape: as long as it can be written without white space. */
+/** JSON with every character of its texts escaped: its longest form without white space. */
 const escaped = (value: unknown): string =>
   JSON.stringify(value).replaceAll(/"((?:[^"\\]|\\.)*)"/g, (json) => {
     const text: string = JSON.parse(json)
@@ -67,7 +67,7 @@ describe("The largest legal bodies", () => {
 })
 
 describe("A payload larger than its schema takes", () => {
-  it("is named without a look at its items", () => {
+  it("is reported without a look at its items", () => {
     const errors = find("conversations.create").excessOf({ participantIds: Array.from({ length: 120_000 }, () => "x") })
     assert.deepStrictEqual(errors, [{ path: ["payload", "participantIds"], message: "must have at most 999 items" }])
     assert.deepStrictEqual(find("auth.signup").excessOf({ username: "a".repeat(40_000) }), [
@@ -75,7 +75,7 @@ describe("A payload larger than its schema takes", () => {
     ])
   })
 
-  it("leaves few unknown members, and wrong types, to the decoder, which names them with all else", () => {
+  it("is not reported here for a few unknown members or wrong types: the decoder reports those", () => {
     const few = Object.fromEntries(Array.from({ length: maxErrors }, (_, index) => [`m${index}`, index]))
     assert.deepStrictEqual(find("auth.signup").excessOf(few), [])
     for (const value of [null, 1, "text", [], [[]]]) assert.deepStrictEqual(find("auth.signup").excessOf(value), [])

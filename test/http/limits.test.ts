@@ -18,7 +18,7 @@ const start = (runtime: Runtime, environment: Record<string, string> = {}) =>
     return { url: baseUrl, port: Number(port) }
   })
 
-/** Sends the beginning of a request and nothing more: the answer, and whether the server closes the connection. */
+/** Sends only the beginning of a request. Returns the answer, and a promise for the end of the connection. */
 const sendPart = (port: number, text: string) =>
   Effect.promise(async () => {
     const socket = connect(port, "127.0.0.1").setEncoding("latin1")
@@ -35,7 +35,7 @@ const sendPart = (port: number, text: string) =>
     return { answer, closed, socket }
   })
 
-/** Waits until so many streams and long polls are open. */
+/** Waits until that many streams and long polls are open. */
 const streamsOpen = ({ url }: { readonly url: string }, count: number) =>
   Effect.promise(async () => (await fetch(`${url}/metrics`)).text()).pipe(
     Effect.repeat({
@@ -44,7 +44,7 @@ const streamsOpen = ({ url }: { readonly url: string }, count: number) =>
     })
   )
 
-/** An answer as it was on the wire, taken apart. */
+/** Parses an answer as it came over the wire. */
 const parse = (answer: string) => {
   const [head = "", body = ""] = answer.split("\r\n\r\n")
   return { status: Number(head.split(" ")[1]), head: head.toLowerCase(), body: JSON.parse(body) as Problem }
@@ -52,7 +52,7 @@ const parse = (answer: string) => {
 
 describe("a request", () => {
   for (const runtime of runtimes) {
-    it.live(`with a path, or with header fields, of any length is refused, on ${runtime}`, () =>
+    it.live(`whose path or header fields are too long is refused, on ${runtime}`, () =>
       Effect.gen(function* () {
         const server = yield* start(runtime)
         const client = new Client(server)
@@ -67,7 +67,7 @@ describe("a request", () => {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live(`whose body does not come is given up, on ${runtime}`, () =>
+    it.live(`whose body does not arrive gets 408, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { port } = yield* start(runtime, { SERVER_REQUEST_TIMEOUT: "1 second" })
         const head =
@@ -83,7 +83,7 @@ describe("a request", () => {
   }
 
   for (const runtime of ["node", "deno"] as const) {
-    it.live(`whose head does not come is given up, on ${runtime}`, () =>
+    it.live(`whose head does not arrive gets 408, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { port } = yield* start(runtime, { SERVER_HEADERS_TIMEOUT: "1 second" })
         const { answer, closed } = yield* sendPart(port, "GET /livez HTTP/1.1\r\nhost:")
@@ -94,7 +94,7 @@ describe("a request", () => {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live(`whose head comes a byte at a time is given up, however many there are, on ${runtime}`, () =>
+    it.live(`whose head arrives a byte at a time is ended, however many there are, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { port } = yield* start(runtime, { SERVER_HEADERS_TIMEOUT: "1 second" })
         const head = `GET /livez HTTP/1.1\r\nhost: x\r\nx-note: ${"a".repeat(1_000)}`
@@ -113,7 +113,7 @@ describe("a request", () => {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live(`keeps its slot until its answer is out, and an answer that nobody reads is dropped, on ${runtime}`, () =>
+    it.live(`keeps its slot until its answer is sent, or dropped because nobody reads it, on ${runtime}`, () =>
       Effect.gen(function* () {
         const server = yield* start(runtime, { SERVER_ANSWER_TIMEOUT: "2 seconds" })
         yield* Effect.promise(async () => {
@@ -136,7 +136,7 @@ describe("a request", () => {
     )
   }
 
-  it.live("that is none is refused in the same words as others", () =>
+  it.live("that is not HTTP is refused like any other", () =>
     Effect.gen(function* () {
       const { port } = yield* start("node")
       const { answer, closed } = yield* sendPart(port, "hello\r\n\r\n")
@@ -150,7 +150,7 @@ describe("a request", () => {
 
 describe("more requests at once than the server takes", () => {
   for (const runtime of runtimes) {
-    it.live(`are told to come again, but who asks how it does, and who only listens, on ${runtime}`, () =>
+    it.live(`get 503, except probes, streams and long polls, on ${runtime}`, () =>
       Effect.gen(function* () {
         const server = yield* start(runtime, { SERVER_MAX_REQUESTS: "2" })
         const { ada, grace, conversation, messages } = yield* Effect.promise(() => twoPeople(server))
@@ -186,7 +186,7 @@ describe("more requests at once than the server takes", () => {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live(`are not those whose body is on its way, on ${runtime}`, () =>
+    it.live(`do not include those whose bodies are still arriving, on ${runtime}`, () =>
       Effect.gen(function* () {
         const server = yield* start(runtime, { SERVER_MAX_REQUESTS: "2" })
         const { ada } = yield* Effect.promise(() => twoPeople(server))
@@ -211,7 +211,7 @@ describe("scripts of other origins", () => {
   const environment = { CORS_ORIGINS: `${app},http://localhost:5173` }
 
   for (const runtime of runtimes) {
-    it.live(`may ask and read if theirs is listed, answers and refusals and streams, on ${runtime}`, () =>
+    it.live(`may read answers, problems and streams if their origin is listed, on ${runtime}`, () =>
       Effect.gen(function* () {
         const server = yield* start(runtime, environment)
         const { ada, messages } = yield* Effect.promise(() => twoPeople(server))
@@ -256,7 +256,7 @@ describe("scripts of other origins", () => {
     )
   }
 
-  it.live("may not if it is not listed, and none may when there is no list", () =>
+  it.live("may read nothing if their origin is not listed, or nothing is listed", () =>
     Effect.gen(function* () {
       const [listing, silent] = [yield* start("node", environment), yield* start("node")]
       yield* Effect.promise(async () => {
@@ -279,7 +279,7 @@ describe("scripts of other origins", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("of any origin may when that is wanted", () =>
+  it.live("may read answers from any origin if `*` is listed", () =>
     Effect.gen(function* () {
       const server = yield* start("node", { CORS_ORIGINS: "*" })
       const answer = yield* Effect.promise(() => fetch(`${server.url}/livez`, { headers: { origin: app } }))
@@ -290,7 +290,7 @@ describe("scripts of other origins", () => {
 
 describe("every answer", () => {
   for (const runtime of runtimes) {
-    it.live(`tells browsers to be careful with it, and nobody to keep it, on ${runtime}`, () =>
+    it.live(`has security headers, and is never cached, on ${runtime}`, () =>
       Effect.gen(function* () {
         const server = yield* start(runtime)
         const { ada, messages } = yield* Effect.promise(() => twoPeople(server))
@@ -326,7 +326,7 @@ describe("every answer", () => {
     )
   }
 
-  it.live("to who came by TLS asks to come by TLS only", () =>
+  it.live("asks clients that came by TLS to use only TLS", () =>
     Effect.gen(function* () {
       const server = yield* start("node", { TRUSTED_PROXIES: "127.0.0.1" })
       const ask = (protocol: string) =>

@@ -19,7 +19,7 @@ interface State {
 
 describe("the state of the database", () => {
   for (const runtime of runtimes) {
-    it.live(`is told to who has the token, and to nobody else, on ${runtime}`, () =>
+    it.live(`is shown only to holders of the token, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
         const { baseUrl } = yield* startServer(runtime, url, { ADMIN_TOKEN: token })
@@ -47,7 +47,7 @@ describe("the state of the database", () => {
     )
   }
 
-  it.live("tells the statements that took the most time, where pg_stat_statements has them", () =>
+  it.live("includes the slowest statements, if pg_stat_statements has them", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       yield* having(`
@@ -63,7 +63,7 @@ describe("the state of the database", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is nowhere when there is no token", () =>
+  it.live("does not exist without ADMIN_TOKEN", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
       const { body, status } = yield* Effect.promise(() => new Client({ url: baseUrl }, token).get(path))

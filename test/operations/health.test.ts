@@ -14,7 +14,7 @@ const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 type Checks = Record<"database" | "migrations" | "changes" | "serving", string>
 const well: Checks = { database: "ok", migrations: "ok", changes: "ok", serving: "ok" }
 
-describe("what a load balancer asks", () => {
+describe("a load balancer learns that", () => {
   for (const runtime of runtimes) {
     it.live(
       `a server is alive and ready; without its database it is alive, and says what is wrong, on ${runtime}`,
@@ -47,7 +47,7 @@ describe("what a load balancer asks", () => {
     )
   }
 
-  it.live("a server whose database was taken back is not ready, and names the migration", () =>
+  it.live("a server whose database was reverted is not ready, and names the migration", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
       yield* having("DELETE FROM schema_migrations WHERE id = 20240106000000")
@@ -59,7 +59,7 @@ describe("what a load balancer asks", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("a server is still ready when a newer one has taken the database further", () =>
+  it.live("a server is still ready after a newer one has migrated the database", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
       yield* having("INSERT INTO schema_migrations VALUES (29990101000000, 'later', 'x', 0)")
@@ -70,7 +70,7 @@ describe("what a load balancer asks", () => {
 })
 
 layer(TestServer.layer)("a server that is about to stop", (it) => {
-  it.effect("says so before it stops", () =>
+  it.effect("is not ready, before it stops", () =>
     Effect.gen(function* () {
       const client = yield* clientOf()
       const draining = yield* Draining
@@ -97,11 +97,11 @@ const late = (delay: Duration.Input) =>
   )
 
 describe("changes that do not reach other servers", () => {
-  it.live("for a moment are none of a load balancer's business", () =>
+  it.live("for a moment leave a server ready", () =>
     Effect.flatMap(Health, ({ ready }) => ready).pipe(Effect.provide(late("9 seconds")))
   )
 
-  it.live("for longer than sweeps make up for them are", () =>
+  it.live("for longer than sweeps make up for make it not ready", () =>
     Effect.gen(function* () {
       const { ready } = yield* Health
       const { checks } = yield* Effect.flip(ready)

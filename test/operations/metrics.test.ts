@@ -29,7 +29,7 @@ const messages = 'method="PUT",route="/api/conversations/:id/messages/:messageId
 
 describe("/metrics", () => {
   for (const runtime of runtimes) {
-    it.live(`counts and times requests by the template of their route, and what was sent, on ${runtime}`, () =>
+    it.live(`counts and times requests by the template of their route, and messages, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { baseUrl } = yield* startServer(runtime, (yield* TestDatabase).url)
         const values = yield* Effect.promise(async () => {
@@ -64,7 +64,7 @@ describe("/metrics", () => {
     )
   }
 
-  it.live("tells how many listen, and how long what was sent took to them", () =>
+  it.live("shows the open streams, and how long messages took to reach them", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
       const values = Effect.promise(() => scrape(baseUrl))
@@ -78,7 +78,7 @@ describe("/metrics", () => {
         Effect.promise(() => ada.get(`${messages}?wait=25s&after=0`)),
         { startImmediately: true }
       )
-      // The one that asks is alone: who waits for news is not worked on.
+      // Only the scrape itself is in progress: waiting long polls do not count.
       const waiting = yield* Effect.repeat(values, {
         until: (values) =>
           values.get("xfchat_streams_open") === 2 && values.get("xfchat_http_requests_in_flight") === 1,
@@ -93,7 +93,7 @@ describe("/metrics", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("tells how many requests are in flight, and counts those whose client goes away", () =>
+  it.live("shows the requests in progress, and counts those whose client goes away", () =>
     Effect.gen(function* () {
       const { baseUrl, port } = yield* startServer("node", (yield* TestDatabase).url)
       const values = Effect.promise(() => scrape(baseUrl))
@@ -102,9 +102,9 @@ describe("/metrics", () => {
       const socket = connect(Number(port), "127.0.0.1")
       socket.write(`GET /api/auth/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ada.token}\r\n\r\n`)
       yield* users.somebodyWaits
-      // The one that waits, and the one that asks.
+      // The blocked request, and the scrape.
       assert.strictEqual((yield* values).get("xfchat_http_requests_in_flight"), 2)
-      // A client that only closes its sending side may still read the answer: a reset says that it is gone.
+      // A client that only closes its sending side may still read the answer; a reset means that it is gone.
       socket.resetAndDestroy()
       const after = yield* Effect.repeat(values, {
         until: (values) => values.get("xfchat_http_requests_in_flight") === 1,

@@ -8,13 +8,13 @@ import { startProcess } from "../serverProcess.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-/** Found in any output, it gives a secret away. */
+/** Stands for a secret: it must not appear in any output. */
 const canary = "canary"
 
 const given = (environment: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromUnknown(environment))
 
 describe("the configuration", () => {
-  it("is documented: each variable, its default, and what it is for", async () => {
+  it("is documented: each variable, its default and its meaning", async () => {
     const document = await readFile(`${root}docs/configuration.md`, "utf8")
     assert.deepStrictEqual(
       document.split("\n").filter((line) => line.startsWith("| `")),
@@ -38,7 +38,7 @@ describe("the configuration", () => {
     assert.deepStrictEqual(reading, [])
   })
 
-  it.effect("is complete without any variable but the URL of the database, and an empty one is none", () =>
+  it.effect("needs no variable but the URL of the database, and takes an empty one for missing", () =>
     Effect.gen(function* () {
       yield* checkConfiguration.pipe(Effect.provide(given({})))
       const empty = Object.fromEntries(variables.map(({ name }) => [name, ""]))
@@ -46,7 +46,7 @@ describe("the configuration", () => {
     })
   )
 
-  it.effect("that is malformed is refused in one line: which variable, what it must be, not what it is", () =>
+  it.effect("is refused if malformed, by a line that names the variable and what it must be, not its value", () =>
     Effect.gen(function* () {
       const refused: Array<string> = []
       for (const { expected, name } of variables) {
@@ -77,7 +77,7 @@ describe("xfchat config", () => {
       return { exit, values, output: shown.output(), errorOutput: shown.errorOutput() }
     })
 
-  it.live("shows what is in force, marks what is a default, and hides secrets", () =>
+  it.live("shows the values in force, marks defaults, and hides secrets", () =>
     Effect.gen(function* () {
       const { exit, output, values } = yield* config({
         DATABASE_URL: `postgresql://someone:${canary}@database.example/xfchat`,
@@ -93,7 +93,7 @@ describe("xfchat config", () => {
     })
   )
 
-  it.live("names all that is malformed, without its value, and exits with 1", () =>
+  it.live("names every malformed variable, without its value, and exits with 1", () =>
     Effect.gen(function* () {
       const { errorOutput, exit, output, values } = yield* config({ SERVER_PORT: canary, SESSION_LIFETIME: canary })
       assert.strictEqual(exit, 1)

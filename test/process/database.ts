@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, Schedule } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { TestDatabase } from "../../src/testing/index.ts"
 
-/** A connection of its own to the database of the test: not one of XFChat's. */
+/** A separate connection to the test's database, not one of XFChat's. */
 export const connection = Effect.gen(function* () {
   const { url } = yield* TestDatabase
   return yield* PgClient.makeClient({ url, applicationName: "test" })
@@ -16,7 +16,7 @@ export const having = (...statements: ReadonlyArray<string>) =>
     for (const statement of statements) yield* sql.unsafe(statement)
   }).pipe(Effect.scoped)
 
-/** The database of the test, as it was before any migration. */
+/** Empties the test's database, as before any migration. */
 export const emptied = having("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
 
 /** The content of a message, as the database holds it. */
@@ -25,7 +25,7 @@ export const stored = (id: string) =>
 
 const often = Schedule.spaced("20 millis")
 
-/** Keeps everybody from the table of users until it is released: who asks for it waits. */
+/** Locks the table of users until it is released: statements that need it wait. */
 export const lockUsers = Effect.gen(function* () {
   const [sql, observer] = yield* Effect.all([connection, connection])
   const [locked, released] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
@@ -37,7 +37,7 @@ export const lockUsers = Effect.gen(function* () {
   )
   yield* Effect.raceFirst(Deferred.await(locked), Fiber.join(holder))
   return {
-    /** Waits until somebody waits: not who writes down in the background what was used. */
+    /** Waits until a statement waits for the lock, other than the background writes of usage. */
     somebodyWaits: observer<{ waits: boolean }>`
       SELECT EXISTS (
         SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid

@@ -9,7 +9,7 @@ import { runtimes, startProcess, startServer } from "../serverProcess.ts"
 
 const bypass = { DEV_AUTH_BYPASS: "1" }
 
-/** The status of a GET with any headers, `Host` too. */
+/** The status of a GET with any headers, including `Host`. */
 const statusOf = (url: string, headers: Record<string, string>) =>
   new Promise<number | undefined>((resolve, reject) => {
     request(url, { headers, agent: false }, (answer) => {
@@ -22,11 +22,11 @@ const statusOf = (url: string, headers: Record<string, string>) =>
 
 describe("DEV_AUTH_BYPASS", () => {
   for (const [when, runtime, environment, says] of [
-    ["no address", "node", {}, /others may reach 0\.0\.0\.0/],
-    ["all addresses of IPv6", "node", { SERVER_HOST: "::" }, /others may reach ::/],
-    ["a public address", "deno", { SERVER_HOST: "192.0.2.1" }, /others may reach 192\.0\.2\.1/],
-    ["a name", "node", { SERVER_HOST: "localhost.example.com" }, /others may reach localhost\.example\.com/],
-    ["what a fetch handler is told", "edge", { SERVER_HOST: "127.0.0.1" }, /a fetch handler does not know who/]
+    ["no address", "node", {}, /other machines may reach 0\.0\.0\.0/],
+    ["all addresses of IPv6", "node", { SERVER_HOST: "::" }, /other machines may reach ::/],
+    ["a public address", "deno", { SERVER_HOST: "192.0.2.1" }, /other machines may reach 192\.0\.2\.1/],
+    ["a name", "node", { SERVER_HOST: "localhost.example.com" }, /other machines may reach localhost\.example\.com/],
+    ["what a fetch handler is told", "edge", { SERVER_HOST: "127.0.0.1" }, /a fetch handler cannot tell who/]
   ] as const) {
     it.live(`is refused on ${when}, in one line, before anything else, on ${runtime}`, () =>
       Effect.gen(function* () {
@@ -39,7 +39,7 @@ describe("DEV_AUTH_BYPASS", () => {
   }
 
   for (const runtime of ["node", "deno"] as const) {
-    it.live(`lets people of this machine be whoever they say, and warns of it, on ${runtime}`, () =>
+    it.live(`lets clients of this machine act as any user, and warns about it, on ${runtime}`, () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const server = yield* startServer(runtime, (yield* TestDatabase).url, bypass)
@@ -80,7 +80,7 @@ describe("DEV_AUTH_BYPASS", () => {
     )
   }
 
-  it.live("is off without it: the header says nothing", () =>
+  it.live("is off by default: the header is ignored", () =>
     Effect.gen(function* () {
       for (const environment of [{}, { DEV_AUTH_BYPASS: "0" }]) {
         const server = yield* startServer("node", (yield* TestDatabase).url, environment)

@@ -17,7 +17,7 @@ const commands = {
 
 describe("the server for development", () => {
   for (const [runtime, command] of Object.entries(commands)) {
-    it.live(`prints three commands that work as they stand, and ends when it is told to, on ${runtime}`, () =>
+    it.live(`prints three commands that work as printed, and stops on a signal, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { url } = yield* TestDatabase
         const server = yield* startProcess(command, { DATABASE_URL: Redacted.value(url), SERVER_PORT: "0" })
@@ -41,7 +41,7 @@ describe("the server for development", () => {
     )
   }
 
-  it.live("makes no demo people in a database of yours unless asked, and is there for this machine alone", () =>
+  it.live("creates no demo people in your database unless asked, and listens on loopback only", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const sql = yield* SqlClient.SqlClient

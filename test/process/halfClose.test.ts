@@ -30,7 +30,7 @@ describe.each(runtimes)("A client that closes its sending side after the request
       yield* Effect.promise(() => body({ url: baseUrl }))
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
 
-  it.live("is answered, also what it asked for in one go, in order", () =>
+  it.live("gets its answers, pipelined ones in order", () =>
     promises(async (server) => {
       const { ada, messages } = await twoPeople(server)
       const send = async (bytes: string) => sendAndEnd(await connect(server), bytes)
@@ -50,7 +50,7 @@ describe.each(runtimes)("A client that closes its sending side after the request
     })
   )
 
-  it.live("hears in a stream of what comes, and its stream ends when it goes", () =>
+  it.live("receives its stream, which ends when it disconnects", () =>
     promises(async (server) => {
       const { ada, conversation, grace, messages } = await twoPeople(server)
       const socket = (await connect(server)).setEncoding("utf8")

@@ -15,7 +15,7 @@ interface Line extends Record<string, unknown> {
   readonly message: string
 }
 
-/** The lines of the log so far: each must be JSON, but for what is told of the start. */
+/** The log lines so far: each must be JSON, except those about the start. */
 const linesOf = (server: Pick<ServerProcess, "output">): ReadonlyArray<Line> =>
   server
     .output()
@@ -23,36 +23,34 @@ const linesOf = (server: Pick<ServerProcess, "output">): ReadonlyArray<Line> =>
     .filter((line) => line !== "" && !/^\[STARTUP\]|^Listening on|^deno serve/.test(line))
     .map((line) => JSON.parse(line) as Line)
 
-/** Found in any log, it gives a secret away. */
+/** Stands for a secret: it must not appear in any log. */
 const canary = "canary"
 
-/** A table without which nobody can sign in: an answer of 500. */
+/** Drops a table that authentication needs: requests get 500. */
 const breakSignIn = having("DROP TABLE sessions CASCADE")
 
 describe("the log of a server", () => {
   for (const runtime of runtimes) {
-    it.live(
-      `is a line of JSON for each thing that happens, with the id of the request that it is about, on ${runtime}`,
-      () =>
-        Effect.gen(function* () {
-          const server = yield* startServer(runtime, (yield* TestDatabase).url)
-          yield* breakSignIn
-          const answer = yield* Effect.promise(() => new Client({ url: server.baseUrl }, canary).get("/api/auth/me"))
-          assert.strictEqual(answer.status, 500)
-          yield* server.line(/Request failed/)
-          const failed = linesOf(server).find(({ message }) => message === "Request failed")
-          assert.isDefined(failed)
-          assert.strictEqual(failed["level"], "ERROR")
-          assert.strictEqual(failed["module"], "xfchat/http")
-          assert.strictEqual(failed["requestId"], answer.headers.get("x-request-id"))
-          assert.match(String(failed["time"]), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
-          assert.match(String(failed["cause"]), /sessions/)
-          assert.notInclude(server.output(), canary)
-        }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+    it.live(`has one line of JSON for each event, with the id of its request, on ${runtime}`, () =>
+      Effect.gen(function* () {
+        const server = yield* startServer(runtime, (yield* TestDatabase).url)
+        yield* breakSignIn
+        const answer = yield* Effect.promise(() => new Client({ url: server.baseUrl }, canary).get("/api/auth/me"))
+        assert.strictEqual(answer.status, 500)
+        yield* server.line(/Request failed/)
+        const failed = linesOf(server).find(({ message }) => message === "Request failed")
+        assert.isDefined(failed)
+        assert.strictEqual(failed["level"], "ERROR")
+        assert.strictEqual(failed["module"], "xfchat/http")
+        assert.strictEqual(failed["requestId"], answer.headers.get("x-request-id"))
+        assert.match(String(failed["time"]), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+        assert.match(String(failed["cause"]), /sessions/)
+        assert.notInclude(server.output(), canary)
+      }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
   }
 
-  it.live("is for people to read when that is asked for", () =>
+  it.live("is readable text if LOG_FORMAT asks for it", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const server = yield* startServer("node", url, { LOG_FORMAT: "pretty" })
@@ -62,7 +60,7 @@ describe("the log of a server", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("shows statements and requests when asked for the details of a module, and no value of any", () =>
+  it.live("shows statements and requests, but no values, if a module logs at level debug", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const server = yield* startServer("node", url, { LOG_LEVEL: "warn,xfchat/database=debug,xfchat/http=debug" })
@@ -87,7 +85,7 @@ describe("the log of a server", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is silent of what is below its level; RUST_LOG counts where LOG_LEVEL is not set", () =>
+  it.live("omits lines below its level, which RUST_LOG sets if LOG_LEVEL does not", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const statements = (environment: Record<string, string>) =>
@@ -104,7 +102,7 @@ describe("the log of a server", () => {
 })
 
 describe("the id of a request", () => {
-  it.effect("is the one that its proxy has given, if that is one", () =>
+  it.effect("is the one from its proxy, if that is well formed", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch } = yield* TestServer
       const idOf = (given: string) =>
@@ -126,7 +124,7 @@ describe("levels", () => {
   const decode = Schema.decodeUnknownSync(Log.LogLevelsFromString)
   const level = (text: string, module?: string) => Log.levelOf(decode(text), module)
 
-  it("are for all modules, and for some by themselves: the longest name counts", () => {
+  it("apply to all modules, unless a module has its own: the longest name wins", () => {
     assert.strictEqual(level("warn"), "Warn")
     assert.strictEqual(level("DEBUG", "xfchat/http"), "Debug")
     assert.strictEqual(level("xfchat/http=debug"), "Info")
@@ -140,7 +138,7 @@ describe("levels", () => {
     assert.strictEqual(level("xfchat::streaming=trace", "xfchat/streaming"), "Trace")
   })
 
-  it("are refused when they are none", () => {
+  it("are refused if malformed", () => {
     for (const text of ["loud", "info,", "info;debug", "=debug", "xfchat=", "xfchat=loud"]) {
       assert.throws(() => decode(text), undefined, undefined, text)
     }
@@ -148,7 +146,7 @@ describe("levels", () => {
 })
 
 describe("OpenTelemetry", () => {
-  it.live("is told of requests and of log lines, with the headers that are asked for", () =>
+  it.live("receives traces of requests and log lines, with the configured headers", () =>
     Effect.gen(function* () {
       const received = new Map<string, { headers: IncomingMessage["headers"]; body: Buffer }>()
       const collector = createServer((request, response) => {

@@ -12,7 +12,7 @@ const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 
 describe("when the database goes down under a running server", () => {
   for (const runtime of runtimes) {
-    it.live(`every request is told so, and all goes on when it is back, on ${runtime}`, () =>
+    it.live(`requests get 503, and everything continues when it is back, on ${runtime}`, () =>
       Effect.gen(function* () {
         const database = yield* proxy((yield* TestDatabase).url)
         const server = { url: (yield* startServer(runtime, database.url)).baseUrl }

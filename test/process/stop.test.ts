@@ -12,7 +12,7 @@ const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 describe("a server that is told to stop", () => {
   for (const runtime of runtimes) {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      it.live(`by ${signal} ends its streams, answers what was asked and leaves no connection, on ${runtime}`, () =>
+      it.live(`by ${signal} ends its streams, finishes its requests and leaves no connection, on ${runtime}`, () =>
         Effect.gen(function* () {
           const { url } = yield* TestDatabase
           const { baseUrl, exit, kill, output, port } = yield* startServer(runtime, url)

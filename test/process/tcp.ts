@@ -2,7 +2,7 @@ import { Deferred, Effect, Redacted, Schedule, type Scope } from "effect"
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net"
 import { TLSSocket } from "node:tls"
 
-/** Listens on a free port of 127.0.0.1 until the scope ends, and gives the port. */
+/** Listens on a free port of 127.0.0.1 until the scope ends, and returns the port. */
 export const listen = (server: Server) =>
   Effect.map(
     Effect.acquireRelease(
@@ -14,10 +14,10 @@ export const listen = (server: Server) =>
     () => (server.address() as AddressInfo).port
   )
 
-/** A port of 127.0.0.1 on which nobody listens. */
+/** A port of 127.0.0.1 on which nothing listens. */
 export const freePort = Effect.scoped(listen(createServer()))
 
-/** Whether somebody listens on a port of 127.0.0.1. */
+/** Whether anything listens on a port of 127.0.0.1. */
 export const listens = (port: number) =>
   Effect.callback<boolean>((resume) => {
     const socket = connect(port, "127.0.0.1")
@@ -28,11 +28,11 @@ export const listens = (port: number) =>
     socket.once("error", () => resume(Effect.succeed(false)))
   })
 
-/** Waits until nobody listens on a port of 127.0.0.1. */
+/** Waits until nothing listens on a port of 127.0.0.1. */
 export const closed = (port: number) =>
   Effect.repeat(listens(port), { while: (listening) => listening, schedule: Schedule.spaced("20 millis") })
 
-/** A server that does with every connection what it is told, and keeps it open. */
+/** A server that runs a function on every connection, and keeps it open. */
 export const listenWith = (onConnection: (socket: Socket) => void) =>
   Effect.gen(function* () {
     const sockets = new Set<Socket>()
@@ -56,19 +56,19 @@ export const refusal = (sqlState: string, words: string): Buffer => {
 /** PostgreSQL's way to ask for a password: AuthenticationCleartextPassword. */
 export const passwordRequest = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3])
 
-/** What stands between the server and its database, and can fail. */
+/** A network between the server and its database that can fail. */
 export interface Proxy {
   /** The database's URL, through the proxy. */
   readonly url: Redacted.Redacted
-  /** The database is gone: open connections break, new ones are closed at once. */
+  /** Makes the database unreachable: open connections break, new ones are closed at once. */
   readonly breakDown: Effect.Effect<void>
-  /** Waits until somebody has tried in vain since the last {@link breakDown}. */
+  /** Waits until a connection has failed since the last {@link breakDown}. */
   readonly triedInVain: Effect.Effect<void>
-  /** The database is there no more, and nobody says so: what is sent from now on is swallowed, in both directions. */
+  /** Makes the database vanish silently: from now on, data is swallowed in both directions. */
   readonly fallSilent: Effect.Effect<void>
-  /** The database is back. */
+  /** Makes the database reachable again. */
   readonly recover: Effect.Effect<void>
-  /** Breaks a connection as soon as the database has been given this on it: its answer is lost. */
+  /** Breaks a connection as soon as it has carried this to the database: the answer is lost. */
   readonly loseAnswerTo: (statement: string) => Effect.Effect<void>
 }
 

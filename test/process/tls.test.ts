@@ -10,7 +10,7 @@ import { proxy } from "./tcp.ts"
 
 const on: ReadonlyArray<Runtime> = ["node", "deno"]
 
-/** A file with what is given, for as long as the scope. */
+/** A file with that content, until the scope ends. */
 const file = (content: string) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -48,21 +48,21 @@ const refusal = (runtime: Runtime, url: Redacted.Redacted, environment: Record<s
 
 describe("TLS to the database", () => {
   for (const runtime of on) {
-    it.live(`is had whoever the server is, when it is only required, on ${runtime}`, () =>
+    it.live(`is used with any server if sslmode is require, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { at } = yield* secured
         yield* startServer(runtime, at("127.0.0.1", "require"))
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live(`takes a server that an authority of ours has certified, on ${runtime}`, () =>
+    it.live(`accepts a server that a trusted authority has certified, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { at, ca } = yield* secured
         yield* startServer(runtime, at("localhost", "verify-full"), ca)
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live(`refuses a server that nobody we know has certified, and says so at once, on ${runtime}`, () =>
+    it.live(`refuses a server that no trusted authority has certified, and says so at once, on ${runtime}`, () =>
       Effect.gen(function* () {
         const { at } = yield* secured
         assert.match(
@@ -83,7 +83,7 @@ describe("TLS to the database", () => {
     )
   }
 
-  it.live("takes a server that is certified for another host when only its authority counts", () =>
+  it.live("accepts a server that is certified for another host if sslmode is `verify-ca`", () =>
     Effect.gen(function* () {
       const { at, ca } = yield* secured
       yield* startServer("node", at("127.0.0.1", "verify-ca"), ca)
@@ -91,7 +91,7 @@ describe("TLS to the database", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("wants the authority, if there is one, also when it is only required", () =>
+  it.live("verifies the authority with `require` too, if one is set", () =>
     Effect.gen(function* () {
       const { at } = yield* secured
       const other = yield* file(makeCertificate("localhost").authority)
@@ -102,7 +102,7 @@ describe("TLS to the database", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("does without a file of certificates that is none: the server does not start", () =>
+  it.live("fails at start-up if the file of certificates has none", () =>
     Effect.gen(function* () {
       const { at } = yield* secured
       const notes = yield* file("buy milk")
