@@ -4,7 +4,7 @@ import { dirname, join, relative, sep } from "node:path"
  * The floors of `src/`, from the ground up. A folder, or a file at the root, imports only from floors below its own, so
  * folders form no cycle. A type that a lower floor needs from a higher one belongs in `contract/`.
  */
-const floors: ReadonlyArray<ReadonlyArray<string>> = [
+export const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["braid"],
   ["contract"],
   ["platform"],
