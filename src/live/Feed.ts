@@ -9,7 +9,7 @@ export type Heartbeat = typeof heartbeat
 const beat = [heartbeat] as const
 const nothing: ReadonlyArray<never> = []
 
-/** What there is to tell, told when this is called: a reading that comes too late is not, and is made again. */
+/** Commits a read and returns its updates. If the read timed out, it is never called, and the read is repeated. */
 export type Commit<A extends object> = () => ReadonlyArray<A>
 
 /**

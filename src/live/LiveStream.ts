@@ -35,7 +35,7 @@ export class LiveStream {
     return this.time
   }
 
-  /** Nothing may be told any more. */
+  /** Whether nothing may be sent any longer. */
   get isOver(): boolean {
     return this.over
   }
@@ -45,7 +45,7 @@ export class LiveStream {
     this.wake()
   }
 
-  /** There may be something to tell. Who is awake looks once more before it sleeps. */
+  /** There may be something to send. A stream that is awake looks again before it sleeps. */
   wake(): void {
     const { sleeper } = this
     this.sleeper = undefined
@@ -53,7 +53,7 @@ export class LiveStream {
     else sleeper()
   }
 
-  /** To be called now and then: ends the stream when it is too old, and wakes who has slept for long enough. */
+  /** Ends the stream when it is too old, and wakes it when it has slept long enough. To be called now and then. */
   tick(now: number): void {
     this.time = now
     if (now >= this.endsAt) this.end()
@@ -71,7 +71,7 @@ export class LiveStream {
     } else this.sleeper = sleeper
   }
 
-  /** Nobody sleeps any more. */
+  /** Forgets the sleeper. */
   cancelSleep(): void {
     this.sleeper = undefined
   }

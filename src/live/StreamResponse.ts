@@ -14,10 +14,10 @@ import { deliver } from "./NodeDelivery.ts"
 
 /** A subscription to a resource, ready to be answered with. */
 export interface Answer<A extends object> {
-  /** The version of the resource when it was opened: who has reached it is caught up. */
+  /** The version of the resource when it was opened: a subscriber that has reached it is caught up. */
   readonly currentVersion: string
   readonly feed: Feed<A>
-  /** What a Braid-HTTP subscriber who asks for everything is given to begin with. */
+  /** The snapshot that a Braid-HTTP subscriber gets first when it asks for everything. */
   readonly root: Uint8Array
   /** The version that the receiver of an update has reached with it. */
   readonly versionOf: (update: A) => string

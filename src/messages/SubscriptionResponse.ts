@@ -7,7 +7,7 @@ import { braidEncoding, type Encoding } from "../live/Encoding.ts"
 import { answerFeed, type Ask } from "../live/StreamResponse.ts"
 import type { Subscriptions, SubscriptionUpdate } from "./Subscriptions.ts"
 
-/** What a conversation held before its first message: who subscribes from the root is given this to add to. */
+/** A conversation before its first message, which a subscriber from the root gets first. */
 const root = braidEncoding.snapshot(
   "0",
   toJson(new MessagePage({ messages: [], receipts: [], before: null, after: null }))

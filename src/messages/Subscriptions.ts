@@ -16,7 +16,7 @@ import type { Topic, TopicReceipts } from "./Topic.ts"
 /** Messages in a snapshot. */
 const snapshotSize = 50
 
-/** Who is further behind gets one snapshot: cheaper for both than as many updates (a client needs up to 1 ms for each). */
+/** A subscriber further behind gets one snapshot, which is cheaper than as many updates (a client needs up to 1 ms for each). */
 const mostUpdates = 1_000
 
 /** What a subscriber receives, in order. */
@@ -46,7 +46,7 @@ export interface Subscription {
 
 const nothing: ReadonlyArray<never> = []
 
-/** Whether a message says that somebody takes no part any more. Nothing that comes after is theirs. */
+/** Whether a message removes the subscriber, who may see nothing after it. */
 const endsParticipation = ({ content }: Message, { userId }: Caller): boolean =>
   content !== null &&
   typeof content === "object" &&
@@ -62,10 +62,9 @@ class LogReader {
   private readonly conversationId: ConversationId
   private readonly sendsReceipts: boolean
   private view: View
-  /** With what the subscriber came. */
+  /** The position that the subscriber came with. */
   private readonly start: Position | undefined
-  // What was read of the log, if anything, and what was told of it: they differ where a change is not the subscriber's
-  // to see.
+  // The positions up to which the log was read, and sent. They differ where the subscriber may not see a change.
   private cursor: Position | undefined
   private lastSent: Position
   // Receipts that wait until the log has come as far as it had when they were read: a subscriber who was removed by then gets
@@ -116,7 +115,7 @@ class LogReader {
       const reading = this.interpret(cursor, frames)
       if (Effect.isEffect(reading)) return reading
       const updates = reading()
-      // What is not the subscriber's to see is passed over.
+      // Entries that the subscriber may not see are skipped.
       return updates.length > 0 ? updates : this.read()
     }
     return (frames === undefined ? this.topic.after(cursor) : Effect.succeed(frames)).pipe(
@@ -171,7 +170,7 @@ class LogReader {
     )
   }
 
-  /** Somebody's view has changed: if it is this subscriber's, what they have of the log has to be told anew. */
+  /** A participant's view has changed. If it is this subscriber's, the subscriber gets a new snapshot. */
   private refreshView(cursor: Position): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const known = this.topic.receipts()
     return this.messages.view(this.session.userId, this.conversationId).pipe(
@@ -219,22 +218,22 @@ class LogReader {
   ): Commit<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const { head } = this.view
     const last = frames.at(-1)?.position
-    // A log that has gone on and has nothing there is deleted.
+    // A log that goes further and has nothing here was deleted.
     if (last === undefined) return () => this.end([], cursor)
     const leaving = frames.find(
       (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
     )?.position
-    // Who left with a copy and came back may see another part of the log than what they have.
+    // A person who left and rejoined may see a different part of the log than their copy holds.
     if (leaving !== undefined) return leaving <= head ? this.readSnapshot(this.view) : () => this.end(frames, leaving)
     if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.tell(frames, last)
-    // A message changed later than all that is read: by then, it was perhaps not for the subscriber.
+    // A message has changed after everything that was read, when the subscriber may no longer have been a participant.
     return this.messages.view(this.session.userId, this.conversationId).pipe(
       Effect.as(() => this.tell(frames, last)),
       Effect.catchTag("NotFound", () => Effect.succeed(() => this.end([], cursor)))
     )
   }
 
-  /** Tells what is before the end, the last that the subscriber is told. */
+  /** Sends what comes before the end: the last updates of the subscriber. */
   private end(frames: ReadonlyArray<Frame>, end: Position): ReadonlyArray<SubscriptionUpdate> {
     this.isEnded = true
     // A frame has its message as it was when it was read, which may be after the end.
@@ -278,13 +277,13 @@ export class Subscriptions extends Context.Service<
       const messages = yield* Messages
       const liveStreams = yield* LiveStreams
 
-      // Untraced, as all that stays for as long as a stream does: thousands of them are open.
+      // Untraced, since thousands of streams are open at once.
       const open = Effect.fnUntraced(function* (
         session: Caller,
         conversationId: ConversationId,
         request: SubscribeRequest
       ) {
-        // Followed before the head is read: what commits in between is heard of.
+        // Follows before it reads the head, so that it hears of commits in between.
         const look = Effect.gen(function* () {
           const topic = yield* hub.follow(conversationId)
           const before = topic.version()
@@ -293,7 +292,7 @@ export class Subscriptions extends Context.Service<
           yield* hub.compare(topic, before, view)
           return { topic, view, receipts }
         })
-        // Once more where the database was found to have lost commits: the topic of before is over.
+        // Again if the database turned out to have lost commits, since that ends the topic.
         const { receipts, topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
         const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(view.head)

@@ -21,7 +21,7 @@ export interface TopicReceipts extends Omit<SharedReceipts, "receipts"> {
   readonly frame: ReceiptsFrame
 }
 
-/** Somebody to be woken each time the log has gone on. */
+/** Is woken each time the log has grown. */
 export interface Listener {
   wake(): void
 }
@@ -43,7 +43,7 @@ export interface Topic {
   readonly isOver: () => boolean
   /** How far the log is known, and in which incarnation, once both are. */
   readonly version: () => LogVersion | undefined
-  /** Somebody's view of what is there already has changed: the listeners are woken, for the later of two epochs. */
+  /** A block or unblock changed what a participant may see: adopts the newer epoch and wakes the listeners. */
   readonly advanceEpoch: (epoch: number) => void
   /** The latest epoch that is known; at least that of all that was handed out. */
   readonly epoch: () => number
@@ -65,7 +65,7 @@ export interface Topic {
 export interface TopicCounts {
   /** A message went on to the listeners so many seconds after its time in the database. */
   readonly delivery: (delay: number) => void
-  /** The log was read for who was further behind than memory reaches. */
+  /** The log was read for a listener further behind than memory reaches. */
   readonly miss: (count: number) => void
 }
 
@@ -155,7 +155,7 @@ export const makeTopic = (
       return messages.since(id, position, limit, bytes)
     })
 
-  // Those who come back, often all together, find what they missed read once for all.
+  // Listeners that come back together share one read of what they missed.
   const readBack = Effect.fnUntraced(function* (position: Position) {
     const start = ring.floor
     if (isOver || start === undefined || start <= position || ring.isTooLargeFrom(position)) return
