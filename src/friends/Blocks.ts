@@ -13,7 +13,7 @@ import { blocksOf } from "./FriendRows.ts"
 import * as Pair from "../people/Pair.ts"
 import { Pairs } from "../people/Pairs.ts"
 
-/** Whom a person wants nothing to do with. Only they see it: who is blocked is answered as ever, and reaches nobody. */
+/** The people whom a person has blocked. Only that person sees it: a blocked person gets the usual answers, and reaches nobody. */
 export class Blocks extends Context.Service<
   Blocks,
   {
@@ -22,15 +22,15 @@ export class Blocks extends Context.Service<
       caller: UserId,
       other: UserId
     ) => Effect.Effect<void, NotFound | ValidationFailed | DatabaseUnavailable>
-    /** Lets a person come near again. What was ended stays ended. */
+    /** Ends a block. The friendship and the requests that it ended stay ended. */
     readonly unblock: (caller: UserId, other: UserId) => Effect.Effect<void, DatabaseUnavailable>
-    /** Those whom a person blocks, the last first. */
+    /** The people whom a person blocks, the latest first. */
     readonly list: (
       caller: UserId,
       limit: number,
       after: PageCursor | undefined
     ) => Effect.Effect<Page<Block>, DatabaseUnavailable>
-    /** All those whom a person blocks. */
+    /** Everyone whom a person blocks. */
     readonly blockedBy: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, DatabaseUnavailable>
   }
 >()("xfchat/friends/Blocks") {

@@ -27,7 +27,7 @@ export const requestsOf = (sql: SqlClient.SqlClient, user: string, direction: Di
     WHERE f.${sql.literal(own)} = ${user} AND f.status IN (${sql.literal(statuses)})`
 }
 
-/** Those whom a person blocks, as `Block` decodes them. By the primary key of blocks. */
+/** The people whom a person blocks, as `Block` decodes them. By the primary key of blocks. */
 export const blocksOf = (sql: SqlClient.SqlClient, user: string) => sql`
   SELECT ${sql.literal(profile)}, b.created_at AS since
   FROM blocks b JOIN users u ON u.id = b.blocked_id AND u.deleted_at IS NULL

@@ -28,7 +28,7 @@ import * as Pair from "../people/Pair.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { People } from "../people/People.ts"
 
-/** Who is whose friend, and who asks to be. Each change of what is between two people is one transaction; see `Pair.ts`. */
+/** Friendships, and requests for them. Each change between two people is one transaction; see `Pair.ts`. */
 export class Friends extends Context.Service<
   Friends,
   {
@@ -38,7 +38,7 @@ export class Friends extends Context.Service<
       limit: number,
       after: PageCursor | undefined
     ) => Effect.Effect<Page<Friend>, DatabaseUnavailable>
-    /** Ends a friendship, if there is one. What the two have written stays. */
+    /** Ends a friendship, if there is one. The messages of the two stay. */
     readonly remove: (caller: UserId, other: UserId) => Effect.Effect<void, NotFound | DatabaseUnavailable>
     /** The open requests that a person sees in one direction, the latest first. */
     readonly requests: (
@@ -47,7 +47,7 @@ export class Friends extends Context.Service<
       limit: number,
       after: PageCursor | undefined
     ) => Effect.Effect<Page<FriendRequest>, DatabaseUnavailable>
-    /** Asks a person to be friends; who has asked the caller is a friend with that. */
+    /** Asks a person to be friends. If that person has asked the caller, they are friends now. */
     readonly ask: (
       caller: UserId,
       request: NewRequest
@@ -55,7 +55,7 @@ export class Friends extends Context.Service<
       { readonly request: FriendRequest; readonly created: boolean },
       NotFound | Forbidden | ValidationFailed | RequestLimitReached | QuotaExceeded | DatabaseUnavailable
     >
-    /** Answers a request. Accepting makes the direct conversation of the two, whatever they let others do. */
+    /** Answers a request. Accepting it opens the direct conversation of the two, whatever their settings. */
     readonly answer: (
       caller: UserId,
       id: RequestId,
@@ -108,7 +108,7 @@ export class Friends extends Context.Service<
         return pageOf(found, limit, ({ createdAt, id }) => ({ before: createdAt, id }))
       }, catchDatabaseErrors)
 
-      /** One change of what is between two people. Who become friends have a direct conversation with that. */
+      /** One change between two people. If they become friends, they get a direct conversation. */
       const change = <E>(
         caller: UserId,
         other: UserId,
@@ -148,7 +148,7 @@ export class Friends extends Context.Service<
           WHERE id = ${id} AND (from_user_id = ${caller} OR to_user_id = ${caller})`
       })
 
-      /** A change of a request, which the caller has sent or got. */
+      /** A change of a request that the caller sent or received. */
       const changeRequest = Effect.fnUntraced(function* <E>(
         caller: UserId,
         id: RequestId,

@@ -24,18 +24,18 @@ const sweepInterval = "5 seconds"
 /** Receipts of others gather for so long: a conversation's come at once, and most of them change nothing that a list shows. */
 const receiptsGatherTime = "500 millis"
 
-/** What a user's picture is, or how it changed. */
+/** A user's whole inbox, or what changed in it. */
 export interface InboxState {
-  /** Everything was read: there was no horizon to read from, or it is of no use here. */
+  /** Whether everything was read: there was no horizon to read from, or none of this database. */
   readonly isWhole: boolean
-  /** What to ask with next time. */
+  /** What the next read starts from. */
   readonly incarnation: Incarnation
   readonly horizon: Horizon
-  /** All that are the user's, the last active first. */
+  /** All of the user's conversations, the last active first. */
   readonly ids: ReadonlyArray<ConversationId>
-  /** Those that changed, or all: the last active first. */
+  /** The conversations that changed, or all, the last active first. */
   readonly conversations: ReadonlyArray<typeof ConversationSummary.json.Type>
-  /** How often the user's acquaintances have changed. */
+  /** How often the user's friends, requests and blocks have changed. */
   readonly revision: number
   /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
   readonly acquaintances: PeopleLists | null
@@ -93,7 +93,7 @@ export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | 
 export class Inbox extends Context.Service<
   Inbox,
   {
-    /** The whole picture, or what changed since. A horizon of another incarnation is none of this one: whole. */
+    /** The whole inbox, or what changed since. A horizon of another incarnation gives the whole. */
     readonly read: (user: UserId, since: Known | undefined) => Effect.Effect<InboxState, DatabaseUnavailable>
     /** Listens for a user until the scope closes, and wakes a stream each time that there may be something new. */
     readonly follow: (user: UserId, stream: { wake(): void }) => Effect.Effect<Listener, never, Scope.Scope>

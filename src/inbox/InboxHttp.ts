@@ -25,7 +25,7 @@ const encodePage = Schema.encodeSync(Schema.fromJsonString(InboxPage))
 const encodeAcquaintances = Schema.encodeSync(PeopleLists)
 const encodeSummary = Schema.encodeSync(Schema.fromJsonString(ConversationSummary.json))
 
-/** What an inbox held before all else: who subscribes from the root is given this to add to. */
+/** The empty inbox, which a client that subscribes from the root gets first. */
 const root = braidEncoding.snapshot(
   "0",
   encodePage(new InboxPage({ conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] }))
@@ -34,7 +34,7 @@ const root = braidEncoding.snapshot(
 const encode = ({ isChange, previous, state, version }: StateUpdate<InboxState>, encoding: Encoding): Uint8Array => {
   const body = encodePage(pageOf(state))
   if (!isChange) return encoding.snapshot(version, body)
-  // One item for the whole change: who is cut off has all of it or none.
+  // One item for the whole change: a client whose connection breaks has all of it or nothing.
   const patches = [
     { contentRange: "json .conversationIds", body: JSON.stringify(state.ids) },
     ...state.conversations.map((conversation) => ({

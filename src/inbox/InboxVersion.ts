@@ -5,13 +5,13 @@ import { digestsPattern, formatDigests, parseDigests, type ItemDigests } from ".
 
 /** The version of a copy of an inbox. */
 export interface InboxVersion {
-  /** Of the database: a horizon of another one is of other transactions. */
+  /** Of the database: the transactions of a horizon belong to it. */
   readonly incarnation: Incarnation
   /** Which transactions the copy includes. */
   readonly horizon: Horizon
   /** The number of conversations in it. A conversation that was added has new rows; one that is gone leaves none to tell so. */
   readonly count: number
-  /** How often the user's acquaintances had changed. */
+  /** How often the user's friends, requests and blocks had changed. */
   readonly revision: number
   /** Transactions in the copy that a read from this horizon could take for new ones. */
   readonly seen: ReadonlyArray<number>

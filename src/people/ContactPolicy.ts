@@ -5,17 +5,17 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { areFriends, isBlockBetween } from "./PairRow.ts"
 
-/** What a person lets somebody begin with them. */
+/** What a person allows somebody to start with them. */
 export interface Reach {
-  /** To open a direct conversation: as they have decided, for everyone, friends or nobody. */
+  /** To open a direct conversation: the person allows it to everyone, to friends or to nobody. */
   readonly direct: boolean
-  /** To add them to a group: friends may, and others where everyone may open a direct conversation. */
+  /** To add them to a group: friends may always, others only if everyone may open a direct conversation. */
   readonly group: boolean
 }
 
 /**
- * Whom a person reaches. Where one of the two blocks the other, they are strangers to each other who take none: what is
- * refused for a block is refused like that.
+ * What a person may start with others. Two people of whom one blocks the other count as strangers who accept nothing, so
+ * that a refusal does not reveal the block.
  */
 export class ContactPolicy extends Context.Service<
   ContactPolicy,

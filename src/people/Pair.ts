@@ -40,7 +40,7 @@ export const Request = Schema.Struct({
 })
 export type Request = typeof Request.Type
 
-/** Two people, as one of them finds them who is about to act. */
+/** Two people, as one of them, the caller, finds them before acting. */
 export const Pair = Schema.Struct({
   other: Schema.Struct(Profile.fields),
   request: Schema.NullOr(Request),
@@ -71,7 +71,7 @@ type Outcome<E> = Effect.Effect<Transition | undefined, E>
 const blocked = new Forbidden({ detail: "You have blocked this person: unblock them first." })
 const unknown = new NotFound({ detail: "There is no such request." })
 
-/** Asks the other to be friends; who is asked already is answered. */
+/** Asks the other to be friends, or accepts the request that the other has sent. */
 export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | RequestLimitReached> => {
   const { isBlocked, request } = pair
   if (pair.blocks) return Effect.fail(blocked)
@@ -92,7 +92,7 @@ export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | Req
   )
 }
 
-/** Answers a request of the other's. Who declined may still accept, for as long as the other has not withdrawn it. */
+/** Answers the other's request. A declined request can still be accepted until its sender withdraws it. */
 export const answer = (
   { blocks, request }: Pair,
   id: RequestId,
@@ -107,7 +107,7 @@ export const answer = (
   return blocks ? Effect.fail(blocked) : Effect.succeed(become(answer, "now"))
 }
 
-/** Takes the caller's own request back. That it was declined is remembered. */
+/** Withdraws the caller's own request. The pair's row remembers that it was declined. */
 export const withdraw = ({ request }: Pair, id: RequestId): Outcome<Forbidden | NotFound> => {
   if (request?.id !== id) return Effect.fail(unknown)
   if (request.status === "accepted") {
@@ -127,7 +127,7 @@ export const withdraw = ({ request }: Pair, id: RequestId): Outcome<Forbidden | 
 export const remove = ({ request }: Pair): Transition | undefined =>
   request?.status === "accepted" ? become("ended", "none") : undefined
 
-/** Ends what is between the two, of which the other sees no more than that a friend or a request of the caller's is gone. */
+/** Ends everything between the two. The other only sees that a friend, or a request of the caller's, is gone. */
 export const block = ({ request }: Pair): Transition | undefined => {
   if (request === null || request.status === "ended") return undefined
   if (request.status === "accepted") return become("ended", "none")
@@ -135,14 +135,14 @@ export const block = ({ request }: Pair): Transition | undefined => {
   return request.status === "pending" ? become("rejected", "none") : undefined
 }
 
-/** What one of the two sees of a request. */
+/** What one of the two sees of a request, by its status. */
 const seen = (status: Status, isSender: boolean) => {
   if (status === "accepted") return "friend"
   if (status === "pending") return isSender ? "outgoing" : "incoming"
   return status === "rejected" && isSender ? "outgoing" : "nothing"
 }
 
-/** Who of the two sees something else after a move. */
+/** The ones of the two who see something different after a transition. */
 export const seenBy = ({ caller, other, request }: Pair, move: Transition): ReadonlyArray<UserId> => {
   const before = request?.status ?? "ended"
   const isOwn = move._tag === "Ask" || request?.isOwn === true
@@ -150,7 +150,7 @@ export const seenBy = ({ caller, other, request }: Pair, move: Transition): Read
   return [...(changes(isOwn) ? [caller] : []), ...(changes(!isOwn) ? [other.id] : [])]
 }
 
-/** A request as the caller is shown it. One that ended is none. */
+/** A request as the caller sees it; `undefined` once it has ended. */
 export const shown = ({ other }: Pair, { createdAt, id, isOwn, message, status }: Request): FriendRequest | undefined =>
   status === "ended"
     ? undefined

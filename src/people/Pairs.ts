@@ -7,32 +7,32 @@ import { blocks, isOfPair } from "./PairRow.ts"
 import { profileJson } from "./ProfileRow.ts"
 import { Pair, Request, seenBy, type Transition } from "./Pair.ts"
 
-/** For how long who was declined does not reach the same person again. */
+/** For how long another request to a person who declined does not reach them. */
 const coolDown = "7 days"
 
 /**
- * What is between two people. To be called inside of a transaction: each change of a pair is one, and those that concern the
- * same person take turns, so that what was read still holds when it is written.
+ * Reads and changes what is between two people, inside a transaction of the caller's. Changes that concern the same person
+ * take turns, so that what was read still holds when it is written.
  */
 export class Pairs extends Context.Service<
   Pairs,
   {
-    /** Two people, who stay locked for the rest of the transaction: whoever locks two locks them in the same order. */
+    /** Two people, locked for the rest of the transaction. Every caller locks two people in the same order. */
     readonly lock: (
       caller: UserId,
       other: UserId
     ) => Effect.Effect<Pair, NotFound | SqlError.SqlError | Schema.SchemaError>
     /** Locks people for the rest of the transaction. */
     readonly lockAll: (people: ReadonlyArray<UserId>) => Effect.Effect<void, SqlError.SqlError>
-    /** Changes the request of a locked pair, and gives it as it is then. `alsoSeenBy` sees something else that changed. */
+    /** Changes the request of a locked pair, and returns it. The people in `alsoSeenBy` see another change. */
     readonly applyTransition: (
       pair: Pair,
       applyTransition: Transition | undefined,
       alsoSeenBy?: ReadonlyArray<UserId>
     ) => Effect.Effect<Request | null, SqlError.SqlError | Schema.SchemaError>
-    /** Those whose picture of others shows a person: friends, who has a request open with them, who blocks them. */
+    /** Everyone whose lists include a person: friends, people with an open request, and people who block them. */
     readonly visibleTo: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, SqlError.SqlError | Schema.SchemaError>
-    /** Says that some people's picture of others is another one: to be told to all whom it concerns after the commit. */
+    /** Increments the list revisions of `seenBy`, and after the commit notifies everyone in `concerns`. */
     readonly bumpRevisions: (
       seenBy: ReadonlyArray<UserId>,
       concerns: ReadonlyArray<UserId>
@@ -153,7 +153,7 @@ export class Pairs extends Context.Service<
         seenBy: ReadonlyArray<UserId>,
         concerns: ReadonlyArray<UserId>
       ) {
-        // By the primary key, in its order: who writes several rows waits for nobody who waits for them.
+        // By the primary key, in its order, so that two transactions never wait for each other.
         yield* sql`
           INSERT INTO people_revisions AS p (user_id) SELECT DISTINCT id FROM unnest(${seenBy}::uuid[]) AS id ORDER BY id
           ON CONFLICT (user_id) DO UPDATE SET revision = p.revision + 1`

@@ -9,30 +9,30 @@ import { profileColumns } from "./ProfileRow.ts"
 
 const decodeUuid = Schema.decodeOption(Uuid)
 
-/** Fewer characters than this of a username find nobody but who has no more. */
+/** A shorter query finds only the person whose whole username it is. */
 const shortestPrefix = 3
 
-/** Most people that one search finds. There is no more to it: nobody can list all. */
+/** The most people that one search finds. A search has one page, so that nobody can list everyone. */
 const mostFound = 10
 
-/** What begins with a prefix comes before the prefix with this after it. */
+/** Every text that begins with a prefix sorts before the prefix followed by this. */
 const lastCharacter = "\u{10ffff}"
 
 const isUuid = (name: string) => Option.isSome(decodeUuid(name))
 
-/** The people that there are, as everybody may know them. Whose account is deleted is nobody. */
+/** People as everyone may see them. A person whose account is deleted is not found. */
 export class People extends Context.Service<
   People,
   {
     /**
-     * Who has this e-mail address or username, and, of those who allow it, who has a username that begins with it. Who
-     * blocks the caller is not among the latter: like somebody who does not allow it.
+     * The person with this e-mail address or username, and people who allow to be found by the beginning of their username.
+     * A person who blocks the caller counts as one who does not allow it.
      */
     readonly search: (caller: UserId, query: string) => Effect.Effect<ReadonlyArray<Profile>, DatabaseUnavailable>
     readonly get: (id: UserId) => Effect.Effect<Profile, NotFound | DatabaseUnavailable>
-    /** Those of some people who are there. */
+    /** The profiles of some people; those who do not exist are left out. */
     readonly getMany: (ids: ReadonlyArray<UserId>) => Effect.Effect<ReadonlyArray<Profile>, DatabaseUnavailable>
-    /** Whose username, e-mail address or id this is. */
+    /** The person who has this username, e-mail address or id. */
     readonly find: (name: string) => Effect.Effect<UserId, NotFound | DatabaseUnavailable>
   }
 >()("xfchat/people/People") {
