@@ -12,7 +12,7 @@ export const nobody = UserId.make("00000000-0000-4000-8000-000000000000")
 export const newId = () => MessageId.make(randomUUID())
 export const text = (content: string): Draft => ({ content, messageType: "text" })
 
-/** So many new people. */
+/** Creates a person for each name. */
 export const people = <const N extends ReadonlyArray<string>>(...names: N) =>
   Effect.map(
     Effect.forEach(names, () => signedIn(), { concurrency: "unbounded" }),
@@ -38,7 +38,7 @@ export const post = Effect.fnUntraced(function* (
   return (yield* messages.send(id, conversationId, newId(), text(content))).message
 })
 
-/** The messages that somebody finds, on one page. */
+/** The messages that a person finds, on one page. */
 export const findMessages = Effect.fnUntraced(function* (
   { id }: Pick<TestUser, "id">,
   query: string,
@@ -51,7 +51,7 @@ export const findMessages = Effect.fnUntraced(function* (
 export const refusal = <A, E extends { readonly _tag: string }, R>(attempt: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(attempt), ({ _tag }) => _tag)
 
-/** The position of a conversation's last change, as one who takes part sees it. */
+/** The position of a conversation's last change, as a participant sees it. */
 export const headOf = Effect.fnUntraced(function* ({ id }: Pick<TestUser, "id">, conversationId: ConversationId) {
   return (yield* (yield* Messages).view(id, conversationId)).head
 })
@@ -63,7 +63,7 @@ export const wholeLog = Effect.fnUntraced(function* (conversationId: Conversatio
 
 const isSystemContent = Schema.is(SystemContent)
 
-/** What the server has said in a conversation, in order. */
+/** The contents of a conversation's system messages, in order. */
 export const systemMessages = Effect.fnUntraced(function* (conversationId: ConversationId) {
   return (yield* wholeLog(conversationId)).map(({ message }) => message.content).filter(isSystemContent)
 })

@@ -11,25 +11,25 @@ import { cut, toVector } from "./SearchTerms.ts"
 
 const log = logOf("xfchat/search")
 
-/** Messages that are indexed by one transaction. */
+/** The number of messages that one transaction indexes. */
 const sliceSize = 256
 
-/** Conversations that are indexed together. */
+/** The number of conversations that one transaction indexes. */
 const groupSize = 256
 
-/** Conversations that a sweep looks at by one statement. */
+/** The number of conversations that one statement of a sweep looks at. */
 const sweepSize = 2_000
 
-/** Slices that somebody who searches waits for. The background does the rest. */
+/** The number of slices that a search waits for. The background does the rest. */
 const slicesInSearch = 4
 
-/** How long the terms of a text may take before other fibers have a turn. */
+/** Milliseconds of cutting texts into terms before other fibers get a turn. */
 const longestTurn = 4
 
-/** Conversations that wait to be indexed, at most: what is beyond is left to the next sweep. */
-const mostWaiting = 50_000
+/** The number of conversations that wait to be indexed, at most. More are left to the next sweep. */
+const maxWaiting = 50_000
 
-/** Between a message and its terms: several are written together, and of several processes only one writes them. */
+/** The time between a message and its terms, so that one process writes those of several messages together. */
 const indexDelay = Random.nextBetween(200, 600)
 
 const firstSweepDelay = "1 second"
@@ -37,12 +37,12 @@ const sweepInterval = "5 minutes"
 const pauseAfterFailure = "10 seconds"
 const progressInterval = 10_000
 
-/** A term for all messages of a conversation, and one for all of a sender: no word has an `@`. */
+/** The lexemes that all messages of a conversation, and all of a sender, have. No word has an `@`. */
 export const conversationLexeme = (id: ConversationId) => `@c${compact(id)}`
 export const senderLexeme = (id: UserId) => `@s${compact(id)}`
 const compact = (id: string) => Buffer.from(id.replaceAll("-", ""), "hex").toString("base64url")
 
-/** Positions of a conversation's log that have their terms: after `from`, up to `to`, of those up to `head`. */
+/** The positions of a log, up to `head`, whose messages are indexed: those after `from` and up to `to`. */
 const Progress = Schema.Struct({ id: ConversationId, head: Position, from: Position, to: Position })
 type Progress = typeof Progress.Type
 
@@ -52,12 +52,12 @@ const Entry = Schema.Struct({
   position: Position,
   isForward: Schema.Boolean,
   senderId: Schema.NullOr(UserId),
-  /** Of a text that is not deleted. */
+  /** The text; `null` if it is deleted, or not a text. */
   content: Schema.NullOr(Schema.String)
 })
 type Entry = typeof Entry.Type
 
-/** How far a slice has come in one conversation, of which it read at most `limit` entries in either direction. */
+/** The progress of one conversation after a slice, which has read at most `limit` entries in either direction. */
 const advance = ({ from, head, id, to }: Progress, entries: ReadonlyArray<Entry>, limit: number) => {
   const forward = entries.filter((entry) => entry.isForward).sort((a, b) => a.position - b.position)
   const backward = entries.filter((entry) => !entry.isForward).sort((a, b) => b.position - a.position)
@@ -71,17 +71,17 @@ const advance = ({ from, head, id, to }: Progress, entries: ReadonlyArray<Entry>
 }
 
 /**
- * Writes the terms by which messages are found, off the road of a send. How far it has come is kept for each
- * conversation as positions of its log, so that nothing is missed, whoever wrote it: an older server, an import, a process
- * that died. New entries are indexed moments after their commit, or before a search of a participant who does not wait so
- * long; earlier ones by a sweep, the newest first, in slices that a restart goes on from.
+ * Writes the terms by which messages are found, outside of the send path. The progress of each conversation is kept as
+ * positions of its log, so that no entry is missed, even if an older server, an import, or a process that died wrote it. New
+ * entries are indexed moments after their commit, or by a search of a participant in the meantime. A sweep indexes earlier
+ * ones, the newest first, in slices; after a restart it continues with the next slice.
  */
 export class SearchIndex extends Context.Service<
   SearchIndex,
   {
-    /** Indexes what is missing in some conversations, the newest first, as far as somebody can wait for it; the rest soon. */
+    /** Indexes the missing entries of some conversations, the newest first: some before it returns, the rest soon after. */
     readonly catchUp: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<void, DatabaseUnavailable>
-    /** Indexes all that is missing in any conversation, and gives the number of texts. The background does so now and then. */
+    /** Indexes all missing entries, and gives the number of texts. The background does so at intervals. */
     readonly sweep: Effect.Effect<number, DatabaseUnavailable>
   }
 >()("xfchat/search/SearchIndex") {
@@ -105,14 +105,14 @@ export class SearchIndex extends Context.Service<
           WHERE c.id = ANY (${ids}::uuid[]) AND (${isBehind})`
       })
 
-      // By the primary key. A conversation that somebody has locked is left for later: the foreign key would wait for it.
+      // By the primary key. A locked conversation is left for later, because the foreign key would wait for it.
       const begin = (ids: ReadonlyArray<ConversationId>) =>
         sql`
           INSERT INTO search_progress (conversation_id, indexed_from, indexed_to)
           SELECT id, head, head FROM conversations WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR KEY SHARE SKIP LOCKED
           ON CONFLICT DO NOTHING`
 
-      // By the primary keys. A conversation that another process indexes right now is left to it, or waited for.
+      // By the primary keys. A conversation that another process is indexing is left to that process, or waited for.
       const lockBehind = (onLocked: "" | "SKIP LOCKED") =>
         SqlSchema.findAll({
           Request: Schema.Array(ConversationId),
@@ -197,7 +197,7 @@ export class SearchIndex extends Context.Service<
         return indexed
       })
 
-      /** One transaction. Gives the number of texts, or `undefined` where nothing was missing that others are not at. */
+      /** One transaction. Gives the number of texts, or `undefined` if other processes index all that is missing. */
       const indexSlice = Effect.fnUntraced(function* (ids: ReadonlyArray<ConversationId>, lock: typeof lockAll) {
         const progress = yield* lock(ids)
         if (progress.length === 0) return undefined
@@ -205,7 +205,7 @@ export class SearchIndex extends Context.Service<
         const entries = yield* readEntries({ progress, limit })
         const byConversation = Map.groupBy(entries, ({ conversationId }) => conversationId)
         const advanced = progress.map((one) => advance(one, byConversation.get(one.id) ?? [], limit))
-        // A message that is both new and changed is there twice.
+        // A message that is both new and changed appears twice.
         const taken = new Map(
           advanced.flatMap(({ taken }) => taken.map((entry) => [`${entry.conversationId} ${entry.seq}`, entry]))
         )
@@ -217,7 +217,7 @@ export class SearchIndex extends Context.Service<
         return texts.length
       })
 
-      /** Slice by slice, until nothing is missing or `slices` are done. Gives the number of texts, and what is behind still. */
+      /** Indexes slice by slice, until nothing is missing or `slices` are done. Gives the conversations that are still behind. */
       const index = Effect.fnUntraced(function* (
         ids: ReadonlyArray<ConversationId>,
         lock: typeof lockAll,
@@ -238,7 +238,7 @@ export class SearchIndex extends Context.Service<
         }
       })
 
-      /** All that is missing. A conversation that PostgreSQL refuses does not keep the others from it. */
+      /** Indexes all that is missing. If PostgreSQL refuses one conversation, the others are indexed all the same. */
       const indexAll: (
         ids: ReadonlyArray<ConversationId>,
         onSlice?: (texts: number) => Effect.Effect<void>
@@ -256,7 +256,7 @@ export class SearchIndex extends Context.Service<
       const waiting = new Set<ConversationId>()
       const something = Latch.makeUnsafe()
       const enqueue = (ids: Iterable<ConversationId>) => {
-        for (const id of ids) if (waiting.size < mostWaiting) waiting.add(id)
+        for (const id of ids) if (waiting.size < maxWaiting) waiting.add(id)
         if (waiting.size > 0) something.openUnsafe()
       }
 
@@ -280,7 +280,7 @@ export class SearchIndex extends Context.Service<
         }
       })
 
-      // By the primary keys: as long as all conversations have their terms, this is the reading of two indexes, in parts.
+      // By the primary keys. While all conversations are indexed, a sweep only reads these two indexes, in parts.
       const findNext = SqlSchema.findAll({
         Request: Schema.Struct({ after: Schema.String }),
         Result: Schema.Struct({ last: ConversationId, behind: Schema.Array(ConversationId) }),
@@ -292,13 +292,13 @@ export class SearchIndex extends Context.Service<
 
       const sweep = Effect.gen(function* () {
         const begun = yield* Clock.currentTimeMillis
-        let told = begun
+        let reportedAt = begun
         let total = 0
         const count = Effect.fnUntraced(function* (texts: number) {
           total += texts
           const now = yield* Clock.currentTimeMillis
-          if (now - told < progressInterval) return
-          told = now
+          if (now - reportedAt < progressInterval) return
+          reportedAt = now
           yield* log.info(`Indexing messages for search: ${total} in ${Math.round((now - begun) / 1_000)} s so far`)
         })
         let after = "00000000-0000-0000-0000-000000000000"

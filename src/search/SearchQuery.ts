@@ -2,7 +2,7 @@ import { DateTime, Option } from "effect"
 import { maxMarks } from "../contract/SearchPage.ts"
 import { cut, fold, longText, type Term } from "./SearchTerms.ts"
 
-/** A term that is looked for. */
+/** A term to find. */
 interface Wanted {
   readonly lexeme: string
   /** Whether longer terms that begin with it count. */
@@ -34,22 +34,22 @@ export interface Mark {
   readonly end: number
 }
 
-/** Quotation marks that keyboards write in place of the straight one. */
+/** Quotation marks that keyboards write instead of the straight one. */
 const quotationMarks = /[\u201c\u201d\u201e\u201f\uff02]/g
 
-/** `name:value`, `name:"a value"`, `"a phrase"`, or a word. A quotation mark that is missing stands at the end. */
+/** `name:value`, `name:"a value"`, `"a phrase"`, or a word. A missing quotation mark is added at the end. */
 const part =
   /(?<operator>from|in|before|after):(?:"(?<quotedValue>[^"]*)(?:"|$)|(?<value>[^\s"]+))|"(?<phrase>[^"]*)(?<closed>"?)|(?<word>[^\s"]+)/giu
 
 const date = /^\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?)?$/i
 
-/** A day, a month or a year of UTC as its first moment, or a moment. */
+/** A moment, or the first moment of a UTC day, month or year. */
 const parseDate = (value: string): DateTime.Utc | undefined => {
   if (!date.test(value)) return undefined
   const withoutZone = /T[\d:.]+$/i.test(value)
   const parsed = Option.getOrUndefined(DateTime.make(withoutZone ? `${value}Z` : value))
   if (parsed === undefined) return undefined
-  // 30 February is no date, although JavaScript takes it for one in March.
+  // 30 February is not a date, although JavaScript reads it as one in March.
   const day = /^\d{4}-(\d\d)-(\d\d)/.exec(value)
   if (day === null) return parsed
   const midnight = DateTime.make(`${value.slice(0, 10)}T00:00:00Z`)
@@ -80,9 +80,9 @@ const toPhrase = (text: string, isUnfinished: boolean): Phrase => {
 }
 
 /**
- * Reads what somebody typed: words, of which the last may be the beginning of one, `"phrases"`, and `from:`, `in:`,
- * `before:` and `after:`. A word with punctuation in it, as a URL, is the phrase of its parts. Whatever is no operator,
- * or has no value that its operator takes, is words. Any text is a query.
+ * Parses a query as people type it: words, the last of which may be incomplete, `"phrases"`, and `from:`, `in:`, `before:`
+ * and `after:`. A word with punctuation in it, such as a URL, is the phrase of its parts. An operator without a valid value
+ * is words. Any text is a query.
  */
 export const parseQuery = (text: string): SearchQuery => {
   const from: Array<string> = []
@@ -122,7 +122,7 @@ export const parseQuery = (text: string): SearchQuery => {
   return { phrases, from, in: places, before, after }
 }
 
-/** Whether a name is the one that stands after `in:`: by the same folding as words. */
+/** Whether a name is the value of `in:`, folded as words are. */
 export const isNamed = (name: string, value: string): boolean => fold(name).trim() === fold(value).trim()
 
 const operand = ({ isPrefix, lexeme }: Wanted) => (isPrefix ? `'${lexeme}':*` : `'${lexeme}'`)
@@ -142,7 +142,7 @@ export const toTsquery = (phrases: ReadonlyArray<Phrase>): string | undefined =>
     .join(" & ")
 }
 
-/** Where phrases stand in a text, in order and without overlaps; `undefined` where one of them does not. */
+/** The ranges of the phrases in a text, in order and without overlaps; `undefined` if it lacks one of the phrases. */
 export const marksOf = (text: string, phrases: ReadonlyArray<Phrase>): ReadonlyArray<Mark> | undefined => {
   if (phrases.length === 0) return []
   const terms = cut(text)

@@ -1,6 +1,6 @@
 /**
- * How texts are cut into the terms that search compares: our own rules, so that a text is found by the same words on
- * Node, on Deno, and on a PostgreSQL of any locale.
+ * The rules that cut texts into the terms that search compares. They are our own, so that the same words find a text on Node,
+ * on Deno, and with any locale of PostgreSQL.
  *
  * - A term is a run of letters, digits and marks of any script; everything else separates. A URL, a path or an address
  *   has no meaning of its own: it is the words between its punctuation.
@@ -20,7 +20,7 @@ export interface Term {
   readonly firstEnd: number
 }
 
-/** Most UTF-16 units of a lexeme, at most 1,024 bytes: PostgreSQL takes 2,046. Longer words are compared by these. */
+/** UTF-16 units of a lexeme, at most: up to 1,024 bytes, and PostgreSQL takes 2,046. Only these of a longer word count. */
 const maxLexemeLength = 256
 
 /** Scripts whose words have no spaces between them, and Hangul. Kana's prolonged sound marks belong to both of its scripts. */
@@ -38,7 +38,7 @@ const token = new RegExp(
 /** Accents and points that are folded away once a character is decomposed; marks that make another vowel stay. */
 const foldedMarks = /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0655\u0670\u0640]/g
 
-/** Not seen, and so not compared; but a zero-width space separates. */
+/** Invisible characters, which are left out; but a zero-width space separates. */
 const unseen = /(?!\u200b)[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu
 
 /** Letters with a stroke or of two letters, which Unicode does not decompose. Upper case is folded before. */
@@ -81,7 +81,7 @@ const following = "\\p{M}\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f"
 /** Characters that are folded together, as far as they are not plain ASCII, which folds unit by unit. */
 const cluster = new RegExp(`\\p{ASCII}[${following}]+|\\P{ASCII}[${following}]*`, "gu")
 
-/** The foldings of single characters, of which a text has few different ones. */
+/** A cache of foldings, since texts have few different characters. */
 const foldings = new Map<string, string>()
 
 const foldCluster = (characters: string): string => {
@@ -95,7 +95,7 @@ const foldCluster = (characters: string): string => {
   return folded
 }
 
-/** A folded text, and for each of its units the range of the original that it was made of. */
+/** A folded text, and for each of its units the range of the original that it comes from. */
 interface Folded {
   readonly text: string
   readonly startOf: (unit: number) => number
@@ -171,7 +171,7 @@ const maxPositionsOfLexeme = 255
 /** Most bytes of all lexemes of a text: PostgreSQL takes 1,048,575 with their positions. */
 const maxVectorBytes = 700_000
 
-/** A lexeme that no text has, since no term has an `@`: of texts whose positions do not all fit. */
+/** The lexeme of texts whose positions do not all fit. No term has an `@`. */
 export const longText = "@long"
 
 const quoted = (lexeme: string) => `'${lexeme}'`

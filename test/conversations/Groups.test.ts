@@ -12,7 +12,7 @@ import { TestServices } from "../../src/testing/index.ts"
 import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "../world.ts"
 
 layer(TestServices)("A group", (it) => {
-  it.effect("belongs to who made it; its log begins by saying so", () =>
+  it.effect("belongs to its creator, as its log says first", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
@@ -41,7 +41,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("needs neither a name nor anybody else, and two of the same people are two", () =>
+  it.effect("needs neither a name nor other people", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const [first, second] = [yield* groupOf([ada]), yield* groupOf([ada])]
@@ -50,7 +50,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("is not made with people who are not there, and nothing of it stays", () =>
+  it.effect("is not created with unknown people", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, grace] = yield* people("ada", "grace")
@@ -67,7 +67,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("is renamed, described, and given another history by its owner and admins; each is said in the log", () =>
+  it.effect("is renamed and described by its owner and admins, as the log says", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
@@ -89,7 +89,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("what is so already is not said again, and takes no position", () =>
+  it.effect("takes no position for a change that changes nothing", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada] = yield* people("ada")
@@ -105,7 +105,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("many renames at once are each said once, and the last one said is the name", () =>
+  it.effect("logs each of many renames at once, the last of which is the name", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada] = yield* people("ada")
@@ -122,7 +122,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("is deleted by its owner only, with all that was said in it", () =>
+  it.effect("is deleted by its owner only, with all its messages", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const conversations = yield* Conversations
@@ -143,7 +143,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("a message that is sent while the group is deleted is there before, or not at all", () =>
+  it.effect("has a message that is sent during its deletion before it or not at all", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const conversations = yield* Conversations
@@ -168,7 +168,7 @@ layer(TestServices)("A group", (it) => {
     })
   )
 
-  it.effect("a direct conversation takes no changes: no name, no other people, no end", () =>
+  it.effect("differs from a direct conversation, which cannot be changed", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const participants = yield* Participants
@@ -191,7 +191,7 @@ layer(TestServices)("A group", (it) => {
 })
 
 layer(TestServices)("The list of conversations", (it) => {
-  it.effect("has the last active first, with the last message, and who the other one is", () =>
+  it.effect("has the last active one first, with its last message and the other person", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
@@ -218,7 +218,7 @@ layer(TestServices)("The list of conversations", (it) => {
     })
   )
 
-  it.effect("leads on page by page, each conversation once, also those of the same instant", () =>
+  it.effect("pages through each conversation once, even those of the same instant", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const conversations = yield* Conversations
@@ -240,7 +240,7 @@ layer(TestServices)("The list of conversations", (it) => {
     })
   )
 
-  it.effect("is moved by new messages only: to read, change, react to or delete one leaves each list as it is", () =>
+  it.effect("is reordered by new messages only", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const changes = yield* MessageChanges

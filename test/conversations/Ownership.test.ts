@@ -47,7 +47,7 @@ const groups: Record<
   }
 }
 
-layer(services)("A group whose owner leads it no longer", (it) => {
+layer(services)("A group whose owner no longer leads it", (it) => {
   for (const [passesTo, { heir, others }] of Object.entries(groups)) {
     for (const [way, act] of Object.entries(ways) as Array<[keyof typeof ways, (typeof ways)[keyof typeof ways]]>) {
       it.effect(`passes to ${passesTo} (owners who ${way})`, () =>
@@ -87,7 +87,7 @@ layer(services)("A group whose owner leads it no longer", (it) => {
     }
   }
 
-  it.effect("goes on to be led by whom it passed to, also when the owner is enabled again", () =>
+  it.effect("stays with the new owner when the former one is enabled again", () =>
     Effect.gen(function* () {
       const control = yield* AccountAdmin
       const [owner, other] = yield* people("owner", "other")

@@ -8,7 +8,7 @@ import { Participants } from "../../src/conversations/Participants.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "../world.ts"
 
-/** Who takes part, and in which role, as the database has it. */
+/** The participants and their roles in the database. */
 const roles = Effect.fnUntraced(function* (id: ConversationId) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ user_id: UserId; role: Role }>`
@@ -16,7 +16,7 @@ const roles = Effect.fnUntraced(function* (id: ConversationId) {
   return new Map(rows.map(({ role, user_id }) => [user_id, role]))
 })
 
-/** Who takes part, by what the log says has happened to those who were there at first. */
+/** The participants and their roles by the log, from those at first on. */
 const toldRoles = Effect.fnUntraced(function* (id: ConversationId, atFirst: ReadonlyArray<UserId>) {
   const told = new Map<UserId, Role>(atFirst.map((user) => [user, "member"]))
   for (const said of yield* systemMessages(id)) {
@@ -42,7 +42,7 @@ const toldRoles = Effect.fnUntraced(function* (id: ConversationId, atFirst: Read
 })
 
 layer(TestServices)("Participants", (it) => {
-  it.effect("are added by the owner and admins, as members, and it is said who did it", () =>
+  it.effect("are added by the owner and admins, as members", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
@@ -93,7 +93,7 @@ layer(TestServices)("Participants", (it) => {
     })
   )
 
-  it.effect("have one owner: who hands the group over is an admin from then on", () =>
+  it.effect("have one owner, who becomes an admin by handing the group over", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, grace] = yield* people("ada", "grace")
@@ -113,7 +113,7 @@ layer(TestServices)("Participants", (it) => {
     })
   )
 
-  it.effect("are removed by the owner; admins remove members; everybody leaves by themselves", () =>
+  it.effect("are removed by the owner and, if they are members, by admins", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
@@ -140,27 +140,25 @@ layer(TestServices)("Participants", (it) => {
     })
   )
 
-  it.effect(
-    "inherit from an owner who leaves: the admin who has been there longest, else who has been there longest",
-    () =>
-      Effect.gen(function* () {
-        const participants = yield* Participants
-        const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
-        const id = yield* groupOf([ada])
-        for (const person of [grace, eve, bob]) yield* participants.add(ada.id, id, person.id)
-        yield* participants.setRole(ada.id, id, bob.id, "admin")
-        yield* participants.remove(ada.id, id, ada.id)
-        assert.strictEqual((yield* roles(id)).get(bob.id), "owner")
-        yield* participants.remove(bob.id, id, bob.id)
-        assert.strictEqual((yield* roles(id)).get(grace.id), "owner")
-        assert.deepStrictEqual((yield* systemMessages(id)).slice(-2), [
-          { event: "left", user: bob.id },
-          { event: "roleChanged", by: bob.id, user: grace.id, role: "owner" }
-        ])
-      })
+  it.effect("succeed an owner who leaves: the longest-standing admin, otherwise member", () =>
+    Effect.gen(function* () {
+      const participants = yield* Participants
+      const [ada, grace, eve, bob] = yield* people("ada", "grace", "eve", "bob")
+      const id = yield* groupOf([ada])
+      for (const person of [grace, eve, bob]) yield* participants.add(ada.id, id, person.id)
+      yield* participants.setRole(ada.id, id, bob.id, "admin")
+      yield* participants.remove(ada.id, id, ada.id)
+      assert.strictEqual((yield* roles(id)).get(bob.id), "owner")
+      yield* participants.remove(bob.id, id, bob.id)
+      assert.strictEqual((yield* roles(id)).get(grace.id), "owner")
+      assert.deepStrictEqual((yield* systemMessages(id)).slice(-2), [
+        { event: "left", user: bob.id },
+        { event: "roleChanged", by: bob.id, user: grace.id, role: "owner" }
+      ])
+    })
   )
 
-  it.effect("the last one to leave takes the group along", () =>
+  it.effect("end the group when the last of them leaves", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada] = yield* people("ada")
@@ -170,7 +168,7 @@ layer(TestServices)("Participants", (it) => {
     })
   )
 
-  it.effect("what is so already takes no position", () =>
+  it.effect("take no position for a change that changes nothing", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
@@ -185,7 +183,7 @@ layer(TestServices)("Participants", (it) => {
     })
   )
 
-  it.effect("the same person added ten times at once joins once", () =>
+  it.effect("join once when they are added ten times at once", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, grace] = yield* people("ada", "grace")
@@ -200,7 +198,7 @@ layer(TestServices)("Participants", (it) => {
     })
   )
 
-  it.effect("are no more than the limit, also when many are added at once", () =>
+  it.effect("never exceed the limit, even if many are added at once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const participants = yield* Participants
@@ -229,7 +227,7 @@ layer(TestServices)("Participants", (it) => {
   )
 })
 
-/** Who takes part in the random histories, the first of them from the beginning. */
+/** The people of the random histories. The first are in the group from the beginning. */
 class People extends Context.Service<People, readonly [TestUser, ...ReadonlyArray<TestUser>]>()("test/People") {
   static readonly layer = Layer.effect(People, people("ada", "grace", "eve", "bob", "joe"))
 }
@@ -240,15 +238,15 @@ const Attempt = Schema.Union([
   Schema.TaggedStruct("Remove", { caller: Person, user: Person }),
   Schema.TaggedStruct("Send", { caller: Person })
 ])
-/** What is tried one after the other, and within each what at once. */
+/** Batches that follow each other; the attempts of a batch happen at once. */
 const anyAttempts = Arbitrary.array(Arbitrary.array(Arbitrary.schema(Attempt), { minLength: 1, maxLength: 4 }), {
   minLength: 4,
   maxLength: 12
 })
 
-layer(People.layer.pipe(Layer.provideMerge(TestServices)))("Whoever does whatever in a group", (it) => {
+layer(People.layer.pipe(Layer.provideMerge(TestServices)))("Whatever people do in a group", (it) => {
   it.effect.prop(
-    "there is one owner as long as there is anybody, no gap in the log, and the log tells who is there",
+    "it has one owner, a log without gaps, and the participants that the log tells",
     { attempts: anyAttempts },
     ({ attempts }) =>
       Effect.gen(function* () {
@@ -275,7 +273,7 @@ layer(People.layer.pipe(Layer.provideMerge(TestServices)))("Whoever does whateve
           }
         }
         for (const batch of attempts) {
-          // Who may not do it is refused: defects are not.
+          // Refusals are fine, defects are not.
           yield* Effect.forEach(batch, (attempt) => Effect.ignore(make(attempt)), { concurrency: "unbounded" })
           const now = yield* roles(id)
           if (now.size === 0) break

@@ -122,7 +122,7 @@ const assertUnknown = Effect.fnUntraced(function* ({ id: user }: TestUser, id: C
 })
 
 layer(services, { excludeTestServices: true })("A conversation that is removed", (it) => {
-  it.effect("is gone for everybody at once, and all of its rows soon after, however many they are", () =>
+  it.effect("is gone for everybody at once, and its many rows soon after", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
@@ -133,7 +133,7 @@ layer(services, { excludeTestServices: true })("A conversation that is removed",
     })
   )
 
-  it.effect("is removed to the end by another process where the one that began has ended", () =>
+  it.effect("is removed by another process if the first one has ended", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
@@ -171,7 +171,7 @@ layer(services, { excludeTestServices: true })("A conversation that is removed",
 })
 
 layer(services, { excludeTestServices: true })("A deleted account of many conversations", (it) => {
-  it.effect("leaves them all, those that the first transaction has no place for soon after, in any process", () =>
+  it.effect("leaves them all, even more than one transaction takes", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, grace] = yield* people("ada", "grace")

@@ -72,7 +72,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("takes the last word for the beginning of one, and no other", () =>
+  it.effect("completes the last word, and no other", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       yield* post(ada, id, "an analytical engine")
@@ -85,7 +85,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("finds a phrase in quotation marks, also one that is not closed, and none whose words stand apart", () =>
+  it.effect("finds a phrase in quotation marks, even unclosed ones", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       yield* post(ada, id, "to be, or not to be")
@@ -98,7 +98,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("takes quotes and operators for what they are between words: nothing", () =>
+  it.effect("ignores quotes and operators between words", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       yield* post(ada, id, "black or white")
@@ -130,7 +130,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("tells where the words stand", () =>
+  it.effect("marks the words in each text", () =>
     Effect.gen(function* () {
       const { ada, grace, id } = yield* world
       yield* post(ada, id, "Caf\u0065\u0301 🎉 café, cafés: 上海的café https://example.com/a?b=cafe1")
@@ -144,7 +144,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("shows nobody what they may not see, also where they ask for that very conversation", () =>
+  it.effect("shows nobody messages of conversations that they are not in", () =>
     Effect.gen(function* () {
       const { ada, found, grace, id } = yield* world
       const [eve] = yield* people("eve")
@@ -161,7 +161,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("finds those of one author, in one conversation", () =>
+  it.effect("finds the messages of one author, in one conversation", () =>
     Effect.gen(function* () {
       const { ada, found, grace, id } = yield* world
       const conversations = yield* Conversations
@@ -188,7 +188,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("finds those of a time", () =>
+  it.effect("finds the messages of a time", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       const sent = yield* post(ada, id, "now or never")
@@ -216,7 +216,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("finds a text as it is now, and none that is deleted", () =>
+  it.effect("finds an edited text by its new words, and no deleted one", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       const changes = yield* MessageChanges
@@ -232,7 +232,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("is of texts: neither what images and files are called, nor what the server says", () =>
+  it.effect("finds texts only, neither captions nor messages of the server", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       yield* (yield* Conversations).update(ada.id, id, { name: "marble" })
@@ -244,7 +244,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("goes through several conversations page by page, without a gap or a repetition", () =>
+  it.effect("pages through several conversations without a gap or a repetition", () =>
     Effect.gen(function* () {
       const { ada, grace, id } = yield* world
       const others = [yield* groupOf([ada, grace]), yield* groupOf([grace, ada])]
@@ -266,7 +266,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("gives no more than a page has room for, in number and in bytes, and leads on", () =>
+  it.effect("fills pages up to their limit of bytes, and continues after it", () =>
     Effect.gen(function* () {
       const { ada, grace, id } = yield* world
       for (let n = 1; n <= 12; n++) yield* post(ada, id, `needle ${String(n % 10).repeat(65_000)}`)
@@ -276,7 +276,7 @@ layer(TestServices)("Search", (it) => {
     })
   )
 
-  it.effect("finds words in a text as long as one may be, and does not stumble over a word as long as a text", () =>
+  it.effect("finds words in the longest texts, and texts of one word", () =>
     Effect.gen(function* () {
       const { ada, found, id } = yield* world
       const long = `${"many different words ".repeat(3_000)}needle`

@@ -12,7 +12,7 @@ const world = Effect.gen(function* () {
   const index = yield* SearchIndex
   const [ada, grace] = yield* people("ada", "grace")
   const id = yield* groupOf([ada, grace])
-  /** As a server of an older version sends: it knows nothing of terms. */
+  /** Sends as a server of an older version does, without terms. */
   const write = (from: number, to: number, word: string) =>
     Effect.andThen(
       sql`
@@ -30,7 +30,7 @@ const world = Effect.gen(function* () {
 })
 
 layer(TestServices)("The index of search", (it) => {
-  it.effect("waits for no conversation that another transaction has locked, and holds up no other statement", () =>
+  it.effect("does not wait for a conversation that another transaction has locked", () =>
     Effect.gen(function* () {
       const { id, index, found, sql, write } = yield* world
       yield* write(2, 3, "locked")
@@ -51,7 +51,7 @@ layer(TestServices)("The index of search", (it) => {
     })
   )
 
-  it.effect("has what was there before it, the newest first; a search does not wait for all of it, and says so", () =>
+  it.effect("takes earlier messages too, the newest first, and a search says if some are missing", () =>
     Effect.gen(function* () {
       const { grace, index, indexed, sql, write, found, id } = yield* world
       const search = yield* Search
@@ -61,7 +61,7 @@ layer(TestServices)("The index of search", (it) => {
       assert.strictEqual(first.messages[0]?.content, "older 3000")
       const some = yield* indexed
       assert.isBelow(some ?? 0, 2_999)
-      // What came meanwhile is there at once.
+      // A message that arrives meanwhile is found at once.
       yield* write(3_001, 3_001, "newer")
       assert.strictEqual(yield* found("newer"), 1)
       yield* index.sweep
@@ -80,7 +80,7 @@ layer(TestServices)("The index of search", (it) => {
     })
   )
 
-  it.effect("is made by several processes at once without a gap or a conflict", () =>
+  it.effect("is written by several processes at once without a gap or a conflict", () =>
     Effect.gen(function* () {
       const { index, indexed, write } = yield* world
       yield* write(2, 2_000, "shared")
@@ -93,7 +93,7 @@ layer(TestServices)("The index of search", (it) => {
     })
   )
 
-  it.effect("follows what servers of an older version send, edit and delete", () =>
+  it.effect("follows servers of an older version as they send, edit and delete", () =>
     Effect.gen(function* () {
       const { found, id, sql, write } = yield* world
       yield* write(2, 4, "first")
@@ -111,7 +111,7 @@ layer(TestServices)("The index of search", (it) => {
     })
   )
 
-  it.effect("keeps no word of what was deleted, nor of a message that is gone", () =>
+  it.effect("keeps no word of a deleted message", () =>
     Effect.gen(function* () {
       const { ada, found, id, indexed, sql } = yield* world
       const { id: messageId } = yield* post(ada, id, "to be forgotten")
