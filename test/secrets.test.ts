@@ -3,6 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
 import { TestDatabase } from "../src/testing/index.ts"
+import { xfchat } from "./commands/command.ts"
 import { startServer } from "./serverProcess.ts"
 
 /** A word that must not appear anywhere but where it belongs. */
@@ -93,4 +94,30 @@ it.live(
       }
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
   60_000
+)
+
+it.live(
+  "No password or database URL is in the log lines of a command, even at the lowest level",
+  () =>
+    Effect.gen(function* () {
+      const password = canary("Password")
+      const databasePassword = canary("Database")
+      const { url } = yield* TestDatabase
+      const name = `u${randomUUID().replaceAll("-", "").slice(0, 20)}`
+      const run = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+        const given = new URL(Redacted.value(url))
+        // What a mistyped URL has in its place is a secret, too.
+        if (args[0] === "doctor") given.password = databasePassword
+        const env = { DATABASE_URL: given.href, DATABASE_STARTUP_TIMEOUT: "1 second", LOG_LEVEL: "trace" }
+        const { errorOutput, output } = yield* xfchat(args, { env, input: `${password}\n` })
+        for (const secret of [password, databasePassword, decodeURIComponent(new URL(Redacted.value(url)).password)]) {
+          if (secret !== "") assert.notInclude(output + errorOutput, secret)
+        }
+        return output + errorOutput
+      })
+      assert.include(yield* run("user", "create", name, `${name}@example.com`, "--password-stdin"), "created")
+      assert.include(yield* run("user", "reset-password", name, "--password-stdin"), "new password")
+      yield* run("doctor")
+    }).pipe(Effect.provide(TestDatabase.layer)),
+  180_000
 )

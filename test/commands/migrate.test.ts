@@ -142,9 +142,12 @@ describe("xfchat", () => {
       yield* Effect.promise(() => writeFile(file, "mine"))
       for (const [args, line] of [
         [["export", "--output", file], `${file} exists already and is not overwritten: `],
-        [["export", "--output", join(folder, "no", "file")], `${join(folder, "no", "file")} is not there: `],
-        [["export", "--output", join(file, "below")], `${join(file, "below")} is below a file, not a folder: `],
-        [["import", "--input", join(folder, "none")], `${join(folder, "none")} is not there: `],
+        [["export", "--output", join(folder, "no", "file")], `${join(folder, "no", "file")} does not exist: `],
+        [
+          ["export", "--output", join(file, "below")],
+          `${join(file, "below")} is inside something that is not a folder: `
+        ],
+        [["import", "--input", join(folder, "none")], `${join(folder, "none")} does not exist: `],
         [["import", "--input", folder], "The input or output is a folder: name a file."]
       ] as const) {
         const { errorOutput, exit } = yield* xfchat(args)

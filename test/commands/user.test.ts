@@ -51,7 +51,7 @@ describe("xfchat user", () => {
 
       const short = yield* xfchat(["user", "reset-password", "grace", "--password-stdin"], { ...given, input: "can" })
       assert.strictEqual(short.exit, 1)
-      assert.match(short.errorOutput, /^The password on standard input is none: .* Nothing was done\.\n$/)
+      assert.match(short.errorOutput, /^The password on standard input is not valid: .* Nothing was done\.\n$/)
       assert.strictEqual((yield* login("grace", "correct horse canary")).status, 200)
     }).pipe(Effect.provide(TestDatabase.layer))
   )
