@@ -1,4 +1,4 @@
-/** What is used here of the reference client, which comes without types. */
+/** The used part of the reference client, which comes without types. */
 declare module "braid-http" {
   export interface Patch {
     readonly unit: string
@@ -17,12 +17,12 @@ declare module "braid-http" {
   export interface Options {
     readonly subscribe?: boolean
     readonly version?: ReadonlyArray<string>
-    /** As a function it is asked again at each attempt to connect. */
+    /** A function is called at each attempt to connect. */
     readonly parents?: ReadonlyArray<string> | (() => ReadonlyArray<string> | undefined)
     readonly heartbeats?: number | string
     readonly peer?: string
     readonly headers?: Readonly<Record<string, string>>
-    /** Connects again, after a second or more, whenever it is cut off. */
+    /** Connects again after each cut, after a second or more. */
     readonly retry?: boolean
     readonly signal?: AbortSignal
   }
@@ -33,7 +33,7 @@ declare module "braid-http" {
 
   export const fetch: {
     (url: string, options: Options): Promise<Subscription>
-    /** Replaces the `fetch` that it is built upon. */
+    /** Replaces the underlying `fetch`. */
     readonly set_fetch: (fetch: (url: string, init: RequestInit) => Promise<Response>) => void
   }
 }

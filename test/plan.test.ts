@@ -20,7 +20,7 @@ import { emptied, having } from "./process/database.ts"
 import { freePort, proxy } from "./process/tcp.ts"
 import { runtimes, startProcess, startServer } from "./serverProcess.ts"
 
-/** The server, the database under it, and a way to take that away. */
+/** The server, its database, and a way to make the database unreachable. */
 const served = Effect.gen(function* () {
   const database = yield* proxy((yield* TestDatabase).url)
   const { baseUrl } = yield* startServer("node", database.url)
@@ -28,7 +28,7 @@ const served = Effect.gen(function* () {
 })
 type Served = Effect.Success<typeof served>
 
-/** What the plan promises, shown on a server of its own. */
+/** A promise of the plan, tested on a server of its own. */
 const promise = (
   name: string,
   shown: (served: Served) => Effect.Effect<void, SqlError.SqlError, Scope.Scope>,
@@ -38,7 +38,7 @@ const promise = (
     served.pipe(Effect.flatMap(shown), Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-/** A start that fails, and what it says. */
+/** Starts a server that fails, and returns its message. */
 const failsToStart = Effect.fnUntraced(function* (url: string) {
   const server = yield* startProcess(runtimes.node(), {
     DATABASE_URL: url,
@@ -53,7 +53,7 @@ const failsToStart = Effect.fnUntraced(function* (url: string) {
 
 const signup = (username: string) => ({ username, email: `${username}@example.com`, password })
 
-// Each of these is told in full elsewhere; here is the plan's own list, in its order and words.
+// Other tests cover each of these in full. This is the plan's own list, in its order and words.
 describe("the plan, 5.1:", { timeout: 60_000 }, () => {
   promise("user registration requires the database", ({ database, server, sql }) =>
     Effect.gen(function* () {
@@ -82,7 +82,7 @@ describe("the plan, 5.1:", { timeout: 60_000 }, () => {
     })
   )
 
-  // As soon as the contract has them.
+  // Once the contract has them.
   const befriends = "ask" in Api.groups.friends.endpoints
   promise(
     "friend requests are stored correctly",
@@ -140,7 +140,7 @@ describe("the plan, 5.1:", { timeout: 60_000 }, () => {
         assert.strictEqual((await ada.put(`${messages}/${id}`, { content: "refused" })).status, 503)
         assert.deepStrictEqual((await ada.get(conversation)).body, before.body)
         assert.strictEqual((await ada.get(`${messages}/${id}`)).status, 404)
-        // Its place in the log is the next one's.
+        // The next message gets its position in the log.
         assert.strictEqual((await ada.send(conversation, "taken")).seq, 1)
       })
     })
@@ -160,7 +160,7 @@ describe("the plan, 5.2:", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       yield* emptied
-      // In the way of the first migration.
+      // An object that makes the first migration fail.
       yield* having("CREATE VIEW users AS SELECT 1 AS id")
       assert.match(yield* failsToStart(Redacted.value(url)), /^Migration \d{14}_\w+ failed: /m)
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))

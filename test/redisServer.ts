@@ -21,10 +21,10 @@ const binary = Option.fromUndefinedOr(
     .find(isExecutable)
 )
 
-/** Whether a real Redis can be had; if not, what needs one is skipped. */
+/** Whether there is a real Redis; tests that need one are skipped otherwise. */
 export const hasRedis = Option.isSome(given) || Option.isSome(binary)
 
-/** The Redis that REDIS_URL names, else one of the test's own that stores nothing, by the `redis-server` in PATH. */
+/** The Redis at REDIS_URL or, without that, a new one of the `redis-server` in PATH, which stores nothing. */
 export const startRedis = Effect.gen(function* () {
   if (Option.isSome(given)) return Redacted.make(given.value)
   const port = yield* freePort

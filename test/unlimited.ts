@@ -1,6 +1,6 @@
 import { routeClasses } from "../src/contract/RouteClass.ts"
 
-/** An environment in which nobody asks too much, however fast a test or a benchmark is. */
+/** An environment without rate limits, for tests and benchmarks. */
 export const unlimited = Object.fromEntries(
   routeClasses.map((routeClass) => [`RATE_LIMIT_${routeClass.toUpperCase()}`, "none"])
 )

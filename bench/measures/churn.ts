@@ -34,9 +34,12 @@ export const churn: Measure = Effect.fn("measure churn")(function* (postgres, { 
 
     const churners = yield* startWorker<Churning>("churners")
     const churnFor = Effect.fnUntraced(function* (seconds: number) {
-      const { sends, streams } = yield* churners.call("churn", { ...target, clients, seconds })
+      const { sends, streams, unavailable } = yield* churners.call("churn", { ...target, clients, seconds })
       const after = yield* megabytes
-      yield* progress(`${runtime}, ${seconds} s: ${streams} streams, ${sends} sends, ${after.toFixed(1)} MB after`)
+      const refused = unavailable === 0 ? "" : `, ${unavailable} times 503`
+      yield* progress(
+        `${runtime}, ${seconds} s: ${streams} streams, ${sends} sends${refused}, ${after.toFixed(1)} MB after`
+      )
       return after
     })
     const early = yield* churnFor(first)

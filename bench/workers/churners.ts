@@ -15,10 +15,13 @@ interface Churn {
 const below = (count: number) => Math.floor(Math.random() * count)
 
 const commands = {
-  /** Clients that connect, follow a stream, send a few messages and disconnect, over and over. Returns how often they did. */
+  /**
+   * Clients that connect, follow a stream, send a few messages and disconnect, over and over. Returns how often they did, and
+   * how often they got a 503.
+   */
   churn: async ({ clients, conversations, port, secret, seconds }: Churn) => {
     const end = performance.now() + seconds * 1_000
-    const counts = { streams: 0, sends: 0 }
+    const counts = { streams: 0, sends: 0, unavailable: 0 }
     const visit = async () => {
       const conversation = conversations.first + below(conversations.count)
       const user = participantOf(conversations, conversation, below(conversations.participants))
@@ -31,9 +34,10 @@ const commands = {
         const connection = await HttpConnection.open(port)
         const text = requestText("PUT", `${messages}/${randomUUID()}`, { authorization }, `{"content":"a message"}`)
         const reply = await connection.request(text)
-        if (reply.status !== 201) throw new Error(`${reply.headers}\n${reply.body}`)
-        counts.sends++
         connection.close()
+        if (reply.status === 503) counts.unavailable++
+        else if (reply.status === 201) counts.sends++
+        else throw new Error(`${reply.headers}\n${reply.body}`)
       }
       await sleep(below(1_000))
       if (below(2) === 0) stream.close()
@@ -41,7 +45,12 @@ const commands = {
     }
     await Promise.all(
       Array.from({ length: clients }, async () => {
-        while (performance.now() < end) await visit()
+        while (performance.now() < end) {
+          await visit().catch((error: unknown) => {
+            if (!(error instanceof Error && error.message.startsWith("HTTP/1.1 503 "))) throw error
+            counts.unavailable++
+          })
+        }
       })
     )
     return counts

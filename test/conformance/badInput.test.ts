@@ -5,7 +5,7 @@ import { conformance } from "./server.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-/** The members that a problem names, without repetition. */
+/** The members that a problem names, each once. */
 const membersOf = ({ errors = [] }: Problem) => [...new Set(errors.map(({ path }) => path.join(".")))].sort()
 
 const account = () => {
@@ -14,7 +14,7 @@ const account = () => {
 }
 
 conformance("Bad input", (server) => {
-  /** Two people in whose conversation nothing is ever stored. */
+  /** Two people whose conversation stays empty. */
   let pair: Awaited<ReturnType<typeof twoPeople>>
   beforeAll(async () => {
     pair = await twoPeople(server)
@@ -28,25 +28,25 @@ conformance("Bad input", (server) => {
     ["nothing", ""],
     ["white space", " \r\n"],
     ["a word", "hello"],
-    ["an object that is not ended", '{"username":"ada"'],
+    ["an object without its end", '{"username":"ada"'],
     ["single quotes", "{'username':'ada'}"],
     ["a trailing comma", '{"username":"ada",}'],
     ["two values", '{"username":"ada"}{}'],
     ["a form", "username=ada&password=secret"],
-    ["a string that is not ended", `{"password":"${password}`],
+    ["a string without its end", `{"password":"${password}`],
     ["NaN", "NaN"]
-  ])("a body that is no JSON is 400: %s", async (_, body) => {
+  ])("a body that is not JSON is 400: %s", async (_, body) => {
     const answer = await signUpRaw(body)
     assert.strictEqual(answer.status, 400)
     assert.strictEqual(answer.body.type, "MalformedRequest")
   })
 
   it.each([
-    ["a byte that UTF-8 has not", [0xff]],
+    ["a byte that UTF-8 does not have", [0xff]],
     ["a character that is cut off", [0xf0, 0x9f, 0x98]],
     ["an overlong slash", [0xc0, 0xaf]],
     ["a surrogate", [0xed, 0xa0, 0x80]]
-  ])("a body that is no UTF-8 is 400: %s", async (_, wrong) => {
+  ])("a body that is not UTF-8 is 400: %s", async (_, wrong) => {
     const { ada, messages } = pair
     const body = Uint8Array.from([...bytes('{"content":"a'), ...wrong, ...bytes('b"}')])
     const answer = await ada.request("PUT", `${messages}/${randomUUID()}`, { body })
@@ -257,7 +257,7 @@ conformance("Bad input", (server) => {
     const deep = "[".repeat(200_000) + "]".repeat(200_000)
     const objects = '{"a":'.repeat(50_000) + "1" + "}".repeat(50_000)
     for (const value of [deep, objects]) {
-      // More than any account takes.
+      // Longer than any login.
       assert.strictEqual((await signUpRaw(value)).status, 413)
       const { ada, messages } = pair
       const path = `${messages}/${randomUUID()}`

@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
 import type { Server } from "./server.ts"
 
-/** What is sent: `json` as JSON, or `body` as it is. */
+/** The body to send: `json` encoded, or `body` unchanged. */
 export interface Request {
   readonly json?: unknown
   readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
@@ -17,7 +17,7 @@ export interface Answer<Body> {
   readonly body: Body
 }
 
-/** RFC 9457, as the documents promise it. */
+/** A problem document (RFC 9457), with the members that the documents promise. */
 export interface Problem {
   readonly type: string
   readonly title: string
@@ -72,7 +72,7 @@ export interface Page {
 
 export const password = "correct horse battery staple"
 
-/** Every error that any test meets must be a problem document, and must not give a secret back. */
+/** Checks that an error, in whichever test, is a problem document without a secret. */
 const assertProblem = ({ headers, status, text, body }: Answer<Problem>, secrets: ReadonlyArray<string>) => {
   assert.strictEqual(headers.get("content-type")?.split(";")[0], "application/problem+json", text)
   assert.match(body.type, /^[A-Z][A-Za-z]+$/)
@@ -82,7 +82,7 @@ const assertProblem = ({ headers, status, text, body }: Answer<Problem>, secrets
   for (const secret of secrets) assert.notInclude(text, secret)
 }
 
-/** Speaks HTTP with a server, as somebody or, without a token, as nobody. */
+/** An HTTP client of a server; without a token, not signed in. */
 export class Client {
   readonly server: Server
   readonly token: string | undefined
@@ -92,7 +92,7 @@ export class Client {
     this.token = token
   }
 
-  /** The headers that say who asks. */
+  /** The headers of authorization. */
   get authorization(): Readonly<Record<string, string>> {
     return this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }
   }
@@ -136,10 +136,10 @@ export class Client {
   }
 }
 
-/** A name that nobody has: any server can be tested any number of times. */
+/** A new name, so that one server can be tested many times. */
 export const uniqueName = (name = "user") => `${name}_${randomUUID().slice(0, 13).replace("-", "")}`
 
-/** Somebody with an account, signed in. */
+/** A person with an account and a session. */
 export class Person extends Client {
   readonly user: User
 
@@ -159,14 +159,14 @@ export class Person extends Client {
     return new Person(server, answer.body)
   }
 
-  /** The path of the direct conversation with somebody. */
+  /** The path of the direct conversation with another person. */
   async conversationWith(other: Person): Promise<string> {
     const answer = await this.put<Conversation>(`/api/conversations/direct/${other.id}`)
     assert.isBelow(answer.status, 300, answer.text)
     return `/api/conversations/${answer.body.id}`
   }
 
-  /** Sends a message, and gives it as the server stored it. */
+  /** Sends a message, and returns it as stored. */
   async send(conversation: string, content: string, id: string = randomUUID()): Promise<Message> {
     const answer = await this.put<Message>(`${conversation}/messages/${id}`, { content })
     assert.strictEqual(answer.status, 201, answer.text)
@@ -181,16 +181,16 @@ export const twoPeople = async (server: Server) => {
   return { ada, grace, conversation, messages: `${conversation}/messages` }
 }
 
-/** The results of doing something many times at once. */
+/** Runs something many times at once, and returns the results. */
 export const atOnce = <A>(times: number, work: (index: number) => Promise<A>): Promise<ReadonlyArray<A>> =>
   Promise.all(Array.from({ length: times }, (_, index) => work(index)))
 
-/** How often each status was answered. */
+/** The number of responses by status. */
 export const countStatuses = (answers: ReadonlyArray<{ readonly status: number }>) => {
   const counts: Record<number, number> = {}
   for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1
   return counts
 }
 
-/** The UUID of nothing. */
+/** The UUID of all zeros. */
 export const nobody = "00000000-0000-4000-8000-000000000000"

@@ -17,20 +17,20 @@ export const connect = async ({ url }: Server): Promise<Socket> => {
   return socket
 }
 
-/** Sends bytes and then nothing more, and waits until the server has closed the connection: all that it answered. */
+/** Sends bytes, ends the sending side, and returns all bytes that come until the server closes the connection. */
 export const sendAndEnd = (socket: Socket, bytes: string | Uint8Array): Promise<string> =>
   new Promise((resolve) => {
     let answer = ""
     socket
       .setEncoding("latin1")
       .on("data", (text: string) => (answer += text))
-      // A server may also reset what it does not understand.
+      // A server may also reset the connection.
       .on("error", () => {})
       .on("close", () => resolve(answer))
       .end(bytes)
   })
 
-/** The head of a request by somebody, as bytes on a connection. */
+/** The bytes of the head of a person's request. */
 export const requestHead = (
   { url }: Server,
   method: string,

@@ -81,7 +81,7 @@ conformance("Deleting an account", (server) => {
     assert.deepInclude(participants.find(({ id }) => id === ada.id) as object, shown)
     const [, , , id = ""] = conversation.split("/")
     assert.deepInclude((await grace.get<Inbox>("/api/inbox")).body.conversations[id]?.other as object, shown)
-    // It is told on the stream, too.
+    // The stream has it, too.
     const [update] = await inbox.updates(1)
     assert(update?._tag === "Patches")
     assert.include(update.patches.map(({ content }) => Buffer.from(content).toString()).join(), shown.username)

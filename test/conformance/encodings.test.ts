@@ -9,7 +9,7 @@ const source = ({ server, token = "" }: Person, messages: string): Source => ({
   token
 })
 
-/** Reads the bytes of an answer, as text, until there are as many as expected. */
+/** Reads the body of a response, as text, to the expected length. */
 const readText = async ({ body }: Response, expected: string): Promise<string> => {
   const decoder = new TextDecoder()
   let text = ""
@@ -20,7 +20,7 @@ const readText = async ({ body }: Response, expected: string): Promise<string> =
   return text
 }
 
-/** Follows a conversation from a copy on until it has a version. */
+/** Follows a conversation from a copy to a version. */
 const follow = async (from: Source, encoding: Encoding, copy: Copy, version: string | undefined): Promise<Copy> => {
   const leaving = new AbortController()
   for await (const update of told(from, encoding, copy.version, leaving.signal)) {
@@ -32,7 +32,7 @@ const follow = async (from: Source, encoding: Encoding, copy: Copy, version: str
   return copy
 }
 
-/** The status with which a subscription is refused. */
+/** The status of a refused subscription. */
 const refusal = async (subscribed: Promise<unknown>): Promise<number> => {
   const outcome = await subscribed.catch((error: unknown) => error)
   assert(outcome instanceof Refused, "it was not refused")

@@ -7,7 +7,7 @@ interface Presence {
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>
 }
 
-/** Looks until something shows. */
+/** Polls until the page is as expected. */
 const see = async (person: Person, isShown: (presence: Presence) => boolean) => {
   let version = ""
   for (;;) {

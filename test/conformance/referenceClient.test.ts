@@ -5,14 +5,14 @@ import { conformance, processConformance } from "./server.ts"
 
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
-/** What a program builds from the updates that the reference client gives it, reconnecting by itself. */
+/** The state that a program builds from the updates of the reference client, which reconnects on its own. */
 class Subscriber implements Disposable {
-  /** The messages as they are now: the snapshot, and what was appended. */
+  /** The current messages: those of the snapshot and the appended ones. */
   messages: ReadonlyArray<Message> = []
   receipts: Page["receipts"] = []
-  /** What came of the log, in order: "snapshot", or the position of a message. */
+  /** The updates of the log, in order: "snapshot", or the position of a message. */
   readonly received: Array<"snapshot" | number> = []
-  /** How often it connected. */
+  /** The number of connections so far. */
   connections = 0
   private version: ReadonlyArray<string> | undefined
   private readonly stopped = new AbortController()
@@ -21,7 +21,7 @@ class Subscriber implements Disposable {
   private failure: unknown
 
   /**
-   * @param most Cuts each connection off, wherever that is, after so many bytes.
+   * @param most The number of bytes after which each connection is cut.
    */
   static async subscribe(person: Person, path: string, most = Number.POSITIVE_INFINITY): Promise<Subscriber> {
     const subscriber = new Subscriber()
@@ -86,21 +86,21 @@ class Subscriber implements Disposable {
     this.changed()
   }
 
-  /** Waits until it has so many messages. */
+  /** Waits for a number of messages. */
   has(count: number): Promise<void> {
     return this.until(() => this.messages.length >= count)
   }
 
-  /** Waits until something holds of it. */
+  /** Waits for a condition. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) {
-      // The client connects again whatever happens, unless what it received was refused by `receive`.
+      // The client connects again after every failure, except one of `receive`.
       if (this.failure !== undefined) throw this.failure
       await new Promise<void>((resolve) => (this.changed = resolve))
     }
   }
 
-  /** Cuts the connection off. */
+  /** Cuts the connection. */
   cutOff(): void {
     this.cut.abort(new Error("cut off"))
   }
@@ -110,7 +110,7 @@ class Subscriber implements Disposable {
   }
 }
 
-// It tells the console whenever it connects again.
+// It writes to the console whenever it connects again.
 beforeEach(() => {
   for (const method of ["log", "debug"] as const) vi.spyOn(console, method).mockImplementation(() => {})
 })
@@ -173,7 +173,7 @@ describe("The reference client, braid-http 1.3.80,", () => {
       await atOnce(20, (index) => ada.send(conversation, `before: ${index}`))
       await subscriber.has(20)
 
-      // Some of these are answered and some are not: what was answered must be there.
+      // Some of these are acknowledged and some are not. The acknowledged ones must be there.
       const sending = Promise.allSettled(
         Array.from({ length: 40 }, (_, index) => ada.send(conversation, `meanwhile: ${index}`))
       )

@@ -5,14 +5,14 @@ import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
 
 /** The server under test. */
 export interface Server {
-  /** Where its paths begin: no slash at the end. */
+  /** Without a slash at the end. */
   readonly url: string
 }
 
-/** A server of our own, as a process that can be killed. */
+/** A server that the test started, as a process that can be killed. */
 export interface OwnServer extends Server {
   readonly kill: (signal: NodeJS.Signals) => Promise<void>
-  /** All that it has written so far. */
+  /** Everything written so far. */
   readonly output: () => string
   /** The exit code, or the signal that killed it. */
   readonly exit: Promise<number | NodeJS.Signals>
@@ -38,7 +38,7 @@ const start = async (runtime: Runtime, scope: Scope.Scope): Promise<OwnServer> =
 
 interface Target<S extends Server> {
   readonly name: string
-  /** The server, which ends with the scope if it is ours. */
+  /** The server, which ends with the scope if the test started it. */
   readonly start: (scope: Scope.Scope) => Promise<S>
 }
 
@@ -53,8 +53,8 @@ const targets: ReadonlyArray<Target<Server>> =
   given === undefined ? own : [{ name: given, start: async () => ({ url: given }) }]
 
 /**
- * Defines the tests of a subject, for the server that XFCHAT_URL names; else for one of each runtime, on a fresh database.
- * Its URL is known when the tests run.
+ * Defines the tests of a subject: for the server at XFCHAT_URL or, without that, for one of each runtime on a new database.
+ * The URL is known only when the tests run.
  */
 export const conformance = (subject: string, tests: (server: Server) => void): void => {
   describe.each(targets)(`${subject}, on $name:`, ({ start }) => {
@@ -68,7 +68,7 @@ export const conformance = (subject: string, tests: (server: Server) => void): v
   })
 }
 
-/** Defines tests that kill what they start, and so leave out the server that XFCHAT_URL names. */
+/** Defines tests that kill the servers they start; not for the server at XFCHAT_URL. */
 export const processConformance = (subject: string, tests: (start: () => Promise<OwnServer>) => void): void => {
   describe.skipIf(given !== undefined).each(own)(`${subject}, on $name:`, ({ start }) => {
     const scope = Scope.makeUnsafe()

@@ -18,7 +18,7 @@ processConformance("A server that stops", (start) => {
     await server.kill("SIGTERM")
 
     for (const stream of [quiet, busy]) {
-      // An end that cuts an update in two, or the connection without an end, would fail here.
+      // This fails if an update is cut in two, or the connection without the end of the body.
       for (let event = await stream.next(); event !== undefined; event = await stream.next()) {
         assert.notStrictEqual(event._tag, "Malformed")
       }

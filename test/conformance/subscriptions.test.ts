@@ -45,7 +45,7 @@ conformance("Subscriptions", (server) => {
       "Content-Range: json .messages[-0:-0]\r\n",
       `Content-Length: ${Buffer.byteLength(appended)}\r\n\r\n${appended}\r\n\r\n`
     ].join("")
-    // The last line ends may still be on their way.
+    // The last line ends may not have arrived yet.
     while (stream.bytes.length < Buffer.byteLength(expected)) await stream.next()
     assert.strictEqual(stream.bytes.toString(), expected)
   })
@@ -68,7 +68,7 @@ conformance("Subscriptions", (server) => {
     await using graces = await subscribe(grace, messages)
     for (const stream of [adas, graces]) assert.deepStrictEqual(pageOf(await stream.snapshot()).messages, [])
     const sent = await atOnce(60, (index) => (index % 2 === 0 ? ada : grace).send(conversation, `number ${index}`))
-    // Whether the other one had answered by then is not asked here: a person who writes has read up to there.
+    // Receipts are left out: they depend on whether the other had answered by then, which also reads.
     const asPosted = (message: Message) => ({ ...message, isDelivered: false, isRead: false })
     const inOrder = sent.toSorted((a, b) => a.seq - b.seq).map(asPosted)
     for (const stream of [adas, graces]) {
@@ -76,7 +76,7 @@ conformance("Subscriptions", (server) => {
     }
   })
 
-  // With any wait of a second between a message and its arrival, this would take too long.
+  // A delay of a second for each message would take longer than the time-out.
   it("a message arrives as soon as it is sent", { timeout: 15_000 }, async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(grace, messages)
@@ -120,7 +120,7 @@ conformance("Subscriptions", (server) => {
   it("a subscriber that stops reading for a while misses nothing", async () => {
     const { ada, grace, conversation, messages } = await twoPeople(server)
     await using stream = await subscribe(grace, messages)
-    // More bytes than the sockets between them hold, and then more messages than a server should keep for one reader.
+    // More bytes than the sockets hold, and more messages than a server should keep for one reader.
     await atOnce(120, () => ada.send(conversation, "x".repeat(65_000)))
     await atOnce(150, (index) => ada.send(conversation, `number ${index}`))
     await atOnce(150, (index) => ada.send(conversation, `number ${150 + index}`))

@@ -11,14 +11,14 @@ import { hasDisk, smallDisk } from "./disk.ts"
 import { startLoad } from "./load.ts"
 import { ownPostgres } from "./postgres.ts"
 
-/** Short, since a test waits for them; a connection that has gone silent is given up five seconds after the last. */
+/** Short, since the tests wait for them. A silent connection is given up five seconds after the last. */
 const timeouts = {
   DATABASE_CONNECT_TIMEOUT: "1 second",
   DATABASE_ACQUIRE_TIMEOUT: "1 second",
   DATABASE_STATEMENT_TIMEOUT: "1 second"
 }
 
-/** A database that can be reached no more although nobody says so, and then again. */
+/** Ways in which a database becomes unreachable without closing its connections, and comes back. */
 const silences = {
   "is frozen": Effect.map(ownPostgres, ({ freeze, thaw, url }) => ({ url, begin: freeze, end: thaw })),
   "is lost behind a network that swallows": Effect.gen(function* () {

@@ -10,7 +10,7 @@ const mount = () => {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=32m", "none", folder], { stdio: "ignore" })
     return folder
   } catch {
-    // Only root can, and not everywhere.
+    // Only root can mount, and not everywhere.
     rmdirSync(folder)
     return undefined
   }
@@ -21,14 +21,14 @@ const unmount = (folder: string) => {
   rmdirSync(folder)
 }
 
-/** Whether a small disk can be had; if not, what needs one is skipped. */
+/** Whether a small disk can be mounted; tests that need one are skipped otherwise. */
 export const hasDisk = (() => {
   const folder = mount()
   if (folder !== undefined) unmount(folder)
   return folder !== undefined
 })()
 
-/** A small disk, which can be filled to its last byte and freed again. */
+/** A small disk that can be filled to its last byte and freed again. */
 export const smallDisk = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mount() ?? ""),
@@ -36,7 +36,7 @@ export const smallDisk = Effect.gen(function* () {
   )
   const filler = join(folder, "filler")
   return {
-    /** A new folder on it, for the owner of another. */
+    /** Creates a folder with the owner of another. */
     folderFor: (other: string) =>
       Effect.sync(() => {
         const { gid, uid } = statSync(other)

@@ -69,8 +69,8 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
         const lostInbox = yield* inboxVersion
 
         yield* loseMoment(how)
-        // A stream that is open ends between updates, having told nothing that another position stands for now. A long poll
-        // is over by its answer.
+        // An open stream ends between updates, before any update whose position now stands for something else. A long poll
+        // has ended with its response.
         for (const [index, updates] of live.entries()) {
           if (encodings[index] === "poll") continue
           const seen: Array<string> = []
@@ -81,7 +81,7 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
         }
         yield* server.line(/The database has lost commits/)
 
-        // The new log goes past all that was lost.
+        // The new log passes the positions that were lost.
         const sent = ["new 1", "new 2", "new 3", "new 4", "new 5"]
         yield* Effect.forEach(sent, (content) => {
           const id = randomUUID()
@@ -106,7 +106,7 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
               assert.deepStrictEqual(contents(update.page.messages), ["kept", ...sent])
               assert.strictEqual(update.version, version)
             }
-            // A version of now resumes exactly.
+            // A version of the new log resumes exactly.
             const after = yield* Effect.promise(() => first(server, encoding, version.replace("-6", "-4"), 2))
             assert.deepStrictEqual(
               after.map((update) => ("message" in update ? update.message.content : "a snapshot")),
@@ -120,7 +120,7 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
         }
 
         const picture = yield* polledInbox(lostInbox)
-        assert.isDefined(picture.updates[0]?.snapshot, "an inbox of what was lost is told whole")
+        assert.isDefined(picture.updates[0]?.snapshot, "an inbox of lost commits gets a snapshot")
         assert.deepStrictEqual((yield* polledInbox(picture.version)).updates, [])
 
         const { headers } = yield* Effect.promise(() => ada.get(`${messages}/${kept.id}`))
@@ -135,7 +135,7 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
   )
 })
 
-/** Somebody's subscriptions at a server that starts on the database as it is. */
+/** A person's subscriptions at a new server on the current database. */
 const another = Effect.fnUntraced(function* (url: Parameters<typeof startServer>[1], person: Person, messages: string) {
   const { baseUrl } = yield* startServer("node", url)
   return { fetch: globalThis.fetch, url: baseUrl + messages, token: person.token ?? "" } satisfies Source

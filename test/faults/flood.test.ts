@@ -12,11 +12,11 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { Client, password, Person, twoPeople } from "../conformance/client.ts"
 import { startServer } from "../serverProcess.ts"
 
-/** Sockets open at once: ten thousand, or what the limit of the system leaves to both ends. */
+/** The sockets open at once: ten thousand, or as many as the limit on open files allows. */
 const limit = Number(execFileSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" }).trim()) || Infinity
 const manySockets = Math.min(10_000, limit - 1_000)
 
-/** A server that can be asked how much memory is in use, after a garbage collection. */
+/** A server that reports its memory in use after a garbage collection. */
 const start = Effect.gen(function* () {
   const { url } = yield* TestDatabase
   const memory = fileURLToPath(new URL("inProcess/memory.ts", import.meta.url))
@@ -31,15 +31,15 @@ const start = Effect.gen(function* () {
 })
 type Flooded = Effect.Success<typeof start>
 
-/** What the server says of itself. */
+/** A metric of the server. */
 const gauge = (text: string, name: string) => Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1])
 
-/** As much as nothing: what is compiled and cached by the way. A leak of a kilobyte each would be more. */
+/** Room for compiled code and caches; a leak of a kilobyte for each socket would exceed it. */
 const tolerated = 8 * 1_024 * 1_024
 
 /**
- * Floods a server twice, and looks at it: it serves, holds no more memory and no more connections than after the first time,
- * and its log has neither a failure nor a secret.
+ * Floods a server twice. It must go on serving, hold no more memory and connections than after the first time, and log
+ * neither a failure nor a secret.
  */
 const survives = Effect.fnUntraced(function* (server: Flooded, flood: Effect.Effect<void, never, Scope.Scope>) {
   const { ada, conversation } = yield* Effect.promise(() => twoPeople({ url: server.baseUrl }))
@@ -122,7 +122,7 @@ describe("A server survives", () => {
     () =>
       Effect.gen(function* () {
         const server = yield* start
-        // It answers none of this but with a refusal, and hangs up.
+        // The server refuses all of this, and closes the connections.
         const flood = Effect.flatMap(
           sockets(server.port, 1_000, (socket, index) =>
             socket.end(Buffer.concat([randomBytes(index), Buffer.from("\r\n\r\n")]))
@@ -169,19 +169,19 @@ describe("A server survives", () => {
 const endpoints: Array<HttpApiEndpoint.Top> = []
 HttpApi.reflect(Api, { onGroup: () => {}, onEndpoint: ({ endpoint }) => void endpoints.push(endpoint) })
 
-/** What a schema takes, as it is written in a request. */
+/** Values that a schema accepts, encoded as in a request. */
 const samples = (schema: Schema.Top, count: number) =>
   Arbitrary.sampleEffect(Arbitrary.schema(Schema.toEncoded(schema)), { count, maxDiscards: 10_000 })
 
-/** Requests to each endpoint, of each caller. */
+/** The number of requests of each caller to each endpoint. */
 const each = 4
 
-/** Requests to every endpoint, with what its schemas take, and ids that are there and that are not. */
+/** Requests to every endpoint, with payloads that its schemas accept, and with known and unknown ids. */
 const requestsOf = Effect.fnUntraced(function* (url: string) {
   const meet = Effect.promise(() => twoPeople({ url }))
   let people = yield* meet
   for (const endpoint of endpoints) {
-    // Others, when these have signed out, blocked each other or left.
+    // New people, if these have signed out, blocked each other or left.
     const greeting = yield* Effect.promise(() =>
       people.ada.put(`${people.messages}/${randomUUID()}`, { content: "hello" })
     )
@@ -202,7 +202,7 @@ const requestsOf = Effect.fnUntraced(function* (url: string) {
       for (const [name, values] of Object.entries(ids)) {
         path = path.replace(`:${name}`, encodeURIComponent(yield* Random.choice([...values, randomUUID(), "x"])))
       }
-      // Nobody waits here.
+      // Without long polls.
       const query = { ...(queries[index] as Record<string, string> | undefined) }
       delete query["wait"]
       const search = new URLSearchParams(query).toString()

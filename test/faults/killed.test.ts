@@ -4,7 +4,7 @@ import { TestDatabase } from "../../src/testing/index.ts"
 import { startLoad } from "./load.ts"
 import { mortalServer } from "./server.ts"
 
-/** How often a server is killed: `KILLS=50` for more. */
+/** The number of kills; `KILLS=50` for more. */
 const kills = Number(process.env["KILLS"] ?? 50)
 
 describe("under load", () => {
@@ -40,7 +40,7 @@ describe("under load", () => {
         for (const { die, restart } of processes) {
           yield* acknowledges(50)
           yield* die
-          // By the other alone.
+          // With the other process alone.
           yield* acknowledges(50)
           yield* restart
         }

@@ -7,28 +7,28 @@ import { setTimeout } from "node:timers/promises"
 import { Person, twoPeople, type Message } from "../conformance/client.ts"
 import { Copy, encodings, Refused, told, type Encoding } from "../messages/subscriber.ts"
 
-/** The connection was refused, or broke before there was an answer. */
+/** The connection was refused, or broke before the response. */
 const notReached = /^fetch failed$/
-/** The connection broke within an answer. */
+/** The connection broke within a response. */
 const cutOff = /^terminated$/
 
 const isError = (error: unknown, words: RegExp) => error instanceof TypeError && words.test(error.message)
 
-/** Between messages, and before the next attempt of who was refused: it is faults that are looked for, not speed. */
+/** Between messages, and before another attempt: these tests look for faults, not for speed. */
 const pause = () => setTimeout(20)
 
 export interface LoadOptions {
-  /** The database, to count in. */
+  /** The database, to count the messages. */
   readonly database: Redacted.Redacted
-  /** Where the server is, or several processes of it: who is refused by one goes to the next. */
+  /** The URL of each process of the server. A client that one refuses goes to the next. */
   readonly servers: ReadonlyArray<string>
   readonly senders?: number
 }
 
 /**
- * Two people who send on many devices at once, and subscribe in every encoding. They are told nothing but what passes: who
- * gets no answer, or a 503, tries again, and who is cut off resumes. Any other answer, and any update that does not follow
- * the one before, fails what is waited for here.
+ * Two people who send on many devices at once, and subscribe in every encoding. Without a response, or after a 503, they try
+ * again; after a cut, they resume. Any other response, and any update that does not follow the one before, fails the
+ * effects returned here.
  */
 export const startLoad = Effect.fnUntraced(function* ({ database, senders = 4, servers }: LoadOptions) {
   const at = (attempt: number) => ({ url: servers[attempt % servers.length] ?? assert.fail("no server") })
@@ -45,7 +45,7 @@ export const startLoad = Effect.fnUntraced(function* ({ database, senders = 4, s
   let isOver = false
   yield* Effect.addFinalizer(() => Effect.sync(() => abort.abort()))
 
-  /** Sends a message once; whether it was acknowledged. */
+  /** Sends a message once, and returns whether it was acknowledged. */
   const send = async (person: Person, id: string): Promise<boolean> => {
     try {
       const content = sent.get(id)
@@ -69,7 +69,7 @@ export const startLoad = Effect.fnUntraced(function* ({ database, senders = 4, s
     for (let attempt = first; !(await send(moved(person, attempt), id)); attempt++) await pause()
   }
 
-  /** Sends one message after the other. Every second one that fails it leaves as it is, and goes on with the next. */
+  /** Sends one message after the other. Every second failed one is not sent again. */
   const sender = async (index: number) => {
     const person = index % 2 === 0 ? ada : grace
     let leaves = true
@@ -84,7 +84,7 @@ export const startLoad = Effect.fnUntraced(function* ({ database, senders = 4, s
     }
   }
 
-  /** Follows the conversation from its beginning to the last message, and gives what it was told. */
+  /** Follows the conversation from its beginning to the last message, and returns the copy. */
   const subscriber = async (person: Person, encoding: Encoding, index: number) => {
     let copy = new Copy(undefined, [])
     for (let attempt = index; copy.messages.at(-1)?.id !== last; attempt++) {
@@ -92,7 +92,7 @@ export const startLoad = Effect.fnUntraced(function* ({ database, senders = 4, s
       const source = { fetch, url: server.url + messages, token }
       try {
         for await (const update of told(source, encoding, copy.version, abort.signal)) {
-          // Who resumes is told what came since, and never the whole again.
+          // A resume brings the updates since, never another snapshot.
           assert.strictEqual("page" in update, copy.version === undefined)
           copy = copy.with(update)
           if (copy.messages.at(-1)?.id === last) break
@@ -122,21 +122,21 @@ export const startLoad = Effect.fnUntraced(function* ({ database, senders = 4, s
     ada,
     grace,
     messages,
-    /** How often somebody was refused or cut off so far. */
+    /** How often clients were refused or cut off so far. */
     counts,
-    /** Waits until so many more messages are acknowledged, those that are on their way already included. */
+    /** Waits for more acknowledgements, including those of messages on their way. */
     acknowledges: (count: number) => Effect.andThen(Queue.clear(progress), Queue.takeN(progress, count)),
     /**
-     * Ends the sending, and counts. What was never acknowledged is sent once more, and must be taken. Then each message is
-     * in the database exactly once, at the position that was acknowledged, and every subscriber has been told of each
-     * exactly once and in the same order.
+     * Ends the sending, and counts. Messages that were not acknowledged are sent once more, and must be accepted. Then each
+     * message is in the database exactly once, at its acknowledged position, and every subscriber has received each exactly
+     * once and in the same order.
      */
     settle: Effect.gen(function* () {
       isOver = true
       yield* Effect.forEach(sending, Fiber.join, { discard: true })
       const unacknowledged = [...sent.keys()].filter((id) => !acknowledged.has(id))
       yield* Effect.promise(async () => {
-        // By whom it was sent is in its content.
+        // The content names the sender.
         for (const id of unacknowledged) {
           await sendUntilAcknowledged(Number.parseInt(sent.get(id) ?? "") % 2 === 0 ? ada : grace, id)
         }

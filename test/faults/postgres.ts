@@ -9,14 +9,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as EmbeddedPostgres from "../../src/postgres-embedded/EmbeddedPostgres.ts"
 
-/** A process and those that it has started, as far as `/proc` shows them. */
+/** A process and its children, as `/proc` shows them. */
 const family = (pid: number): ReadonlyArray<number> => {
   const parentOf = (child: string) => {
     try {
-      // After the name, which is in brackets: the state, and the parent.
+      // The state and the parent follow the name in parentheses.
       return Number(/\) \S (\d+) /.exec(readFileSync(`/proc/${child}/stat`, "utf8"))?.[1])
     } catch {
-      // It has ended.
+      // The process has ended.
       return undefined
     }
   }
@@ -25,14 +25,14 @@ const family = (pid: number): ReadonlyArray<number> => {
 }
 
 /**
- * A PostgreSQL of the test's own, which can be stopped, killed and frozen, and started again on the same port. What it has
- * committed is on the disk.
+ * A PostgreSQL of the test's own, which can be stopped, killed, frozen, and started again on the same port. Its commits are
+ * on the disk.
  */
 export const ownPostgres = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(async () => {
       const folder = await mkdtemp(join(tmpdir(), "xfchat-faults-"))
-      // For the user of the server, when the tests run as root.
+      // Owned by the user of the server, when the tests run as root.
       await chmod(folder, 0o755)
       return folder
     }),
@@ -50,7 +50,7 @@ export const ownPostgres = Effect.gen(function* () {
   const signal = (name: NodeJS.Signals) =>
     Effect.sync(() => {
       const pid = Number.parseInt(readFileSync(join(running.folder, "data", "postmaster.pid"), "utf8"))
-      // The postmaster first: it starts no other then.
+      // The postmaster first, so that it starts no other.
       for (const member of family(pid)) process.kill(member, name)
     })
   const restart = Effect.gen(function* () {
@@ -59,19 +59,19 @@ export const ownPostgres = Effect.gen(function* () {
     assert.strictEqual(running.port, port)
   })
   const data = join(running.folder, "data")
-  /** With the owner and the rights that the files have. */
+  /** Keeps the owner and the rights of the files. */
   const copy = (from: string, to: string) => Effect.sync(() => execFileSync("cp", ["-a", from, to]))
   return {
     url,
-    /** Keeps its data as they are now, whole. */
+    /** Copies the data of this moment. */
     keepMoment: Effect.gen(function* () {
       yield* running.stop
       yield* copy(data, `${data}.moment`)
       running = yield* start(port)
     }),
     /**
-     * Loses it with all that it committed since {@link keepMoment}: the data of that moment stand in its place, put back as
-     * they were, or as a replica that had come no further and takes over.
+     * Loses all commits since {@link keepMoment}: the data of that moment are put back, or served by a replica that had come
+     * no further and takes over.
      */
     loseMoment: Effect.fnUntraced(function* (how: "put back" | "taken over") {
       yield* signal("SIGKILL")
@@ -89,13 +89,13 @@ export const ownPostgres = Effect.gen(function* () {
         Effect.scoped
       )
     }),
-    /** Where its data are. */
+    /** The folder of the data. */
     data,
-    /** Stops it as one should, and starts it again. */
+    /** Stops it properly, and starts it again. */
     restart,
     /** Kills it and all its backends, and starts it again. */
     crash: Effect.andThen(signal("SIGKILL"), restart),
-    /** Until it is thawed it takes connections, and answers nothing. */
+    /** Until it is thawed, it accepts connections and answers nothing. */
     freeze: signal("SIGSTOP"),
     thaw: signal("SIGCONT")
   }

@@ -7,7 +7,7 @@ import { proxy } from "../process/tcp.ts"
 import { Copy, told } from "../presence/subscriber.ts"
 import { startServer } from "../serverProcess.ts"
 
-/** Nobody's lease is renewed within a test: what is known then was said, or asked for. */
+/** A lease that is not renewed within a test, so that all presence is from changes and roll calls. */
 const long = "1 hour"
 
 const start = (url: Redacted.Redacted, lease: string) => startServer("node", url, { PRESENCE_LEASE: lease })
@@ -16,7 +16,7 @@ type Running = Effect.Success<ReturnType<typeof start>>
 const at = ({ baseUrl }: Running, { token = "", user }: Person) =>
   new Person({ url: baseUrl }, { token, user, expiresAt: "" })
 
-/** Subscribes to presence, and gives what waits until the copy shows something. */
+/** Subscribes to presence, and returns a function that waits until the copy is as expected. */
 const watch = Effect.fnUntraced(function* ({ server, token = "" }: Person) {
   const abort = new AbortController()
   yield* Effect.addFinalizer(() => Effect.sync(() => abort.abort()))
@@ -30,7 +30,7 @@ const watch = Effect.fnUntraced(function* ({ server, token = "" }: Person) {
   return { isOnline: ({ id }: Person) => until(({ online }) => online.includes(id)), until }
 })
 
-/** Opens a stream of somebody's inbox, and waits until it is there. */
+/** Opens a stream of a person's inbox, and waits for its head. */
 const arrive = Effect.fnUntraced(function* ({
   authorization,
   server

@@ -14,8 +14,8 @@ const start = (url: Redacted.Redacted, env: Record<string, string> = {}) => star
 type Running = Effect.Success<ReturnType<typeof start>>
 
 /**
- * Subscribes, and gives an effect that waits until messages have arrived: on this one subscription, which must not end,
- * leave out a message, repeat one or change their order.
+ * Subscribes, and returns a function that waits for messages on this one subscription, which must not end, leave out a
+ * message, repeat one or change their order.
  */
 const arrivals = Effect.fnUntraced(function* (person: Person, messages: string) {
   const stream = yield* Effect.acquireRelease(
@@ -36,7 +36,7 @@ const arrivals = Effect.fnUntraced(function* (person: Person, messages: string) 
   }
 })
 
-/** Grace sends to one process, and Ada subscribes at the other. */
+/** A conversation: Grace sends to one process, and Ada subscribes at the other. */
 const conversing = Effect.fnUntraced(function* (sender: Running, receiver: Running) {
   const { ada, grace, messages } = yield* Effect.promise(() => twoPeople({ url: sender.baseUrl }))
   const adaThere = new Person({ url: receiver.baseUrl }, { token: ada.token ?? "", user: ada.user, expiresAt: "" })
@@ -52,16 +52,16 @@ const conversing = Effect.fnUntraced(function* (sender: Running, receiver: Runni
   const sendUntilAcknowledged = Effect.suspend(() => Effect.retry(sendOnce(randomUUID()), Schedule.spaced("50 millis")))
   const sends = (count: number) =>
     Effect.forEach(Arrays.range(1, count), () => sendUntilAcknowledged, { concurrency: 8, discard: true })
-  /** Waits until all that has been acknowledged has arrived. */
+  /** Waits for all acknowledged messages. */
   const arrive = Effect.promise(() => arrived([...acknowledged]))
 
   return {
-    /** Sends messages, some at once, and each again until it is acknowledged. */
+    /** Sends messages, some at once, each until it is acknowledged. */
     sends,
     arrive,
-    /** Sends without end, from some at once; fails with the first send that does. */
+    /** Sends without end, some at once; fails with the first failed send. */
     traffic: Effect.forEach(Arrays.range(1, 8), () => Effect.forever(send), { concurrency: "unbounded" }),
-    /** Waits until all has arrived that was sent before, during and after a disturbance. */
+    /** Waits for all messages sent before, during and after a disturbance. */
     during: Effect.fnUntraced(function* <A, E, R>(disturbance: Effect.Effect<A, E, R>) {
       const traffic = yield* Effect.forkChild(
         Effect.forEach(Arrays.range(1, 8), () => Effect.forever(sendUntilAcknowledged), { concurrency: "unbounded" })
@@ -72,7 +72,7 @@ const conversing = Effect.fnUntraced(function* (sender: Running, receiver: Runni
       yield* Fiber.interrupt(traffic)
       yield* arrive
     }),
-    /** Sends each message when the one before has arrived: the sweep alone would take 50 seconds. */
+    /** Sends each message after the arrival of the one before, which by the sweep alone would take 50 seconds. */
     converse: Effect.repeat(Effect.andThen(sends(1), arrive), { times: 9 })
   }
 })
@@ -83,7 +83,7 @@ const twoProcesses = Effect.fnUntraced(function* (url: Redacted.Redacted, env?: 
   return { sender, ...(yield* conversing(sender, receiver)) }
 })
 
-/** Ends connections of XFChat, those whose last statement matches, as an administrator would; gives how many. */
+/** Ends the connections of XFChat whose last statement matches, as an administrator would; returns their number. */
 const terminate = Effect.fnUntraced(function* (pattern: string) {
   const sql = yield* SqlClient.SqlClient
   const ended = yield* sql`
@@ -163,7 +163,7 @@ describe("A process that is killed", () => {
   it.live("between a commit and its hint delays the message, and loses nothing", () =>
     Effect.gen(function* () {
       const { arrive, sender, sends } = yield* twoProcesses((yield* TestDatabase).url)
-      // It has another connection for wake-ups no earlier than in 100 ms.
+      // The process connects again for hints no earlier than in 100 ms.
       yield* terminateListeners
       yield* sends(1)
       yield* sender.kill("SIGKILL")

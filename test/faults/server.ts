@@ -16,9 +16,9 @@ export const mortalServer = Effect.fnUntraced(function* (url: Redacted.Redacted)
     baseUrl,
     port: Number(port),
     die: Effect.suspend(() => running.die),
-    /** Tells it to stop. */
+    /** Sends SIGTERM. */
     stop: Effect.suspend(() => running.kill("SIGTERM")),
-    /** How it ended. */
+    /** The exit code, or the signal that killed it. */
     exit: Effect.suspend(() => running.exit),
     restart: Effect.map(
       Effect.suspend(() => start(port)),

@@ -5,7 +5,7 @@ import { Client, password, Person, type SignedIn } from "../conformance/client.t
 import { subscribe, type Stream } from "../conformance/stream.ts"
 import { startServer } from "../serverProcess.ts"
 
-/** The end of a person's session, brought about by one of their other devices. */
+/** The ways to end a person's session from another device. */
 const ends: Record<string, (phone: Person, laptopSession: string) => Promise<{ readonly status: number }>> = {
   "is revoked": (phone, id) => phone.request("DELETE", `/api/auth/sessions/${id}`),
   "is one of all others": (phone) => phone.request("DELETE", "/api/auth/sessions"),
@@ -14,7 +14,7 @@ const ends: Record<string, (phone: Person, laptopSession: string) => Promise<{ r
   "goes with its account": (phone) => phone.request("DELETE", "/api/auth/me", { json: { currentPassword: password } })
 }
 
-/** Waits for the end of a stream, whatever comes until then. */
+/** Reads a stream to its end. */
 const ended = async (stream: Stream) => {
   while ((await stream.next()) !== undefined);
 }

@@ -39,7 +39,7 @@ describe("A server that stops under load", () => {
         Effect.promise(() => atOnce(50, (index) => ada.send(conversation, `${index}`))),
         { startImmediately: true }
       )
-      // With the one that asks.
+      // Including the request for the metrics.
       const areThere = Effect.promise(async () => {
         const { text } = await new Client(server).get("/metrics")
         return /^xfchat_http_requests_in_flight 51$/m.test(text)

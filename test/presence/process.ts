@@ -38,7 +38,7 @@ export const makeWorld = () => {
 }
 export type World = ReturnType<typeof makeWorld>
 
-/** A process of its own. */
+/** Starts a process with its own state. */
 export const startProcess = Effect.fnUntraced(function* (world: World) {
   const heard = yield* PubSub.unbounded<ChangeHint>()
   const missed = yield* PubSub.unbounded<void>()
@@ -73,7 +73,7 @@ export const startProcess = Effect.fnUntraced(function* (world: World) {
     hasStream: (user) => open.has(user),
     presenceChanges: Stream.fromPubSub(presenceChanges)
   })
-  /** Fails for a person who is not in the conversation, as the database would. */
+  /** Fails for a person outside the conversation, as the database would. */
   const authorize = Effect.fnUntraced(function* (user: UserId, id: ConversationId) {
     world.authorized++
     if (world.audiences.get(user)?.conversations.has(id) !== true) return yield* new NotFound()

@@ -7,7 +7,7 @@ import { encodings, poll, Refused, type Encoding, type Source } from "../message
 import type { Told } from "../messages/picture.ts"
 import { Copy, told, type Page } from "./subscriber.ts"
 
-/** Who has left is offline after 0.3 of a second, not 15. */
+/** The grace time is 0.3 seconds, not 15. */
 const quick = ConfigProvider.layer(ConfigProvider.fromUnknown({ ...process.env, PRESENCE_LEASE: "1 second" }))
 
 const sourceOf = Effect.fnUntraced(function* (
@@ -18,7 +18,7 @@ const sourceOf = Effect.fnUntraced(function* (
   return { fetch, url: `${baseUrl}${path}`, token }
 })
 
-/** Subscribes until the scope closes. */
+/** A subscription, until the scope closes. */
 const subscribe = Effect.fnUntraced(function* (user: TestUser, encoding: Encoding, from?: string) {
   const source = yield* sourceOf(user)
   const abort = new AbortController()
@@ -31,7 +31,7 @@ const subscribe = Effect.fnUntraced(function* (user: TestUser, encoding: Encodin
       await next?.catch(() => undefined)
     })
   )
-  /** Reads one update more; `undefined` at the end. */
+  /** Reads the next update; `undefined` at the end. */
   const read = async (): Promise<Told<Page> | undefined> => {
     next ??= stream.next()
     const { done, value } = await next
@@ -43,7 +43,7 @@ const subscribe = Effect.fnUntraced(function* (user: TestUser, encoding: Encodin
   return {
     copy,
     read: Effect.promise(read),
-    /** Reads until the copy shows what is expected, if it does not yet. */
+    /** Reads until the copy is as expected. */
     until: (isShown: (copy: Copy) => boolean) =>
       Effect.promise(async () => {
         while (!isShown(copy)) assert(await read(), "the stream ended")
@@ -63,7 +63,7 @@ const get = Effect.fnUntraced(function* (user: TestUser) {
   })
 })
 
-/** Opens a stream of somebody's inbox, and waits until it is there. */
+/** Opens a stream of a user's inbox, and waits for its head. */
 const arrive = Effect.fnUntraced(function* (user: TestUser) {
   const { fetch, token, url } = yield* sourceOf(user, "/api/inbox")
   const abort = new AbortController()
@@ -93,7 +93,7 @@ const server = TestServer.layerSocket.pipe(Layer.provide(quick))
 
 layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
   for (const encoding of encodings) {
-    it.effect(`begins with the whole picture, and goes on with what changes: ${encoding}`, () =>
+    it.effect(`begins with a snapshot, and goes on with changes: ${encoding}`, () =>
       Effect.gen(function* () {
         const { ada, grace, id, send, type } = yield* world
         const { leave } = yield* arrive(grace)
@@ -120,14 +120,14 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
       })
     )
 
-    it.effect(`resumes from a version it does not know with the whole picture: ${encoding}`, () =>
+    it.effect(`resumes from an unknown version with a snapshot: ${encoding}`, () =>
       Effect.gen(function* () {
         const { ada, grace } = yield* world
         yield* arrive(grace)
         for (const from of ["", "0", "nonsense", "a.b.c", `${randomUUID().slice(0, 8)}.1.${"x".repeat(22)}`]) {
           if (from === "" && encoding !== "braid") continue
           const { read, until } = yield* subscribe(ada, encoding, from)
-          // Who asks Braid for everything is given the empty picture first.
+          // A Braid subscriber from the root first gets an empty state.
           if (from === "") assert.deepStrictEqual((yield* read)?.snapshot, { people: {}, typing: {} })
           assert.isDefined((yield* read)?.snapshot)
           yield* until(({ online }) => online.includes(grace.id))
@@ -135,12 +135,12 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
       })
     )
 
-    it.effect(`waits, for who has the picture as it is, until it is another: ${encoding}`, () =>
+    it.effect(`waits for a change when the client has the current snapshot: ${encoding}`, () =>
       Effect.gen(function* () {
         const { ada, grace, id, type } = yield* world
         const { version } = yield* get(ada)
         const { copy, read, until } = yield* subscribe(ada, encoding, version)
-        // Nothing of this concerns Ada: what she is told first is told because of Grace.
+        // Nothing of this concerns Ada. Her first update comes from Grace.
         const [alan, eve] = [yield* signedIn(), yield* signedIn()]
         const asAlan = yield* clientOf(alan)
         const other = yield* asAlan.conversations.direct({ params: { userId: eve.id } })
@@ -156,27 +156,25 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
     )
   }
 
-  it.effect(
-    "shows the other of a direct conversation, and who has hidden their presence neither sees nor is seen, from then on",
-    () =>
-      Effect.gen(function* () {
-        const { ada, asAda, grace } = yield* world
-        const graces = yield* subscribe(grace, "lines")
-        const adas = yield* subscribe(ada, "braid")
-        yield* adas.until(({ online }) => online.includes(grace.id))
-        yield* graces.until(({ online }) => online.includes(ada.id))
-        yield* asAda.auth.update({ payload: { showsPresence: false } })
-        yield* adas.until(({ online }) => online.length === 0)
-        yield* graces.until(({ online }) => online.length === 0)
-        assert.deepStrictEqual((yield* get(ada)).online, [])
-        assert.deepStrictEqual((yield* get(grace)).online, [])
-        yield* asAda.auth.update({ payload: { showsPresence: true } })
-        yield* adas.until(({ online }) => online.includes(grace.id))
-        yield* graces.until(({ online }) => online.includes(ada.id))
-      })
+  it.effect("neither shows people who hide their presence, nor shows them anybody", () =>
+    Effect.gen(function* () {
+      const { ada, asAda, grace } = yield* world
+      const graces = yield* subscribe(grace, "lines")
+      const adas = yield* subscribe(ada, "braid")
+      yield* adas.until(({ online }) => online.includes(grace.id))
+      yield* graces.until(({ online }) => online.includes(ada.id))
+      yield* asAda.auth.update({ payload: { showsPresence: false } })
+      yield* adas.until(({ online }) => online.length === 0)
+      yield* graces.until(({ online }) => online.length === 0)
+      assert.deepStrictEqual((yield* get(ada)).online, [])
+      assert.deepStrictEqual((yield* get(grace)).online, [])
+      yield* asAda.auth.update({ payload: { showsPresence: true } })
+      yield* adas.until(({ online }) => online.includes(grace.id))
+      yield* graces.until(({ online }) => online.includes(ada.id))
+    })
   )
 
-  it.effect("shows nothing between two of whom one blocks the other, and not that there was something", () =>
+  it.effect("shows nothing across a block, not even that there was something", () =>
     Effect.gen(function* () {
       const [ada, grace, alan] = [yield* signedIn(), yield* signedIn(), yield* signedIn()]
       const [asAda, asGrace, asAlan] = [yield* clientOf(ada), yield* clientOf(grace), yield* clientOf(alan)]
@@ -191,7 +189,7 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
       yield* arrive(alan)
       yield* asAlan.conversations.typing({ params: { id }, payload: {} })
       for (const { copy, read, until } of [adas, graces]) {
-        // The first thing that they are told is of Alan.
+        // Their first update is about Alan.
         const { change } = (yield* read) ?? {}
         const about = [...Object.keys(change?.people ?? {}), ...Object.values(change?.typing ?? {}).flat()]
         assert.deepStrictEqual([...new Set(about)], [alan.id])
@@ -205,7 +203,7 @@ layer(server, { excludeTestServices: true })("The stream of presence", (it) => {
     })
   )
 
-  it.effect("shows nobody of a group that one has left, and who types there no more", () =>
+  it.effect("no longer shows the people and the typing of a group after leaving it", () =>
     Effect.gen(function* () {
       const [ada, grace, alan] = [yield* signedIn(), yield* signedIn(), yield* signedIn()]
       const [asAda, asGrace] = [yield* clientOf(ada), yield* clientOf(grace)]

@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import { teller, type Told } from "../messages/picture.ts"
 
-/** Who is here and who types, as a client reads it. */
+/** Presence as a client reads it. */
 export interface Page {
   readonly people: Readonly<Record<string, { readonly status: string }>>
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>

@@ -1,13 +1,13 @@
 /**
- * Imported before the server: on SIGUSR2 the clock of its process is set back by an hour, as an administrator may do. What
- * waits and ages goes by time that only passes, as in the system itself.
+ * Imported before the server: on SIGUSR2 the clock of its process is set back by an hour, as an administrator may do. The
+ * monotonic clock goes on, as in the system itself.
  */
 const now = Date.now.bind(Date)
 let setBack = 0
 
 globalThis.Date = class extends Date {
   constructor(...parts: Array<number>) {
-    // Without the casts of overloads: whoever names no time means the present.
+    // A call without arguments means the present.
     if (parts.length === 0) super(now() - setBack)
     else super(...(parts as [number]))
   }

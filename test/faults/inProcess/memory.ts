@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
-/** Imported before the server: on SIGUSR2 it collects its garbage, and says how much memory is in use after that. */
+/** Imported before the server: on SIGUSR2 it collects garbage, and writes how much memory is in use. */
 setFlagsFromString("--expose-gc")
 const collect: unknown = runInNewContext("gc")
 let times = 0
