@@ -5,7 +5,7 @@ import { described } from "./Description.ts"
 
 /** How far a participant has received and read a conversation. */
 export const Receipt = Schema.Struct({
-  userId: UserId,
+  userId: UserId.pipe(described("The participant.")),
   deliveredSeq: Position.pipe(described("All messages up to this `seq` are delivered to them.")),
   readSeq: Position.pipe(described("All messages up to this `seq` are read by them."))
 }).annotate({ identifier: "Receipt" })

@@ -62,7 +62,7 @@ const assertWhole = Effect.fnUntraced(function* (witness: TestUser, id: Conversa
 })
 
 layer(TestServices)("A deleted account", (it) => {
-  it.effect("leaves nothing that names its owner", () =>
+  it.effect("leaves nothing that identifies its owner", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [grace] = yield* people("grace")
@@ -98,7 +98,7 @@ layer(TestServices)("A deleted account", (it) => {
     })
   )
 
-  it.effect("frees its username and its address, whatever the case, for another account", () =>
+  it.effect("frees its username and e-mail address for another account", () =>
     Effect.gen(function* () {
       const former = yield* signedIn("Phoenix")
       yield* deleteAccount(former)
@@ -109,7 +109,7 @@ layer(TestServices)("A deleted account", (it) => {
     })
   )
 
-  it.effect("is deleted once, and with its password only", () =>
+  it.effect("is deleted once, and only with its password", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       const ada = yield* signedIn()
@@ -130,7 +130,7 @@ layer(TestServices)("A deleted account", (it) => {
     })
   )
 
-  it.effect("is not brought back by what was under way", () =>
+  it.effect("is not brought back by requests in progress", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
       const conversations = yield* Conversations
@@ -146,7 +146,7 @@ layer(TestServices)("A deleted account", (it) => {
     })
   )
 
-  it.effect("tells its friends, and those whom it asked or who asked it", () =>
+  it.effect("disappears for friends and from open requests at once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
@@ -170,7 +170,7 @@ layer(TestServices)("A deleted account", (it) => {
 })
 
 layer(TestServices)("A direct conversation with a deleted account", (it) => {
-  it.effect("stays as it was for the other one, who sees a neutral name", () =>
+  it.effect("stays for the other person, who sees a neutral name", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace] = yield* people("ada", "grace")
@@ -199,7 +199,7 @@ layer(TestServices)("A direct conversation with a deleted account", (it) => {
     })
   )
 
-  it.effect("is not opened anew, and nobody adds them to a group", () =>
+  it.effect("cannot be opened again, nor can the account join a group", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace] = yield* people("ada", "grace")
@@ -215,7 +215,7 @@ layer(TestServices)("A direct conversation with a deleted account", (it) => {
     })
   )
 
-  it.effect("is gone when both are, also when they go at once", () =>
+  it.effect("is deleted with its second participant, also when both leave at once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       for (const concurrency of [1, 2]) {
@@ -230,7 +230,7 @@ layer(TestServices)("A direct conversation with a deleted account", (it) => {
 })
 
 layer(TestServices)("A group of a deleted account", (it) => {
-  it.effect("says that they left, and keeps what they wrote", () =>
+  it.effect("says that the person left, and keeps their messages", () =>
     Effect.gen(function* () {
       const [owner, ada] = yield* people("owner", "ada")
       const id = yield* groupOf([owner, ada])
@@ -245,7 +245,7 @@ layer(TestServices)("A group of a deleted account", (it) => {
     })
   )
 
-  it.effect("passes to who has been in it longest, admins first, and says so", () =>
+  it.effect("passes to the longest-standing participant, admins first, and says so", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, second, third] = yield* people("ada", "second", "third")
@@ -271,7 +271,7 @@ layer(TestServices)("A group of a deleted account", (it) => {
     })
   )
 
-  it.effect("is gone with the last one in it, also when all go at once", () =>
+  it.effect("is deleted with its last participant, also when all leave at once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const all = yield* people("ada", "grace", "eve", "bob")
@@ -281,7 +281,7 @@ layer(TestServices)("A group of a deleted account", (it) => {
     })
   )
 
-  it.effect("is left like each of many others, and its listeners are told", () =>
+  it.effect("is left with all others, and its subscribers learn of it", () =>
     Effect.gen(function* () {
       const bus = yield* ChangeBus
       const [ada, grace] = yield* people("ada", "grace")
@@ -305,8 +305,8 @@ layer(TestServices)("A group of a deleted account", (it) => {
 })
 
 // On the live clock: a transaction that met another one sleeps before it is run again.
-layer(TestServices, { excludeTestServices: true })("An account that is deleted meanwhile", (it) => {
-  it.effect("has sent what it sent before it left, and nothing after", () =>
+layer(TestServices, { excludeTestServices: true })("An account that is being deleted", (it) => {
+  it.effect("sends nothing after it has left", () =>
     Effect.gen(function* () {
       const messages = yield* Messages
       const [grace, ada] = yield* people("grace", "ada")
@@ -349,7 +349,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
       Sessions.use((sessions) => sessions.open(ada.id, { name: undefined, address: undefined }))
   }
   for (const [what, attempt] of Object.entries(attempts)) {
-    it.effect(`cannot ${what}: who tries waits, and finds nobody`, () =>
+    it.effect(`cannot ${what}: the attempt waits, and finds no account`, () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const accounts = yield* Accounts
@@ -373,7 +373,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
     )
   }
 
-  it.effect("is in no group afterwards, whoever was adding it, and all groups have their owner", () =>
+  it.effect("is in no group afterwards, and every group has an owner", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const conversations = yield* Conversations
@@ -398,7 +398,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is deleted m
     })
   )
 
-  it.effect("has no session afterwards, whoever was logging in", () =>
+  it.effect("has no session afterwards, despite logins in progress", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts

@@ -33,7 +33,7 @@ const revisionOf = Effect.fnUntraced(function* ({ id }: TestUser) {
 })
 
 layer(TestServices)("A profile that changes", (it) => {
-  it.effect("is told to friends, to who has a request open, and to who blocks the person; and to no others", () =>
+  it.effect("reaches friends, open requests and blockers, and nobody else", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, friend, asked, asking, declined, ended, blocker, blocked, fellow] = yield* people(
@@ -61,7 +61,7 @@ layer(TestServices)("A profile that changes", (it) => {
     })
   )
 
-  it.effect("tells nobody else where others see the same: the same name, a setting, an address", () =>
+  it.effect("reaches nobody else if others see no difference", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, friend] = yield* people("ada", "friend")
@@ -82,7 +82,7 @@ layer(TestServices)("A profile that changes", (it) => {
     })
   )
 
-  it.effect("is shown anew in the inbox of the other one of a direct conversation", () =>
+  it.effect("shows in the inbox of the other person of a direct conversation", () =>
     Effect.gen(function* () {
       const inbox = yield* Inbox
       const [ada, grace] = yield* people("ada", "grace")
@@ -99,7 +99,7 @@ layer(TestServices)("A profile that changes", (it) => {
     })
   )
 
-  it.effect("keeps its e-mail address without the password, whoever calls", () =>
+  it.effect("changes its e-mail address only with the password", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const email = "taken-over@example.com"

@@ -7,7 +7,7 @@ import { signedIn, testPassword, TestServices } from "../../src/testing/index.ts
 const password = Redacted.make("pässwörd 1")
 
 layer(TestServices)("Accounts", (it) => {
-  it.effect("a password is kept as argon2id with OWASP's parameters, never as it is", () =>
+  it.effect("a password is stored only as argon2id with OWASP's parameters", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { id } = yield* signedIn()
@@ -16,7 +16,7 @@ layer(TestServices)("Accounts", (it) => {
     })
   )
 
-  it.effect("names and addresses are unique whatever the case", () =>
+  it.effect("usernames and e-mail addresses are unique, whatever the case", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
       yield* accounts.create({ username: "Grace", email: "Grace@Example.com", password })
@@ -27,7 +27,7 @@ layer(TestServices)("Accounts", (it) => {
     })
   )
 
-  it.effect("of fifty signups of one name at once one wins, the others are told", () =>
+  it.effect("of fifty simultaneous signups for a username one succeeds", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
       const outcomes = yield* Effect.forEach(
@@ -64,7 +64,7 @@ layer(TestServices)("Accounts", (it) => {
     })
   )
 
-  it.effect("a legacy bcrypt hash is accepted once, and is argon2id from then on", () =>
+  it.effect("a login replaces a legacy bcrypt hash with argon2id", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const accounts = yield* Accounts

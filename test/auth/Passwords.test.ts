@@ -22,14 +22,14 @@ describe("the work of a comparison", () => {
     }
   )
 
-  it("is argon2id alone where there is no legacy hash", () => {
+  it("is argon2id alone if there is no legacy hash", () => {
     assert.deepStrictEqual(comparisonWith("$argon2id$", 0), { argon2: "$argon2id$", bcrypt: [] })
     assert.deepStrictEqual(comparisonWith(undefined, 0), { argon2: undefined, bcrypt: [] })
   })
 })
 
 layer(Passwords.layer)("Passwords", (it) => {
-  it.effect("a legacy hash matches, and no other, also among costlier ones", () =>
+  it.effect("a legacy hash matches only its password, also among costlier hashes", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       const hash = "$2b$04$emO90ZftXyb554HxIJBJC.wgMJF9apWgTxqwILQOLUAK98rEXG3.2"
@@ -50,7 +50,7 @@ layer(Passwords.layer)("Passwords", (it) => {
     })
   )
 
-  it.effect("an account that is not there never matches", () =>
+  it.effect("an account that does not exist never matches", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       const { matches } = yield* passwords.verify(Redacted.make("anything"), undefined)
@@ -58,7 +58,7 @@ layer(Passwords.layer)("Passwords", (it) => {
     })
   )
 
-  it.effect("a stored hash that is none never matches", () =>
+  it.effect("a malformed stored hash never matches", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       for (const stored of ["", "!", "$2b$nonsense", "$argon2id$nonsense"]) {
@@ -68,7 +68,7 @@ layer(Passwords.layer)("Passwords", (it) => {
     })
   )
 
-  it.effect("a legacy bcrypt hash matches the password as it was typed, and is outdated", () =>
+  it.effect("a legacy bcrypt hash matches the password as typed, and is outdated", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       const hash = "$2b$04$emO90ZftXyb554HxIJBJC.wgMJF9apWgTxqwILQOLUAK98rEXG3.2"
@@ -80,7 +80,7 @@ layer(Passwords.layer)("Passwords", (it) => {
     })
   )
 
-  it.effect("a bcrypt hash that would take hours to compare never matches", () =>
+  it.effect("a bcrypt hash that would take hours never matches", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       const hash = "$2b$31$CwArU1wRTSN9MSPe.o13f.OCZJsKHmyz1xT4aDHmhrfXBcPCspn/S"
@@ -99,7 +99,7 @@ layer(Passwords.layer)("Passwords", (it) => {
     })
   )
 
-  it.effect("who hangs up leaves the queue", () =>
+  it.effect("a client that disconnects leaves the queue", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       const hash = passwords.hash(Redacted.make("a password"))
@@ -112,7 +112,7 @@ layer(Passwords.layer)("Passwords", (it) => {
     })
   )
 
-  it.effect("beyond a bounded queue the server says that it is busy, and recovers", () =>
+  it.effect("a full queue refuses requests, and recovers", () =>
     Effect.gen(function* () {
       const passwords = yield* Passwords
       const hash = passwords

@@ -30,7 +30,7 @@ layer(services)("Sessions", (it) => {
     })
   )
 
-  it.effect("a session ends when it is ended, and only that one", () =>
+  it.effect("ending a session ends only that one", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       const { id, token } = yield* signedIn()
@@ -63,7 +63,7 @@ layer(services)("Sessions", (it) => {
     })
   )
 
-  it.effect("the last use is written down at most once a minute", () =>
+  it.effect("the last use is written at most once a minute", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const sessions = yield* Sessions
@@ -81,7 +81,7 @@ layer(services)("Sessions", (it) => {
     })
   )
 
-  it.effect("the address is that of the last use, without the zone of a link", () =>
+  it.effect("the address is that of the last use, without a zone", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       const { id } = yield* signedIn()
@@ -103,7 +103,7 @@ layer(services)("Sessions", (it) => {
     })
   )
 
-  it.effect("a hundred sessions are kept: one more ends the one that was not used for longest", () =>
+  it.effect("the hundred-and-first session ends the least recently used one", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       const { id, token } = yield* signedIn()
@@ -125,7 +125,7 @@ layer(services)("Sessions", (it) => {
     })
   )
 
-  it.effect("a session is opened only by the password that is in force", () =>
+  it.effect("an outdated password proof opens no session", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
       const sessions = yield* Sessions
@@ -140,7 +140,7 @@ layer(services)("Sessions", (it) => {
     })
   )
 
-  it.effect("no token, and any other token, is nobody's", () =>
+  it.effect("an unknown or missing token is refused", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       for (const token of ["", "x", "\u0000", "ä".repeat(10_000)]) {

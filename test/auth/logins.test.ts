@@ -62,7 +62,7 @@ const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.
 const delaysPass = SqlClient.SqlClient.use((sql) => sql`UPDATE login_attempts SET blocked_until = now()`)
 
 layer(services)("A login", (it) => {
-  it.effect("may have spaces around, and counts for the account that it means, however it is spelled", () =>
+  it.effect("ignores spaces around it and its spelling", () =>
     Effect.gen(function* () {
       yield* signedIn("Irina")
       assert.strictEqual(yield* tryLogin(" irina\u00a0", testPassword), "in")
@@ -87,7 +87,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("knows the cost of the costliest legacy hash that is left", () =>
+  it.effect("knows the cost of the costliest remaining legacy hash", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { id } = yield* signedIn("fromlegacy")
@@ -106,7 +106,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("costs and answers the same for nobody, for a wrong password and for an account that is deleted", () =>
+  it.effect("costs and answers the same for unknown logins, wrong passwords and deleted accounts", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
       yield* signedIn("known")
@@ -129,7 +129,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("is free five times, and then takes twice as long each time, up to a quarter of an hour", () =>
+  it.effect("has no delay five times, and then a doubling one of up to 15 minutes", () =>
     Effect.gen(function* () {
       for (const login of ["guessed", "nobody"]) {
         if (login === "guessed") yield* signedIn(login)
@@ -153,7 +153,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("delays none that began before it and comes after it: several at once are as free as one by one", () =>
+  it.effect("does not delay an attempt that began earlier and finishes later", () =>
     Effect.gen(function* () {
       const attempts = yield* LoginAttempts
       const sql = yield* SqlClient.SqlClient
@@ -171,7 +171,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("that has to wait is not looked at, and does not make the delay longer", () =>
+  it.effect("during a delay is not verified, and does not lengthen the delay", () =>
     Effect.gen(function* () {
       yield* signedIn("patient")
       yield* Effect.forEach(Array.from({ length: 5 }), () => tryLogin("patient", wrong, here))
@@ -183,7 +183,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("from elsewhere does not wait for what others try", () =>
+  it.effect("from another address is not delayed", () =>
     Effect.gen(function* () {
       yield* signedIn("victim")
       yield* Effect.forEach(Array.from({ length: 20 }), () => tryLogin("victim", wrong, here))
@@ -194,7 +194,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("waits whatever the case of its letters, and from all of a network of IPv6", () =>
+  it.effect("is delayed in any spelling, and from a whole IPv6 network", () =>
     Effect.gen(function* () {
       const logins = ["Same", "SAME", "same", "sAmE", "samE"]
       for (const [index, login] of logins.entries()) {
@@ -205,7 +205,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("that succeeds makes all forgotten", () =>
+  it.effect("that succeeds clears the failures", () =>
     Effect.gen(function* () {
       yield* signedIn("returning")
       for (let n = 0; n < 3; n++) {
@@ -217,7 +217,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("an hour later is a first one again", () =>
+  it.effect("after an hour counts as the first again", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* Effect.forEach(Array.from({ length: 5 }), () => tryLogin("later", wrong, here))
@@ -228,7 +228,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("of fifty at once is looked at five times", () =>
+  it.effect("with fifty simultaneous attempts is verified five times", () =>
     Effect.gen(function* () {
       yield* signedIn("stormed")
       work.length = 0
@@ -242,7 +242,7 @@ layer(services)("A login", (it) => {
     })
   )
 
-  it.effect("leaves nothing that names the account or the address", () =>
+  it.effect("leaves no login and no address in the database", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* tryLogin("traceless", wrong, "203.0.113.77")
@@ -258,7 +258,7 @@ layer(services)("A login", (it) => {
 })
 
 layer(services)("The current password", (it) => {
-  it.effect("is not to be guessed by who has stolen a session", () =>
+  it.effect("cannot be guessed with a stolen session", () =>
     Effect.gen(function* () {
       const accounts = yield* Accounts
       const { id } = yield* signedIn("robbed")

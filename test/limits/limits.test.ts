@@ -93,7 +93,7 @@ layer(
     )
   }
 
-  it("is of the class that its annotation or its method says", () => {
+  it("has the class of its annotation or its method", () => {
     const classes = new Map(routes.map(({ name, routeClass }) => [name, routeClass]))
     assert.strictEqual(classes.get("POST /api/auth/signup"), "authentication")
     assert.strictEqual(classes.get("POST /api/auth/login"), "authentication")
@@ -129,7 +129,7 @@ layer(
 layer(serverWith(limitsOf({ reading: 3, writing: 2, authentication: 2 })), { excludeTestServices: true })(
   "Whoever asks too much",
   (it) => {
-    it.effect("is told what is left, and then to come back later, and how much later", () =>
+    it.effect("learns what is left, and then when to retry", () =>
       Effect.gen(function* () {
         const { token } = yield* signedIn()
         const responses = yield* Effect.replicateEffect(ask("/api/auth/me", { token }), 4)
@@ -146,7 +146,7 @@ layer(serverWith(limitsOf({ reading: 3, writing: 2, authentication: 2 })), { exc
       })
     )
 
-    it.effect("gets a problem that says which limit it is", () =>
+    it.effect("gets a problem that names the limit", () =>
       Effect.gen(function* () {
         const { token } = yield* signedIn()
         yield* Effect.replicateEffect(ask("/api/auth/me", { token }), 3)
@@ -165,7 +165,7 @@ layer(serverWith(limitsOf({ reading: 3, writing: 2, authentication: 2 })), { exc
       })
     )
 
-    it.effect("keeps nobody else from asking, and may ask for something else", () =>
+    it.effect("limits nobody else, and no other class", () =>
       Effect.gen(function* () {
         const [ada, grace] = [yield* signedIn(), yield* signedIn()]
         yield* Effect.replicateEffect(ask("/api/auth/me", ada), 4)
@@ -174,7 +174,7 @@ layer(serverWith(limitsOf({ reading: 3, writing: 2, authentication: 2 })), { exc
       })
     )
 
-    it.effect("is counted also by what is refused for another reason", () =>
+    it.effect("counts requests that fail for another reason, too", () =>
       Effect.gen(function* () {
         const { token } = yield* signedIn()
         const nothing = `/api/conversations/${nobody}`
@@ -188,7 +188,7 @@ layer(serverWith(limitsOf({ reading: 3, writing: 2, authentication: 2 })), { exc
       })
     )
 
-    it.effect("is not counted before they are known: a wrong token costs nobody anything", () =>
+    it.effect("is not counted before authentication", () =>
       Effect.gen(function* () {
         const response = yield* ask("/api/auth/me", { token: "guess" })
         assert.strictEqual(response.status, 401)
@@ -222,7 +222,7 @@ layer(serverWith({ ...limitsOf({ authentication: 2 }), TRUSTED_PROXIES: "127.0.0
       })
     )
 
-    it.effect("are limited by the network of an address of IPv6: whoever has one has all of them", () =>
+    it.effect("are limited by the network of an IPv6 address", () =>
       Effect.gen(function* () {
         const answers = [
           yield* login("2001:db8:0:1::1"),
@@ -237,7 +237,7 @@ layer(serverWith({ ...limitsOf({ authentication: 2 }), TRUSTED_PROXIES: "127.0.0
 )
 
 layer(TestServer.layerSocket, { excludeTestServices: true })("Limits of none", (it) => {
-  it.effect("let everything pass, and are not told", () =>
+  it.effect("let every request pass, without headers", () =>
     Effect.gen(function* () {
       const { token } = yield* signedIn()
       const answers = yield* Effect.replicateEffect(ask("/api/auth/me", { token }), 700, { concurrency: 16 })
@@ -265,7 +265,7 @@ describe.skipIf(!hasRedis)(
       return { one, other, askAt }
     })
 
-    it.live("share what is left", () =>
+    it.live("share their limits", () =>
       Effect.gen(function* () {
         const { askAt, one, other } = yield* twoProcesses(yield* startRedis, 4)
         const answers = yield* Effect.forEach([one, other, one, other, one, other], askAt)
@@ -277,7 +277,7 @@ describe.skipIf(!hasRedis)(
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("limit each by itself while it is away, say so once, and share again when it is back", () =>
+    it.live("limit on their own while it is away, and share again afterwards", () =>
       Effect.gen(function* () {
         const redis = yield* Effect.flatMap(startRedis, proxy)
         const { askAt, one, other } = yield* twoProcesses(redis.url, 4)

@@ -63,7 +63,7 @@ const row = (user: UserId, metric_type: string, count: number, month = "2026-11-
   month
 })
 
-describe("What was counted", () => {
+describe("Counted usage", () => {
   it.live("is written in the month in which it was counted", () =>
     Effect.gen(function* () {
       const { ledger, rows } = yield* world
@@ -83,7 +83,7 @@ describe("What was counted", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is not written for who has deleted their account meanwhile", () =>
+  it.live("is not written for an account that has been deleted", () =>
     Effect.gen(function* () {
       const { ledger, rows, sql } = yield* world
       yield* sql`UPDATE users SET deleted_at = now() WHERE id = ${ada}`
@@ -130,7 +130,7 @@ describe("What was counted", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is written again when its commit did not come to be", () =>
+  it.live("is written again when its commit failed", () =>
     Effect.gen(function* () {
       const { committing, hold, ledger, release, rows, sql } = yield* world
       ledger.add(november!, ada, { requests: 1 })
@@ -145,7 +145,7 @@ describe("What was counted", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("does not stand in the way of what comes after when it cannot be written at all", () =>
+  it.live("is dropped if it can never be written, and later usage is written", () =>
     Effect.gen(function* () {
       const { ledger, rows, sql } = yield* world
       yield* sql`ALTER TABLE usage_tracking ADD CONSTRAINT few CHECK (count < 10)`.unprepared

@@ -8,7 +8,7 @@ const counts = Effect.map(query("SELECT count::text FROM usage_tracking ORDER BY
 )
 
 describe("usage that was counted before", () => {
-  it.live("stays, and is what an INTEGER can hold of it when the migration is taken back", () =>
+  it.live("stays, and is capped to an INTEGER when the migration is reverted", () =>
     Effect.gen(function* () {
       yield* Migrator.migrate
       yield* Migrator.rollback({ to: 20240108000000n })

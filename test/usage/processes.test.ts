@@ -52,7 +52,7 @@ const world = Effect.gen(function* () {
 })
 
 describe("The counts of messages", { timeout: 60_000 }, () => {
-  it.live("agree with the messages when two processes have been told to stop amid all of it", () =>
+  it.live("agree with the messages when two processes stop under load", () =>
     Effect.gen(function* () {
       const { ada, messages, one, other, senders } = yield* world
       yield* Effect.promise(() => subscribe(ada, messages))

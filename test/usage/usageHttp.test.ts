@@ -34,7 +34,7 @@ const aGroupOf = Effect.fnUntraced(function* (user: TestUser) {
 layer(serverWith({ QUOTA_MESSAGES_PER_MONTH: "2", RATE_LIMIT_SEARCHING: "60" }), { excludeTestServices: true })(
   "GET /api/usage",
   (it) => {
-    it.effect("shows this month, what was used in it, and how much may be", () =>
+    it.effect("shows this month's usage and limits", () =>
       Effect.gen(function* () {
         const ada = yield* signedIn()
         const client = yield* as(ada)
@@ -84,7 +84,7 @@ layer(serverWith({ QUOTA_MESSAGES_PER_MONTH: "2", RATE_LIMIT_SEARCHING: "60" }),
       })
     )
 
-    it.effect("answers beyond a quota tell the limit, and when it resets", () =>
+    it.effect("a response beyond a quota says the limit, and when it resets", () =>
       Effect.gen(function* () {
         const ada = yield* signedIn()
         const client = yield* as(ada)
@@ -114,7 +114,7 @@ layer(serverWith({ QUOTA_MESSAGES_PER_MONTH: "2", RATE_LIMIT_SEARCHING: "60" }),
 layer(serverWith({ QUOTA_REQUESTS_PER_MONTH: "5", QUOTA_STREAMS_PER_MONTH: "2" }), { excludeTestServices: true })(
   "Quotas of requests and streams",
   (it) => {
-    it.effect("refuse what goes beyond them, whatever is asked for", () =>
+    it.effect("refuse every request beyond them", () =>
       Effect.gen(function* () {
         const [ada, grace] = [yield* signedIn(), yield* signedIn()]
         const client = yield* as(ada)
