@@ -312,17 +312,13 @@ CREATE TABLE users (
   CONSTRAINT users_direct_messages_from_check CHECK ((direct_messages_from = ANY (ARRAY['everyone'::text, 'friends'::text, 'nobody'::text])))
 );
 
-CREATE INDEX users_discoverable_idx ON public.users USING btree (lower((username)::text) text_pattern_ops) WHERE (is_discoverable AND (deleted_at IS NULL));
+CREATE INDEX users_discoverable_idx ON public.users USING btree (lower(((username)::text COLLATE "C"))) WHERE (is_discoverable AND (deleted_at IS NULL));
 
-CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower((email)::text));
+CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(((email)::text COLLATE "C")));
 
 CREATE INDEX users_legacy_password_idx ON public.users USING btree (substr(password_hash, 5, 2)) WHERE (password_hash ~ '^[$]2[abxy][$](0[4-9]|1[0-4])[$]'::text);
 
-CREATE INDEX users_login_email_idx ON public.users USING btree (lower(((email)::text COLLATE "C")));
-
-CREATE INDEX users_login_username_idx ON public.users USING btree (lower(((username)::text COLLATE "C")));
-
-CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower((username)::text));
+CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower(((username)::text COLLATE "C")));
 
 CREATE TABLE visibility_epochs (
   conversation_id uuid NOT NULL,

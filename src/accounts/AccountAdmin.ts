@@ -1,10 +1,11 @@
 import { Context, Effect, Layer, Schema, Stream, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { folded } from "../database/FoldedName.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Ownership } from "../conversations/Ownership.ts"
 import type { DatabaseUnavailable, ServerBusy } from "../contract/Problem.ts"
-import { UserId } from "../contract/Account.ts"
+import { foldLogin, UserId } from "../contract/Account.ts"
 import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { Passwords } from "../auth/Passwords.ts"
 
@@ -60,7 +61,7 @@ export class AccountAdmin extends Context.Service<
         const disabled = yield* Effect.gen(function* () {
           const rows = yield* sql`
             UPDATE users SET disabled_at = coalesce(disabled_at, now()), updated_at = now()
-            WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
+            WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
           const { id } = yield* requireRow(username, yield* decodeIds(rows))
           yield* endSessions(id)
           return id
@@ -71,7 +72,7 @@ export class AccountAdmin extends Context.Service<
       const enable = Effect.fn("AccountAdmin.enable")(function* (username: string) {
         const rows = yield* sql`
           UPDATE users SET disabled_at = NULL, updated_at = now()
-          WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
+          WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
         yield* requireRow(username, rows)
       }, catchDatabaseErrors)
 
@@ -83,7 +84,7 @@ export class AccountAdmin extends Context.Service<
         yield* Effect.gen(function* () {
           const rows = yield* sql`
             UPDATE users SET password_hash = ${hash}, updated_at = now()
-            WHERE lower(username) = lower(${username}) AND deleted_at IS NULL RETURNING id`
+            WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
           yield* endSessions((yield* requireRow(username, yield* decodeIds(rows))).id)
         }).pipe(inTransaction(sql))
       }, catchDatabaseErrors)
@@ -91,7 +92,7 @@ export class AccountAdmin extends Context.Service<
       // By users_username_key.
       const list = sql`
         SELECT id, username, email, created_at AS "createdAt", disabled_at AS "disabledAt"
-        FROM users WHERE deleted_at IS NULL ORDER BY lower(username)`.stream.pipe(
+        FROM users WHERE deleted_at IS NULL ORDER BY ${sql.literal(folded("username"))}`.stream.pipe(
         Stream.mapEffect((row) => decodeState(row))
       )
 

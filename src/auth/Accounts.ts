@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Redacted, Schema, type Option } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
+import { folded } from "../database/FoldedName.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy } from "../contract/Problem.ts"
@@ -121,23 +122,21 @@ export class Accounts extends Context.Service<
         execute: (id) => sql`SELECT ${columns} FROM users WHERE id = ${id} AND deleted_at IS NULL`
       })
 
-      // By users_login_username_idx or users_login_email_idx: an e-mail address has an @, and a username never does. A
-      // disabled account is treated as if it did not exist. If two logins differ only in a way that the database's locale
-      // sees, the one that is spelled as typed wins. The costliest legacy hash comes from users_legacy_password_idx, which
-      // holds nothing else.
+      // By users_username_key or users_email_key: an e-mail address has an @, and a username never does. A disabled account is
+      // treated as if it did not exist. The costliest legacy hash comes from users_legacy_password_idx, which holds nothing
+      // else.
       const findByLogin = SqlSchema.findOne({
         Request: Schema.String,
         Result: LoginRow,
         execute: (login) => {
-          const name = sql.literal(login.includes("@") ? "email" : "username")
+          const name = sql.literal(folded(login.includes("@") ? "email" : "username"))
           return sql`
             SELECT u.id, u.password_hash AS "passwordHash", coalesce((
               SELECT max(substr(password_hash, 5, 2)) FROM users
               WHERE password_hash ~ '^[$]2[abxy][$](0[4-9]|1[0-4])[$]')::int, 0) AS "legacyCost"
             FROM (VALUES (1)) AS always LEFT JOIN LATERAL (
               SELECT id, password_hash FROM users
-              WHERE lower(${name} COLLATE "C") = ${foldLogin(login)} AND disabled_at IS NULL
-              ORDER BY ${name} = ${login.trim()} DESC LIMIT 1) u ON TRUE`
+              WHERE ${name} = ${foldLogin(login)} AND disabled_at IS NULL) u ON TRUE`
         }
       })
 
@@ -263,7 +262,8 @@ export class Accounts extends Context.Service<
         SqlSchema.findOneOption({
           Request: Schema.String,
           Result: Account,
-          execute: (username) => sql`SELECT ${columns} FROM users WHERE lower(username) = lower(${username})`
+          execute: (username) =>
+            sql`SELECT ${columns} FROM users WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)}`
         }),
         catchDatabaseErrors
       )

@@ -1,7 +1,8 @@
 import { Console, Data, DateTime, Effect, FileSystem, Option, Stdio, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { UserId } from "../contract/Account.ts"
+import { folded } from "../database/FoldedName.ts"
+import { foldLogin, type UserId } from "../contract/Account.ts"
 import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { inTransactionOnce } from "../database/Transaction.ts"
 import * as Archive from "./Archive.ts"
@@ -30,7 +31,7 @@ const rowsOfUser = Effect.fnUntraced(function* (username: string) {
   const sql = yield* SqlClient.SqlClient
   // By users_username_key.
   const [user] = yield* sql<{ id: UserId }>`
-    SELECT id FROM users WHERE lower(username) = lower(${username}) AND deleted_at IS NULL`
+    SELECT id FROM users WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL`
   if (user === undefined) return yield* new NoSuchAccount({ username })
   return Object.entries(ofUser(sql, user.id)).map(([table, statement]): Rows => ({
     table,

@@ -1,6 +1,8 @@
 import { Console, DateTime, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SqlClient, SqlSchema } from "effect/sql"
+import { foldLogin } from "../contract/Account.ts"
+import { folded } from "../database/FoldedName.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
 
 const Count = Schema.Struct({ username: Schema.String, metric: Schema.String, count: Schema.FiniteFromString })
@@ -32,7 +34,7 @@ const find = Effect.fnUntraced(function* (month: string, username: string | null
       FROM usage_tracking t JOIN users u ON u.id = t.user_id
       WHERE t.period_start >= (${month} || '-01')::date
         AND t.period_start < (${month} || '-01')::date + interval '1 month'
-        AND (${username}::text IS NULL OR lower(u.username) = lower(${username}))
+        AND (${username}::text IS NULL OR ${sql.literal(folded("u.username"))} = ${username === null ? null : foldLogin(username)})
       GROUP BY u.username, t.metric_type
       ORDER BY sum(sum(t.count)) OVER (PARTITION BY u.username) DESC, u.username, t.metric_type`
   })

@@ -1,6 +1,7 @@
 import { Context, Data, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { UserId } from "../contract/Account.ts"
+import { folded } from "../database/FoldedName.ts"
+import { foldLogin, UserId } from "../contract/Account.ts"
 import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
@@ -102,7 +103,7 @@ export class ConversationAdmin extends Context.Service<
           SELECT u.id AS "newOwner", u.disabled_at IS NOT NULL AS "isDisabled",
             (SELECT role FROM conversation_participants WHERE conversation_id = ${id} AND user_id = u.id) AS role,
             (SELECT user_id FROM conversation_participants WHERE conversation_id = ${id} AND role = 'owner') AS owner
-          FROM users u WHERE lower(u.username) = lower(${username}) AND u.deleted_at IS NULL FOR SHARE OF u`
+          FROM users u WHERE ${sql.literal(folded("u.username"))} = ${foldLogin(username)} AND u.deleted_at IS NULL FOR SHARE OF u`
       })
 
       const handOver = Effect.fn("ConversationAdmin.handOver")(function* (id: ConversationId, username: string) {

@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
+import { folded } from "../database/FoldedName.ts"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { currentIncarnation, firstIncarnation, Incarnation } from "../contract/Incarnation.ts"
@@ -199,7 +200,7 @@ export class MessageChanges extends Context.Service<
                 mentions = ARRAY(
                   SELECT u.id FROM users u
                   JOIN conversation_participants p ON p.conversation_id = ${conversationId} AND p.user_id = u.id
-                  WHERE lower(u.username) = ANY (${mentionedNames(content)}::text[]) ORDER BY u.id)
+                  WHERE ${sql.literal(folded("u.username"))} = ANY (${mentionedNames(content)}::text[]) ORDER BY u.id)
               WHERE conversation_id = ${conversationId} AND id = ${id}`
             yield* sql.afterCommit(usage.count(caller, { contentBytes: Buffer.byteLength(content) }))
             return true

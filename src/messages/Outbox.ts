@@ -1,5 +1,6 @@
 import { Array as Arrays, Context, Deferred, Effect, Exit, Layer, Queue, Result, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
+import { folded } from "../database/FoldedName.ts"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { boundedLocks, isLockTimeout } from "../database/LockWaits.ts"
@@ -184,7 +185,7 @@ export class Outbox extends Context.Service<
             CASE WHEN is_new AND j.names <> '' THEN ARRAY(
               SELECT u.id FROM users u
               JOIN conversation_participants p ON p.conversation_id = j.conversation_id AND p.user_id = u.id
-              WHERE lower(u.username) = ANY (string_to_array(j.names, ',')) ORDER BY u.id) ELSE '{}' END AS mentions
+              WHERE ${sql.literal(folded("u.username"))} = ANY (string_to_array(j.names, ',')) ORDER BY u.id) ELSE '{}' END AS mentions
           FROM judged j, moment
         ), inserted AS (
           INSERT INTO chat_messages

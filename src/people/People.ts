@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { Profile, UserId } from "../contract/Account.ts"
+import { folded } from "../database/FoldedName.ts"
+import { foldLogin, Profile, UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { Uuid } from "../contract/Text.ts"
@@ -42,13 +43,15 @@ export class People extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const columns = sql.literal(profileColumns())
 
+      const username = sql.literal(folded("username"))
+
       // By the primary key, users_email_key or users_username_key: a username has no @, an address always one.
       const isCalled = (name: string) =>
         isUuid(name)
           ? sql`u.id = ${name}`
           : name.includes("@")
-            ? sql`lower(email) = lower(${name})`
-            : sql`lower(username) = lower(${name})`
+            ? sql`${sql.literal(folded("email"))} = ${foldLogin(name)}`
+            : sql`${username} = ${foldLogin(name)}`
 
       const findCalled = SqlSchema.findAll({
         Request: Schema.String,
@@ -63,21 +66,21 @@ export class People extends Context.Service<
         Result: Profile,
         execute: ({ caller, prefix }) => sql`
           SELECT * FROM (
-            SELECT ${columns} FROM users u WHERE lower(username) = lower(${prefix}) AND deleted_at IS NULL
+            SELECT ${columns} FROM users u WHERE ${username} = ${prefix} AND deleted_at IS NULL
             UNION
             (SELECT ${columns} FROM users u, (SELECT ${caller}::uuid AS id) me
               WHERE is_discoverable AND deleted_at IS NULL
-                AND lower(username) ~>=~ lower(${prefix}) AND lower(username) ~<~ (lower(${prefix}) || ${lastCharacter})
+                AND ${username} >= ${prefix} AND ${username} < ${prefix + lastCharacter}
                 AND NOT ${sql.literal(blocks("u.id", "me.id"))}
-              ORDER BY lower(username) USING ~<~ LIMIT ${mostFound})
-          ) found ORDER BY lower(username) LIMIT ${mostFound}`
+              ORDER BY ${username} LIMIT ${mostFound})
+          ) found ORDER BY ${username} LIMIT ${mostFound}`
       })
 
       const search = Effect.fn("People.search")(
         (caller: UserId, query: string) =>
           query.includes("@") || [...query].length < shortestPrefix
             ? findCalled(query)
-            : findBeginning({ caller, prefix: query }),
+            : findBeginning({ caller, prefix: foldLogin(query) }),
         catchDatabaseErrors
       )
 

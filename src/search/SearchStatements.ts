@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlSchema, type SqlClient } from "effect/sql"
+import { folded } from "../database/FoldedName.ts"
 import { UserId } from "../contract/Account.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import { Message } from "../contract/Message.ts"
@@ -60,7 +61,8 @@ export const searchStatements = (sql: SqlClient.SqlClient) => {
   const findUsers = SqlSchema.findAll({
     Request: Schema.Array(Schema.String),
     Result: Schema.Struct({ id: UserId }),
-    execute: (usernames) => sql`SELECT id FROM users WHERE lower(username) = ANY (${usernames}::text[])`
+    execute: (usernames) =>
+      sql`SELECT id FROM users WHERE ${sql.literal(folded("username"))} = ANY (${usernames}::text[])`
   })
 
   // A scalar, which PostgreSQL looks up row by row. An EXISTS might become a hash table of all messages.

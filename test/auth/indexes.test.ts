@@ -80,11 +80,11 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     }
   > = {
     "an account, by its name": {
-      indexes: ["login_attempts_pkey", "users_login_username_idx", "users_legacy_password_idx", "users_pkey"],
+      indexes: ["login_attempts_pkey", "users_username_key", "users_legacy_password_idx", "users_pkey"],
       run: () => Accounts.use((accounts) => accounts.verifyLogin({ login: "ada", password: testPassword }))
     },
     "an account, by its address": {
-      indexes: ["users_login_email_idx"],
+      indexes: ["users_email_key"],
       run: () => Accounts.use((accounts) => accounts.verifyLogin({ login: "ada@example.com", password: testPassword }))
     },
     "an account to change, and who is to be shown it": {
