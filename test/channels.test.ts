@@ -322,7 +322,7 @@ layer(live, { excludeTestServices: true })("Acts of another person", (it) => {
         const world = yield* makeWorld
         const early = yield* followAll(world)
         yield* change(world)
-        for (const { snapshot } of early) snapshot.length = 0
+        for (const { forgetSnapshot } of early) forgetSnapshot()
         const late = yield* followAll(world)
         yield* look(yield* act(world), [...early, ...late], relation, false)
       })

@@ -248,22 +248,25 @@ export const follow = Effect.fnUntraced(function* (world: World, name: keyof typ
   const next = async (): Promise<boolean> => {
     try {
       const { done, value } = await updates.next()
-      if (done !== true) (isFirst ? snapshot : sent).push(value)
+      // The receipts in the first answer to a long poll are as old as its snapshot.
+      const isOld = isFirst || (encoding === "poll" && sent.length === 0 && Predicate.hasProperty(value, "receipts"))
+      if (done !== true) (isOld ? snapshot : sent).push(value)
       return done !== true && !isSentinel(world, value)
     } catch (error) {
       if (error instanceof Refused) return false
       throw error
     }
   }
+  let isForgotten = false
   let isFirst = true
   let isOpen = yield* Effect.promise(next)
   isFirst = false
   yield* Effect.addFinalizer(() => Effect.sync(() => abort.abort()))
   const rest = Effect.promise(async () => {
     while (isOpen) isOpen = await next()
-    return [...snapshot, ...sent]
+    return isForgotten ? sent : [...snapshot, ...sent]
   })
-  return { name, encoding, snapshot, rest }
+  return { name, encoding, forgetSnapshot: () => void (isForgotten = true), rest }
 })
 
 /** Follows every resource in every encoding. */
