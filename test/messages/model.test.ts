@@ -2,7 +2,6 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
-import { setImmediate } from "node:timers/promises"
 import { isDeepStrictEqual } from "node:util"
 import { Blocks } from "../../src/friends/Blocks.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
@@ -78,10 +77,12 @@ class Listener {
   readonly copies: Array<Copy>
   /** Resolves when the subscription has ended. */
   readonly ended: Promise<void>
+  private readonly source: Source
   private readonly leaving = new AbortController()
   private changed = () => {}
 
   constructor(source: Source, encoding: Encoding, from: Copy) {
+    this.source = source
     this.copies = [from]
     this.ended = this.listen(told(source, encoding, from.version, this.leaving.signal))
   }
@@ -117,12 +118,15 @@ class Listener {
     return this.copy
   }
 
-  /** Waits until each message is as a GET shows it, receipts included, for which time has to pass. */
+  /**
+   * Waits until each message is as a GET shows it, receipts included, for which time has to pass: no faster than the server
+   * reads, so that the stream does not reach its maximum age meanwhile.
+   */
   equals(fresh: Copy): Effect.Effect<void> {
     const passing = Effect.forever(
       Effect.andThen(
         TestClock.adjust("5 seconds"),
-        Effect.promise(() => setImmediate())
+        Effect.promise(() => get(this.source))
       )
     )
     return Effect.raceFirst(
