@@ -30,22 +30,19 @@ const answer = Effect.gen(function* () {
   return { retryAfter: response.headers.get("retry-after"), body: yield* Effect.promise(() => response.json()) }
 })
 
-layer(refusing(new RateLimited({ detail: "Later.", retryAfter: 7 })))(
-  "A refusal that knows when to try again",
-  (it) => {
-    it.effect("says so in its header and in its body", () =>
-      Effect.gen(function* () {
-        assert.deepStrictEqual(yield* answer, {
-          retryAfter: "7",
-          body: { type: "RateLimited", status: 429, title: "Too many requests", detail: "Later.", retryAfter: 7 }
-        })
+layer(refusing(new RateLimited({ detail: "Later.", retryAfter: 7 })))("A refusal with a time to try again", (it) => {
+  it.effect("says so in its header and in its body", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* answer, {
+        retryAfter: "7",
+        body: { type: "RateLimited", status: 429, title: "Too many requests", detail: "Later.", retryAfter: 7 }
       })
-    )
-  }
-)
+    })
+  )
+})
 
-layer(refusing(new RateLimited()))("A refusal that does not", (it) => {
-  it.effect("asks for a second of patience", () =>
+layer(refusing(new RateLimited()))("A refusal without one", (it) => {
+  it.effect("asks for one second", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* answer, {
         retryAfter: "1",

@@ -8,14 +8,14 @@ import { maxContentBytes } from "../../src/contract/Message.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
 import { payloadBounds } from "../../src/http/PayloadBounds.ts"
 
-/** No answer is larger, but for those that {@link whole} names. */
+/** No answer is larger, except for those that {@link whole} names. */
 const mostAnswerBytes = 16 * 1_048_576
 
 const largestPage = 200
 
 /**
- * Most characters of each text that the schemas of answers leave open, or bytes of a content: what its writer keeps to. Each is at
- * most six bytes of JSON: one of four bytes is never escaped.
+ * The most characters of each text that the schemas of answers leave open, or bytes of a content, as its writer ensures. Each is at
+ * most six bytes of JSON, since a character of four bytes is never escaped.
  */
 const texts: Readonly<Record<string, number>> = {
   username: 44,
@@ -40,7 +40,7 @@ const texts: Readonly<Record<string, number>> = {
   end: 30
 }
 
-/** Most items of each list of answers: what the service that gives it keeps to. */
+/** The most items of each list in answers, as its service ensures. */
 const lists: Readonly<Record<string, number>> = {
   sessions: 100,
   users: largestPage,
@@ -54,10 +54,10 @@ const lists: Readonly<Record<string, number>> = {
   mentions: maxMentions
 }
 
-/** In these, what people wrote is within `pageBytes`, and one item more. */
+/** In these, people's content is within `pageBytes` plus one item. */
 const budgeted = new Set(["messages.page", "messages.history", "search.search"])
 
-/** Not lists by pages: as large as what the caller takes part in, or what the operator runs. */
+/** These have no pages: they grow with the caller's conversations, or with the operator's servers. */
 const whole = new Set(["inbox.inbox", "presence.presence", "operations.metrics", "operations.readyz"])
 
 interface Definition {
@@ -65,7 +65,7 @@ interface Definition {
 }
 const isDefinition = (value: unknown): value is Definition => Predicate.isObject(value)
 
-/** The size of the largest JSON that a schema gives, and the texts and lists that nothing bounds. */
+/** The size of the largest JSON of a schema, and the texts and lists without a bound. */
 class Answer {
   readonly open: Array<string> = []
   readonly used = new Set<string>()

@@ -25,7 +25,7 @@ const compose = async () =>
 const names = new Set(variables.map(({ name }) => name))
 
 describe("docker-compose.yml", () => {
-  it("brings up a PostgreSQL that is new enough, keeps its data, and says when it is there", async () => {
+  it("starts a recent PostgreSQL, keeps its data, and reports when it is ready", async () => {
     const { services, volumes } = await compose()
     assert.deepStrictEqual(Object.keys(services), ["postgres", "xfchat"])
     const [, major] = /^postgres:(\d+)$/.exec(services.postgres.image ?? "") ?? []
@@ -36,7 +36,7 @@ describe("docker-compose.yml", () => {
     assert.hasAllKeys(volumes, ["postgres"])
   })
 
-  it("starts the server of this folder on it, once it is there, with variables that exist", async () => {
+  it("starts the server once PostgreSQL is ready, with variables that exist", async () => {
     const { xfchat } = (await compose()).services
     assert.strictEqual(xfchat.build, ".")
     assert.strictEqual(xfchat.depends_on?.["postgres"]?.condition, "service_healthy")
@@ -45,7 +45,7 @@ describe("docker-compose.yml", () => {
     assert.include(xfchat.healthcheck.test.join(" "), "/readyz")
   })
 
-  it("asks for nothing that .env.example does not name", async () => {
+  it("uses only variables that .env.example names", async () => {
     const asked = [...(await read("docker-compose.yml")).matchAll(/\$\{(\w+)/g)].map(([, name]) => name)
     const example = await read(".env.example")
     assert.isNotEmpty(asked)
@@ -55,7 +55,7 @@ describe("docker-compose.yml", () => {
 })
 
 describe("Dockerfile", () => {
-  it("has what the server needs, runs it without root, on the Node that the project asks for", async () => {
+  it("has everything that the server needs, and runs it without root on Node 24", async () => {
     const lines = (await read("Dockerfile")).split("\n")
     assert.include(lines, "FROM node:24-slim")
     for (const line of [

@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-/** Runs a file of `examples/` as it is, but for the names, statement by statement. */
+/** Runs a file of `examples/` statement by statement, under other names. */
 const run = (file: string, name: string) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
@@ -24,8 +24,8 @@ const run = (file: string, name: string) =>
     }
   })
 
-describe("the database that is set up as it is documented", () => {
-  it.live("is brought up to date by its owner, and served by a role that may only read and write rows", () =>
+describe("a database set up by the documented steps", () => {
+  it.live("is migrated by its owner, and served by a role that may only read and write rows", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const name = `xfchat_${randomUUID().slice(0, 8)}`

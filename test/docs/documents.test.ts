@@ -37,7 +37,7 @@ const sectionOf = (text: string, heading: string) => {
 }
 
 describe("the documents", () => {
-  it("lead from one to the other, and to files and headings that are there", async () => {
+  it("link to each other, and to files and headings that exist", async () => {
     const documents = await filesOf("*.md", "docs/*.md")
     const linked = new Set<string>()
     for (const document of documents) {
@@ -58,7 +58,7 @@ describe("the documents", () => {
     }
   })
 
-  it("name environment variables and commands that there are", async () => {
+  it("name only environment variables and commands that exist", async () => {
     const names = variables.map(({ name }) => name)
     const sources = await Promise.all((await filesOf("src/cli.ts", "src/commands/*.ts")).map(read))
     const commands = new Set([...sources.join("").matchAll(/Command\.make\(\s*"([\w-]+)"/g)].map(([, name]) => name))
@@ -83,7 +83,7 @@ describe("the documents", () => {
     }
   })
 
-  it("have an entry in troubleshooting for each failure that ends in one line, with its words", async () => {
+  it("have an entry in troubleshooting for each start-up error, in its words", async () => {
     const text = await read("docs/troubleshooting.md")
     let known = 0
     for (const path of await filesOf("src/**/*.ts")) {
@@ -105,7 +105,7 @@ describe("the documents", () => {
     assert.isAbove(known, 20)
   })
 
-  it("say of each migration what its way back loses, in the words of its file", async () => {
+  it("say what each migration's way back loses, in the words of its file", async () => {
     const text = await read("docs/rollback.md")
     const files = await filesOf("migrations/*.down.sql")
     assert.isNotEmpty(files)

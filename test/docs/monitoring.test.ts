@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 120_000 })
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const read = (path: string) => readFile(root + path, "utf8")
 
-/** Every metric that a server serves which has been used, by name. */
+/** Every metric of a server that has been used, by name. */
 const served = Effect.gen(function* () {
   const { baseUrl } = yield* startServer("node", (yield* TestDatabase).url)
   return yield* Effect.promise(async () => {
@@ -37,8 +37,8 @@ const seriesOf = (metrics: ReadonlyMap<string, string>) =>
 
 const named = (expression: string) => expression.match(/\b(?:xfchat|process|nodejs)_[a-z_]+\b/g) ?? []
 
-describe("what is written about metrics", () => {
-  it.live("is what a server serves: the table of each, and those of the dashboard and of the alerts", () =>
+describe("the documents about metrics", () => {
+  it.live("list every metric of a server, and the dashboard and alerts use no other", () =>
     Effect.gen(function* () {
       const metrics = yield* served
       yield* Effect.promise(async () => {

@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 120_000 })
 
 const backup = fileURLToPath(new URL("../../docs/backup.md", import.meta.url))
 
-/** The statements that the guide has for a database that was put back to an earlier state. */
+/** The statements in the guide for a database that was restored to an earlier state. */
 const statements = Effect.promise(async () => {
   const [, section = ""] = (await readFile(backup, "utf8")).split("### What clients have seen")
   const [sayLost = "", signOut = ""] = [...section.matchAll(/```sql\n([^]*?)```/g)].map(([, block = ""]) => block)
@@ -24,8 +24,8 @@ interface Inbox {
   readonly requests?: ReadonlyArray<unknown>
 }
 
-describe("a database that was restored to an earlier time, as it is documented", () => {
-  it.live("tells who has seen what was lost the whole anew, and signs everybody out", () =>
+describe("a database restored to an earlier time by the documented steps", () => {
+  it.live("sends a snapshot to clients that saw lost changes, and signs everybody out", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { baseUrl, line } = yield* startServer("node", (yield* TestDatabase).url)
@@ -53,7 +53,7 @@ describe("a database that was restored to an earlier time, as it is documented",
       yield* sql.unsafe(sayLost)
       yield* line(/The database has lost commits/)
       yield* send("new")
-      // At the version of what was lost stands another message now.
+      // Another message now has the version of the lost one.
       const { updates } = (yield* since(lost.version)).body
       assert.deepStrictEqual(
         updates.map(({ snapshot }) => snapshot?.messages.map(({ content }) => content)),
