@@ -12,7 +12,8 @@ export default defineConfig({
     // Processes, not threads: a test may read and change what belongs to the process, such as its signal handlers.
     pool: "forks",
     env: unlimited,
-    maxWorkers: 2,
+    // More than two cores have: tests wait for processes, sockets and time-outs.
+    maxWorkers: 3,
     // A busy machine is slow, which is no failure: this ends only what hangs.
     testTimeout: 120_000,
     hookTimeout: 120_000,

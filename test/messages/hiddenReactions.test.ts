@@ -5,7 +5,7 @@ import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Search } from "../../src/search/Search.ts"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
-import { Copy, encodings, told, type Encoding } from "./subscriber.ts"
+import { Copy, encodings, toldOfLog, type Encoding } from "./subscriber.ts"
 import { groupOf, people, post } from "../world.ts"
 
 const one = (emoji: string, ...users: ReadonlyArray<TestUser>) => ({
@@ -30,7 +30,7 @@ const world = Effect.gen(function* () {
 const follow = Effect.fnUntraced(function* ({ token }: TestUser, id: string, encoding: Encoding) {
   const { baseUrl, fetch } = yield* TestServer
   const leaving = new AbortController()
-  const updates = told(
+  const updates = toldOfLog(
     { fetch, token, url: `${baseUrl}/api/conversations/${id}/messages` },
     encoding,
     undefined,

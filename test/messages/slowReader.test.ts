@@ -44,7 +44,9 @@ const read = (head: IncomingMessage, count: number) =>
     const versions: Array<number> = []
     for await (const chunk of head as AsyncIterable<Buffer>) {
       for (const event of parser.push(chunk)) {
-        if (event._tag === "Patches") versions.push(Number(event.version[0]))
+        // Receipts come between the messages.
+        const isMessage = event._tag === "Patches" && event.patches[0]?.contentRange !== "json .receipts"
+        if (isMessage) versions.push(Number(event.version[0]))
       }
       if (versions.length === count) break
     }
