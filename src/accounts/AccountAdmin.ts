@@ -21,7 +21,7 @@ export const AccountState = Schema.Struct({
 const decodeState = Schema.decodeUnknownEffect(AccountState)
 const decodeIds = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ id: UserId })))
 
-/** What operators do with accounts. */
+/** The actions of operators on accounts. */
 export class AccountAdmin extends Context.Service<
   AccountAdmin,
   {

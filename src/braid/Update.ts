@@ -66,7 +66,7 @@ const contentTypeLine = (contentType: string | undefined): string =>
 const patchHead = (patch: Patch): string =>
   `${line("Content-Range", patch.contentRange)}Content-Length: ${patch.content.byteLength}\r\n\r\n`
 
-/** What follows the `Parents` header. The strings are ASCII. */
+/** The lines after the `Parents` header. The strings are ASCII. */
 const tail = (update: Update): ReadonlyArray<string | Uint8Array> => {
   switch (update._tag) {
     case "Snapshot": {

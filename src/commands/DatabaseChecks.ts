@@ -9,7 +9,7 @@ import * as Migrator from "../database/Migrator.ts"
 /** The result of a check. `fail`: a server would not start, or not work well. `warn`: it works, for now. */
 export interface Finding {
   readonly level: "ok" | "warn" | "fail"
-  /** What was found and, unless that is fine, what to do. */
+  /** The finding and, unless that is fine, what to do. */
   readonly text: string
 }
 
@@ -223,7 +223,7 @@ const setAside: Check = Effect.gen(function* () {
       )
 })
 
-/** What is looked at in a database that can be connected to, in order. */
+/** The checks of a database that accepts connections, in order. */
 export const databaseChecks = (host: string, maxConnections: number, hasRedis: boolean) => ({
   version,
   TLS: tls(host),

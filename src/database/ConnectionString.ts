@@ -50,7 +50,7 @@ const parseUri = (uri: string): Parameters => {
     const [keyword = "", ...value] = pair.split("=")
     add(decode(keyword), decode(value.join("=")))
   }
-  // What JDBC says for sslmode=require.
+  // JDBC's spelling of sslmode=require.
   if (found.get("ssl") === "true" && !found.has("sslmode")) found.set("sslmode", "require")
   return found
 }

@@ -127,7 +127,7 @@ export const layerUnchecked = (options: DatabaseOptions) =>
     })
   )
 
-/** What the environment says of it: the variables that begin with `DATABASE_`. */
+/** Its configuration from the variables that begin with `DATABASE_`. */
 export const configuredOptions = Effect.gen(function* () {
   const url = yield* Configuration.databaseUrl
   return {
@@ -143,7 +143,7 @@ export const configuredOptions = Effect.gen(function* () {
   } satisfies DatabaseOptions
 })
 
-/** What TLS has against a server's certificate, in the words of the runtime. */
+/** The runtime's reasons for refusing a server's certificate. */
 const certificateProblem = (cause: unknown): string | undefined =>
   cause instanceof Error && /certificate/i.test(cause.message) ? cause.message : undefined
 
@@ -174,7 +174,7 @@ const explain = (cause: unknown): string => {
   return plainWords[code ?? cause.message] ?? code ?? "what answers there is not PostgreSQL"
 }
 
-/** What a failure of the checks means to whoever starts the program. */
+/** A failure of the checks, as a message for the person who starts the program. */
 const toStartupError = (error: SqlError.SqlError, target: DatabaseUrl, timeout: Duration.Duration): StartupError => {
   const { cause } = error.reason
   if (sqlState(cause) === "3D000") return new DatabaseMissing(target)

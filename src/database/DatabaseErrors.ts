@@ -37,7 +37,7 @@ export const sqlState = (cause: unknown): string | undefined =>
 export const isConnectionLost = ({ reason }: SqlError.SqlError): boolean =>
   reason._tag === "ConnectionError" || goodbye.test(sqlState(reason.cause) ?? "")
 
-/** What a statement can fail with before it means anything to a caller. */
+/** The failures of a statement before they are translated for a caller. */
 type DatabaseError = SqlError.SqlError | Schema.SchemaError | Cause.NoSuchElementError
 
 const isOfTheService = <E>(error: E): error is Exclude<E, DatabaseError> =>

@@ -10,9 +10,9 @@ export type MigrationError = MigrationFilesInvalid | MigrationFailed | Migration
 
 /** PostgreSQL refused a step. The step ran in one transaction: nothing of it was kept, earlier ones stay. */
 export class MigrationFailed extends Data.TaggedError("MigrationFailed")<{
-  /** What was being done: a migration, or the preparation of the history. */
+  /** The step that failed: a migration, or the preparation of the history. */
   readonly step: string
-  /** What PostgreSQL said, or that the connection was lost. */
+  /** PostgreSQL's message, or that the connection was lost. */
   readonly reason: string
   readonly cause?: SqlError.SqlError
 }> {
@@ -101,7 +101,7 @@ const turn = <A>(step: Effect.Effect<A, MigrationError | SqlError.SqlError, SqlC
   )
 
 /**
- * What the database says of itself. Without a history of ours, sqlx's counts: what is adopted from there has the
+ * The database's own history. Without a history of ours, sqlx's counts: what is adopted from there has the
  * checksum of our file, since sqlx's own is of another.
  */
 const recorded = Effect.fnUntraced(function* (migrations: ReadonlyArray<Migration>) {

@@ -45,7 +45,7 @@ class Connection implements SqlConnection.Connection {
 
   execute(sql: string, params: ReadonlyArray<unknown>) {
     const rows = Effect.map(this.executeRaw(sql, params), ({ rows }) => rows)
-    // What is lost with its connection is rolled back; what comes after fails.
+    // A transaction that loses its connection is rolled back, and its later statements fail.
     return endsPart.test(sql) ? Effect.catchIf(rows, isConnectionLost, () => Effect.succeed([])) : rows
   }
   executeUnprepared(sql: string, params: ReadonlyArray<unknown>) {
@@ -175,7 +175,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     if (entry === undefined) {
       // Those that were opened together do not end together.
       const age = Duration.toMillis(lifetime) * (0.9 + 0.2 * Math.random())
-      // What is borrowed for one statement is watched as a whole.
+      // A connection that is borrowed for one statement is watched as a whole.
       entry = { connection: new Connection(connection, logged), until: performance.now() + age }
       known.set(connection, entry)
     }

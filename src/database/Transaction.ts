@@ -5,7 +5,7 @@ import { isConnectionLost } from "./DatabaseErrors.ts"
 /** Between attempts: 20 to 160 ms, and up to a quarter more or less, so that those who met do not meet again. */
 const backoff = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 4 }))
 
-/** Who waits for an answer does not wait for long for a database that is away. */
+/** A request must not wait long for a database that is unavailable. */
 const mostTime = 1_000
 
 /** Others were in the way: PostgreSQL has kept nothing, and the next attempt may fare better. */

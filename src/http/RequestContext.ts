@@ -42,6 +42,6 @@ const foundations: ReadonlySet<string> = new Set(
 
 const isService = (key: string) => foundations.has(key) || (key.startsWith("xfchat/") && key !== CurrentLogLevels.key)
 
-/** What a context says of logging and tracing, without the services. */
+/** The logging and tracing parts of a context, without the services. */
 export const withoutServices = (context: Context.Context<never>): Context.Context<never> =>
   Context.makeUnsafe(new Map([...context.mapUnsafe].filter(([key]) => !isService(key))))

@@ -28,7 +28,7 @@ const receiptsGatherTime = "500 millis"
 export interface InboxState {
   /** Whether everything was read: there was no horizon to read from, or none of this database. */
   readonly isWhole: boolean
-  /** What the next read starts from. */
+  /** The start of the next read. */
   readonly incarnation: Incarnation
   readonly horizon: Horizon
   /** All of the user's conversations, the last active first. */
@@ -47,7 +47,7 @@ export interface InboxState {
 
 /** Somebody who is told when there may be something new for them. */
 export interface Listener {
-  /** What they know: the conversations that are theirs, and their acquaintances. */
+  /** Their knowledge: their conversations and their acquaintances. */
   readonly acknowledge: (state: Pick<InboxState, "ids" | "revision">) => void
   /** Whether there may be something new since the last time that this was asked. */
   readonly consumeWakeUp: () => boolean

@@ -64,5 +64,5 @@ export const parseDigests = (text: string): ItemDigests =>
     ])
   )
 
-/** What {@link parseDigests} reads, as a part of a regular expression. */
+/** The input of {@link parseDigests}, as a part of a regular expression. */
 export const digestsPattern = `(?:[0-9a-z]{${keyLength + digestLength}}){1,${mostDigests}}`

@@ -1,8 +1,8 @@
 import * as Braid from "../braid/Update.ts"
 
-/** What is new, or replaced, in a resource at a version. */
+/** A new or replaced item in a resource at a version. */
 export interface Item {
-  /** What it is: the event's type, or the member that holds it. */
+  /** Its kind: the event's type, or the member that holds it. */
   readonly name: string
   readonly version: string
   /** JSON. */

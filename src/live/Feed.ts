@@ -43,7 +43,7 @@ export class Feed<A extends object> {
   }
 
   /**
-   * What to deliver now. Empty: nothing, sleep. `undefined`: the subscription has to end. An effect never takes longer than
+   * The updates to deliver now. Empty: nothing, sleep. `undefined`: the subscription has to end. An effect never takes longer than
    * a heartbeat, and ends with the stream; it fails when the database is gone: the subscriber comes back and resumes.
    */
   poll(): ReadonlyArray<A | Heartbeat> | Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable> | undefined {
@@ -74,7 +74,7 @@ export class Feed<A extends object> {
     return updates
   }
 
-  /** What comes next, waited for. Is done when the subscription has to end. */
+  /** Waits for the next updates. Is done when the subscription has to end. */
   next(): Pull.Pull<Arrays.NonEmptyReadonlyArray<A | Heartbeat>, DatabaseUnavailable> {
     return Effect.suspend(() => {
       const taken = this.poll()

@@ -30,7 +30,7 @@ export class LiveStream {
     this.endsAt = times.endsAt
   }
 
-  /** What time it was at the last {@link tick}. */
+  /** The time of the last {@link tick}. */
   get now(): number {
     return this.time
   }

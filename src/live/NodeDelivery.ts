@@ -7,7 +7,7 @@ import type { Writable } from "node:stream"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
 
-/** What is delivered: bytes to begin with, then the updates of a feed. */
+/** A delivery: its first bytes, then the updates of a feed. */
 export interface Delivery<A extends object> {
   readonly start: ReadonlyArray<Uint8Array>
   readonly feed: Feed<A>
@@ -116,7 +116,7 @@ class Deliverer<A extends object> {
     }
   }
 
-  /** What updates are written to. */
+  /** The response that updates are written to. */
   private get sink(): Writable {
     return this.socket ?? this.response
   }

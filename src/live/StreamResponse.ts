@@ -42,7 +42,7 @@ export const readBraid = (
 /** How a request asks to be kept informed. */
 export interface Ask {
   readonly encoding: Encoding | "poll"
-  /** What the subscriber has: `Parents`, `Last-Event-ID` or `?after=`. `undefined` when it has nothing. */
+  /** The version that the subscriber has: `Parents`, `Last-Event-ID` or `?after=`. `undefined` when it has nothing. */
   readonly from: Version | undefined
   readonly heartbeat: Duration.Duration
   readonly braid: BraidRequest

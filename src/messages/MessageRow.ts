@@ -51,7 +51,7 @@ export const messageColumns = (viewer?: string): string => `${pageColumns(viewer
 export const storedContent = (content: unknown): string =>
   typeof content === "string" ? content : JSON.stringify(content)
 
-/** What {@link parseContents} needs of a row. */
+/** The part of a row that {@link parseContents} needs. */
 export interface ContentRow {
   readonly messageType: string
   readonly content: string | null

@@ -29,7 +29,7 @@ import {
 import { Outbox, type Outcome, type Send } from "./Outbox.ts"
 import { receiptList } from "./ReceiptRow.ts"
 
-/** What a participant may see of a conversation's log. */
+/** The part of a conversation's log that a participant may see. */
 export interface View {
   readonly viewer: UserId
   /** The position of the last change. */
@@ -111,7 +111,7 @@ export class Messages extends Context.Service<
       conversationId: ConversationId,
       id: MessageId
     ) => Effect.Effect<Message, NotFound | DatabaseUnavailable>
-    /** What a participant may see. */
+    /** The view of a participant. */
     readonly view: (
       caller: UserId,
       conversationId: ConversationId
@@ -169,7 +169,7 @@ export class Messages extends Context.Service<
           ORDER BY version LIMIT 1`
       })
 
-      /** What a message said when it was sent; `undefined` once that is erased. */
+      /** The content of a message as it was sent; `undefined` once it is erased. */
       const sentContent = Effect.fnUntraced(function* ({ content, conversationId, deletedAt, editedAt, id }: Message) {
         if (deletedAt !== null) return undefined
         if (editedAt === null) return content
@@ -180,7 +180,7 @@ export class Messages extends Context.Service<
       const isStored = (id: MessageId) =>
         Effect.map(sql`SELECT FROM chat_messages WHERE id = ${id}`, (rows) => rows.length > 0).pipe(catchDatabaseErrors)
 
-      /** What was sent before can be sent again for ever: it is no more than there is. */
+      /** A message that exists can be sent again at any time, since that stores nothing new. */
       const append = (send: Send) => {
         const appended = outbox.append(send)
         return appended.pipe(

@@ -21,13 +21,13 @@ export interface Send extends Draft {
   readonly senderId: UserId
 }
 
-/** What became of a send. */
+/** The outcome of a send. */
 export interface Outcome {
   readonly isParticipant: boolean
   /** This very send put the message there. */
   readonly created: boolean
   /**
-   * What the database holds under the id, which an earlier send may have put there. A participant's send leaves nothing
+   * The message that the database holds under the id, which an earlier send may have put there. A participant's send leaves nothing
    * there only if it replies to what is no message of this conversation that the sender can see.
    */
   readonly message: Message | undefined
@@ -70,7 +70,7 @@ interface Parked extends Pending {
   readonly since: number
 }
 
-/** What became of a participant's send, as the database tells it: of its message, only what the sender did not give. */
+/** The outcome of a participant's send, as the database returns it: only the part of the message that the sender did not give. */
 const Row = Schema.Struct({
   /** Which of the sends, from 1. */
   ordinal: Schema.Int,

@@ -19,7 +19,7 @@ const snapshotSize = 50
 /** A subscriber further behind gets one snapshot, which is cheaper than as many updates (a client needs up to 1 ms for each). */
 const mostUpdates = 1_000
 
-/** What a subscriber receives, in order. */
+/** The updates of a subscriber, in order. */
 export type SubscriptionUpdate =
   | { readonly _tag: "Snapshot"; readonly version: LogVersion; readonly page: MessagePage }
   /** `previous` is the version of the update before it, or that with which the subscriber came. */
@@ -133,7 +133,7 @@ class LogReader {
     cursor: Position
   ): ReadonlyArray<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const shared = this.topic.receipts()
-    // What was read before the subscriber's view changed may show what that has hidden since.
+    // A read from before the subscriber's view changed may show messages that are hidden since.
     if (shared !== undefined && shared !== this.knownReceipts && shared.epoch >= this.view.epoch) {
       if (shared.exceptions.has(this.session.userId)) return this.refreshView(cursor)
       this.knownReceipts = shared
@@ -211,7 +211,7 @@ class LogReader {
     )
   }
 
-  /** What the frames after a position tell; the database is asked in the rare case that they do not say it themselves. */
+  /** The updates of the frames after a position. In rare cases the database has to add to them. */
   private interpret(
     cursor: Position,
     frames: ReadonlyArray<Frame>

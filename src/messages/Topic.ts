@@ -61,7 +61,7 @@ export interface Topic {
   readonly listen: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** What is counted of all topics. */
+/** The metrics of all topics. */
 export interface TopicCounts {
   /** A message went on to the listeners so many seconds after its time in the database. */
   readonly delivery: (delay: number) => void

@@ -5,7 +5,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { areFriends, isBlockBetween } from "./PairRow.ts"
 
-/** What a person allows somebody to start with them. */
+/** The contacts that a person allows somebody to start with them. */
 export interface Reach {
   /** To open a direct conversation: the person allows it to everyone, to friends or to nobody. */
   readonly direct: boolean
@@ -14,7 +14,7 @@ export interface Reach {
 }
 
 /**
- * What a person may start with others. Two people of whom one blocks the other count as strangers who accept nothing, so
+ * The contacts that a person may start with others. Two people of whom one blocks the other count as strangers who accept nothing, so
  * that a refusal does not reveal the block.
  */
 export class ContactPolicy extends Context.Service<

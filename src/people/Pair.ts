@@ -135,7 +135,7 @@ export const block = ({ request }: Pair): Transition | undefined => {
   return request.status === "pending" ? become("rejected", "none") : undefined
 }
 
-/** What one of the two sees of a request, by its status. */
+/** A request as one of the two sees it, by its status. */
 const seen = (status: Status, isSender: boolean) => {
   if (status === "accepted") return "friend"
   if (status === "pending") return isSender ? "outgoing" : "incoming"

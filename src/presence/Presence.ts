@@ -29,7 +29,7 @@ const audienceAge = 60_000
 /** Audiences read in one statement. */
 const audiencesAtOnce = 256
 
-/** What one device sees. */
+/** The view of one device. */
 export interface PresenceView {
   /** All that there is to see now. */
   readonly snapshot: () => PresencePage
@@ -44,7 +44,7 @@ interface AudienceRequest {
 }
 
 /**
- * Who is online and who types: in the memory of each process, never stored. Both are leases, which processes publish on the bus
+ * Online users and typing, in the memory of each process, never stored. Both are leases, which processes publish on the bus
  * and which expire unless they are renewed, so that neither a lost hint nor a process that dies leaves a wrong state behind.
  *
  * A user is online while any process has a stream of theirs and renews their lease, and for a grace time afterwards, so that a

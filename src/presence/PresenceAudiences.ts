@@ -11,7 +11,7 @@ import type { PresenceAudience } from "../contract/PresencePage.ts"
 export const mostPeople = 100
 
 /**
- * Whom each person may see: friends, and the other participants of conversations of at most {@link mostPeople}, except where
+ * The people whom each person may see: friends, and the other participants of conversations of at most {@link mostPeople}, except where
  * either blocks the other. People who hide their presence see nobody, and nobody sees them.
  */
 export class PresenceAudiences extends Context.Service<

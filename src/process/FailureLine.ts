@@ -3,7 +3,7 @@ import { variables } from "../platform/Configuration.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** What is wrong with a variable, without its value: it may be a secret in the wrong place. */
+/** The fault of a variable, without its value, which may be a secret in the wrong place. */
 export const explainConfigError = ({ cause }: Config.ConfigError): string => {
   if (!Schema.isSchemaError(cause)) return "The configuration cannot be read."
   const [issue] = issuesOf(cause.issue).issues
@@ -12,7 +12,7 @@ export const explainConfigError = ({ cause }: Config.ConfigError): string => {
   return variable === undefined ? `${name}: ${issue?.message}.` : `${name} must be ${variable.expected}.`
 }
 
-/** What failures of the file system mean, and what to do about them. */
+/** The meaning of file system failures, and what to do about them. */
 const fileProblems: Partial<Record<PlatformError.SystemErrorTag, string>> = {
   AlreadyExists: "exists already and is not overwritten: choose another name, or remove it first",
   NotFound: "does not exist: check the path and its folder",
