@@ -276,7 +276,7 @@ export const followAll = (world: World) =>
     ([name, encoding]) => follow(world, name, encoding)
   )
 
-/** What streams sent, up to something that comes to each of them after all that was there before. */
+/** The output of streams, up to an update that reaches each of them after all earlier ones. */
 export const allSent = Effect.fnUntraced(function* (
   world: World,
   opened: ReadonlyArray<Effect.Success<ReturnType<typeof follow>>>

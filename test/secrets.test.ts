@@ -106,7 +106,7 @@ it.live(
       const name = `u${randomUUID().replaceAll("-", "").slice(0, 20)}`
       const run = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
         const given = new URL(Redacted.value(url))
-        // What a mistyped URL has in its place is a secret, too.
+        // In a mistyped URL the secret may stand in another part.
         if (args[0] === "doctor") given.password = databasePassword
         const env = { DATABASE_URL: given.href, DATABASE_STARTUP_TIMEOUT: "1 second", LOG_LEVEL: "trace" }
         const { errorOutput, output } = yield* xfchat(args, { env, input: `${password}\n` })

@@ -75,7 +75,7 @@ const inPieces = (content: string | Uint8Array) => {
 }
 
 layer(TestDatabase.layer)("A file that is not a whole export", (it) => {
-  /** What the import of such a file says. Nothing of the file is kept. */
+  /** The error of importing such a file. Nothing of the file is kept. */
   const refusal = Effect.fnUntraced(function* (content: string | Uint8Array) {
     const before = yield* digests
     const error = yield* Effect.flip(importArchive(inPieces(content), false))

@@ -46,7 +46,7 @@ const ClientAddress = Schema.Union([
   Schema.TemplateLiteral(["198.51.100.", Octet]),
   Schema.Literal("2001:db8:bb::1")
 ])
-/** What an impostor may write. */
+/** The values that an impostor may put in place of an address. */
 const Forged = Schema.Union([
   ClientAddress,
   ProxyAddress,

@@ -38,7 +38,7 @@ export const encodings = ["braid", "events", "lines", "poll"] as const
 export type Encoding = (typeof encodings)[number]
 
 /**
- * What a subscriber is told: a whole page, a message to append, to replace where it is, or whichever fits, or receipts, whose
+ * An update of a subscriber: a whole page, a message to append, to replace where it is, or whichever fits, or receipts, whose
  * version is the last one again where they have one.
  */
 export type Told =

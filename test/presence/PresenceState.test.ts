@@ -30,7 +30,7 @@ const anyActs = Arbitrary.array(
   { minLength: 30, maxLength: 100 }
 )
 
-/** What a client draws of a page: people who are offline, and conversations without typing, are left out. */
+/** The part of a page that a client draws: people who are offline, and conversations without typing, are left out. */
 interface Shown {
   readonly online: ReadonlyArray<string>
   readonly typing: ReadonlyArray<readonly [conversation: string, typers: ReadonlyArray<string>]>
@@ -41,7 +41,7 @@ const shownBy = ({ people, typing }: PresencePage): Shown => ({
   typing: Object.entries(typing).filter(([, typers]) => typers.length > 0)
 })
 
-/** What a device shows: all updates, each over the one before. */
+/** The state of a device: all updates, each over the one before. */
 class Copy {
   readonly viewer: PresenceViewer
   readonly who: number
