@@ -30,7 +30,10 @@ export class AccountAdmin extends Context.Service<
      * it owns pass to participants who can sign in, if there are any; the account stays in them.
      */
     readonly disable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
-    /** Lets the owner of a disabled account sign in again. */
+    /**
+     * Lets the owner of a disabled account sign in again. Groups of this person that only disabled accounts led until now pass
+     * on as in `disable`.
+     */
     readonly enable: (username: string) => Effect.Effect<void, NoSuchAccount | DatabaseUnavailable>
     /** Changes the password of an account, and ends all its sessions. */
     readonly resetPassword: (
@@ -66,14 +69,15 @@ export class AccountAdmin extends Context.Service<
           yield* endSessions(id)
           return id
         }).pipe(inTransaction(sql))
-        yield* ownership.passOnEverywhere(disabled)
+        yield* ownership.passOnDisabled(disabled)
       }, catchDatabaseErrors)
 
       const enable = Effect.fn("AccountAdmin.enable")(function* (username: string) {
         const rows = yield* sql`
           UPDATE users SET disabled_at = NULL, updated_at = now()
           WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
-        yield* requireRow(username, rows)
+        const { id } = yield* requireRow(username, yield* decodeIds(rows))
+        yield* ownership.passOnDisabled(id)
       }, catchDatabaseErrors)
 
       const resetPassword = Effect.fn("AccountAdmin.resetPassword")(function* (

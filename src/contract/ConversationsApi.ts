@@ -120,7 +120,8 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Add or change a participant",
-        description: "Adds a person to a group or changes a participant's role. The role `owner` hands the group over."
+        description:
+          "Adds a person to a group or changes a participant's role. The role `owner` hands the group over, if the person's account is not disabled."
       })
     ),
     HttpApiEndpoint.delete("removeParticipant", "/conversations/:id/participants/:userId", {

@@ -90,6 +90,10 @@ export const giveRole = (
   return Effect.succeed(true)
 }
 
+/** Lets a person succeed the owner. A group needs an owner who can sign in. */
+export const succeed = ({ isDisabled }: { readonly isDisabled: boolean }): Effect.Effect<void, Forbidden> =>
+  isDisabled ? forbidden("This person's account is disabled: hand the group over to somebody else.") : Effect.void
+
 /** Removes a person, or the caller. A group ends with its last participant. */
 export const remove = (
   { caller, role, roles }: Group,

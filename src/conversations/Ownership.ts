@@ -11,29 +11,31 @@ import { SystemMessages, type Said } from "../messages/SystemMessages.ts"
 /** Groups that one transaction passes on, at most: each may have a thousand participants to look at. */
 const mostAtOnce = 100
 
-/** A group that has passed on, and its new owner. */
-export interface Inherited {
-  readonly id: ConversationId
-  readonly heir: UserId
-}
+/** A group that has passed on, its former owner, and its new one. */
+const Inherited = Schema.Struct({ id: ConversationId, former: UserId, heir: UserId })
+export type Inherited = typeof Inherited.Type
 
-/** The owners of groups: the rule by which a group passes on when its owner no longer leads it, and the change itself. */
+/**
+ * The owners of groups: the rule by which a group passes on when its owner no longer leads it, and the change itself. The lock of a
+ * group's row orders the changes of its owner.
+ */
 export class Ownership extends Context.Service<
   Ownership,
   {
     /**
-     * Passes on those of some groups that a person owns, each to the participant who has been in it longest: people who can
-     * sign in before disabled accounts, admins before members. The former owner becomes an admin. Anybody can succeed an
-     * owner who `leaves`; only a person who can sign in succeeds one who `stays`. Without a successor nothing changes. Part
-     * of a transaction that has locked the groups.
+     * Passes on those of some groups that a person owns and leaves, each to the participant who has been in it longest: people
+     * who can sign in before disabled accounts, admins before members. The former owner becomes an admin. Part of a
+     * transaction that has locked the groups.
      */
     readonly passOn: (
       owner: UserId,
-      groups: ReadonlyArray<ConversationId>,
-      why: "leaves" | "stays"
+      groups: ReadonlyArray<ConversationId>
     ) => Effect.Effect<ReadonlyArray<Inherited>, SqlError.SqlError | Schema.SchemaError>
-    /** Passes on all groups of a person who stays in them, and says so in their logs. */
-    readonly passOnEverywhere: (owner: UserId) => Effect.Effect<void, DatabaseUnavailable>
+    /**
+     * Passes on those groups of a participant whose owner is disabled, by the same rule, but only to people who can sign in;
+     * their logs say so. It follows the commit that disables or enables the account of the participant.
+     */
+    readonly passOnDisabled: (participant: UserId) => Effect.Effect<void, DatabaseUnavailable>
     /** Makes a participant the owner, and the owner an admin. Part of a transaction that has locked the group. */
     readonly give: (group: ConversationId, heir: UserId) => Effect.Effect<void, SqlError.SqlError>
   }
@@ -44,23 +46,25 @@ export class Ownership extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const systemMessages = yield* SystemMessages
 
-      // By the primary keys.
+      // By the primary keys. Without a leaving person, of the groups whose owner is disabled.
       const giveToSuccessors = SqlSchema.findAll({
-        Request: Schema.Struct({ owner: UserId, groups: Schema.Array(ConversationId), leaves: Schema.Boolean }),
-        Result: Schema.Struct({ id: ConversationId, heir: UserId }),
-        execute: ({ groups, leaves, owner }) => sql`
+        Request: Schema.Struct({ leaving: Schema.NullOr(UserId), groups: Schema.Array(ConversationId) }),
+        Result: Inherited,
+        execute: ({ groups, leaving }) => sql`
           WITH successors AS (
-            SELECT DISTINCT ON (o.conversation_id) o.conversation_id, o.user_id
-            FROM conversation_participants former
+            SELECT DISTINCT ON (o.conversation_id) o.conversation_id, former.user_id AS former_id, o.user_id
+            FROM conversation_participants former JOIN users f ON f.id = former.user_id
             JOIN conversation_participants o ON o.conversation_id = former.conversation_id AND o.user_id <> former.user_id
-            JOIN users u ON u.id = o.user_id AND u.deleted_at IS NULL AND (${leaves} OR u.disabled_at IS NULL)
-            WHERE former.conversation_id = ANY(${groups}::uuid[]) AND former.user_id = ${owner} AND former.role = 'owner'
+            JOIN users u ON u.id = o.user_id AND u.deleted_at IS NULL
+            WHERE former.conversation_id = ANY(${groups}::uuid[]) AND former.role = 'owner'
+              AND CASE WHEN ${leaving}::uuid IS NULL THEN f.disabled_at IS NOT NULL AND u.disabled_at IS NULL
+                ELSE former.user_id = ${leaving} END
             ORDER BY o.conversation_id, u.disabled_at IS NULL DESC, o.role = 'admin' DESC, o.joined_at, o.user_id
           ), promoted AS (
             UPDATE conversation_participants p SET role = CASE WHEN p.user_id = s.user_id THEN 'owner' ELSE 'admin' END
-            FROM successors s WHERE p.conversation_id = s.conversation_id AND p.user_id IN (s.user_id, ${owner})
+            FROM successors s WHERE p.conversation_id = s.conversation_id AND p.user_id IN (s.user_id, s.former_id)
           )
-          SELECT conversation_id AS id, user_id AS heir FROM successors`
+          SELECT conversation_id AS id, former_id AS former, user_id AS heir FROM successors`
       })
 
       // By the primary key.
@@ -69,41 +73,40 @@ export class Ownership extends Context.Service<
           UPDATE conversation_participants SET role = CASE WHEN user_id = ${heir} THEN 'owner' ELSE 'admin' END
           WHERE conversation_id = ${group} AND (user_id = ${heir} OR role = 'owner')`)
 
-      const passOn = Effect.fn("Ownership.passOn")(function* (
-        owner: UserId,
-        groups: ReadonlyArray<ConversationId>,
-        why: "leaves" | "stays"
-      ) {
-        return groups.length === 0 ? [] : yield* giveToSuccessors({ owner, groups, leaves: why === "leaves" })
+      const passOn = Effect.fn("Ownership.passOn")(function* (owner: UserId, groups: ReadonlyArray<ConversationId>) {
+        return groups.length === 0 ? [] : yield* giveToSuccessors({ leaving: owner, groups })
       })
 
-      // By conversation_participants_user_id_idx and the primary key. In the order of ids, like every lock of several.
+      // By conversation_participants_user_id_idx and the primary key. In the order of ids, like every lock of several. Groups
+      // of other owners are locked, too: one that is passing to this person at the same time is seen after its commit.
       const lockNext = SqlSchema.findAll({
-        Request: Schema.Struct({ owner: UserId, after: ConversationId }),
+        Request: Schema.Struct({ participant: UserId, after: ConversationId }),
         Result: Schema.Struct({ id: ConversationId }),
-        execute: ({ after, owner }) => sql`
+        execute: ({ after, participant }) => sql`
           SELECT c.id FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id
-          WHERE p.user_id = ${owner} AND p.role = 'owner' AND p.conversation_id > ${after}
+          WHERE p.user_id = ${participant} AND NOT c.is_direct_message AND p.conversation_id > ${after}
           ORDER BY p.conversation_id LIMIT ${mostAtOnce} FOR NO KEY UPDATE OF c`
       })
 
       /** Passes on the groups with the lowest ids after `after`. Gives the last of them, if there may be more. */
-      const passOnSome = Effect.fnUntraced(function* (owner: UserId, after: ConversationId) {
-        const groups = (yield* lockNext({ owner, after })).map(({ id }) => id)
-        const said = (yield* passOn(owner, groups, "stays")).flatMap(({ heir, id }): ReadonlyArray<Said> => [
-          { conversationId: id, content: { event: "roleChanged", by: owner, user: owner, role: "admin" } },
-          { conversationId: id, content: { event: "roleChanged", by: owner, user: heir, role: "owner" } }
-        ])
+      const passOnSome = Effect.fnUntraced(function* (participant: UserId, after: ConversationId) {
+        const groups = (yield* lockNext({ participant, after })).map(({ id }) => id)
+        const said = (yield* giveToSuccessors({ leaving: null, groups })).flatMap(
+          ({ former, heir, id }): ReadonlyArray<Said> => [
+            { conversationId: id, content: { event: "roleChanged", by: former, user: former, role: "admin" } },
+            { conversationId: id, content: { event: "roleChanged", by: former, user: heir, role: "owner" } }
+          ]
+        )
         for (const { head, id } of yield* systemMessages.appendAll(said)) yield* systemMessages.announce(id, head)
         return groups.length === mostAtOnce ? groups.at(-1) : undefined
       }, inTransaction(sql))
 
-      const passOnEverywhere = Effect.fn("Ownership.passOnEverywhere")(function* (owner: UserId) {
+      const passOnDisabled = Effect.fn("Ownership.passOnDisabled")(function* (participant: UserId) {
         let after: ConversationId | undefined = beforeAll
-        while (after !== undefined) after = yield* passOnSome(owner, after)
+        while (after !== undefined) after = yield* passOnSome(participant, after)
       }, catchDatabaseErrors)
 
-      return Ownership.of({ passOn, passOnEverywhere, give })
+      return Ownership.of({ passOn, passOnDisabled, give })
     })
   )
 }

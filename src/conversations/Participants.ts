@@ -51,7 +51,10 @@ export class Participants extends Context.Service<
       userId: UserId,
       role: "admin" | "member"
     ) => Effect.Effect<void, NotFound | Forbidden | ParticipantLimitReached | DatabaseUnavailable>
-    /** Makes a person the owner, and adds them first if they are not in the group. The caller becomes an admin. */
+    /**
+     * Makes a person who can sign in the owner, and adds them first if they are not in the group. The caller becomes an
+     * admin.
+     */
     readonly handOver: (
       caller: UserId,
       conversationId: ConversationId,
@@ -146,9 +149,20 @@ export class Participants extends Context.Service<
         if (roles.has(userId)) return []
         yield* GroupRules.add(group, (yield* contacts.of(caller, [userId])).get(userId))
         const inserted = yield* insert(group, userId)
-        if (inserted.length === 0) return yield* new NotFound({ detail: "There is no such user." })
+        if (inserted.length === 0) return yield* noUser
         return [{ event: "joined", by: caller, user: userId }] satisfies ReadonlyArray<SystemContent>
       })
+
+      // By the primary key. It waits for a transaction that disables or deletes the account, and such a transaction waits for this
+      // one: what it then does with the groups of the account includes this one.
+      const findSuccessor = SqlSchema.findAll({
+        Request: UserId,
+        Result: Schema.Struct({ isDisabled: Schema.Boolean }),
+        execute: (id) => sql`
+          SELECT disabled_at IS NOT NULL AS "isDisabled" FROM users WHERE id = ${id} AND deleted_at IS NULL FOR SHARE`
+      })
+
+      const noUser = new NotFound({ detail: "There is no such user." })
 
       const add = Effect.fn("Participants.add")((caller: UserId, id: ConversationId, userId: UserId) =>
         change(caller, id, (group) => join(group, userId))
@@ -177,6 +191,9 @@ export class Participants extends Context.Service<
           Effect.fnUntraced(function* (group: Group) {
             const said: ReadonlyArray<SystemContent> = yield* join(group, userId)
             if (!(yield* GroupRules.giveRole(group, userId, "owner"))) return said
+            const [successor] = yield* findSuccessor(userId)
+            if (successor === undefined) return yield* noUser
+            yield* GroupRules.succeed(successor)
             yield* ownership.give(id, userId)
             return [
               ...said,
@@ -200,8 +217,7 @@ export class Participants extends Context.Service<
               yield* systemMessages.announce(id, Position.make(0))
               return said
             }
-            const [inherited] =
-              group.roles.get(userId) === "owner" ? yield* ownership.passOn(userId, [id], "leaves") : []
+            const [inherited] = group.roles.get(userId) === "owner" ? yield* ownership.passOn(userId, [id]) : []
             // By the primary key.
             yield* sql`DELETE FROM conversation_participants WHERE conversation_id = ${id} AND user_id = ${userId}`
             said.push(
@@ -267,9 +283,7 @@ export class Participants extends Context.Service<
         const conversations = found.filter((id) => !emptied.includes(id))
         if (emptied.length > 0) yield* removal.remove(emptied)
         yield* announce(emptied.map((id) => ({ id, head: Position.make(0) })))
-        const heirs = new Map(
-          (yield* ownership.passOn(userId, conversations, "leaves")).map(({ heir, id }) => [id, heir])
-        )
+        const heirs = new Map((yield* ownership.passOn(userId, conversations)).map(({ heir, id }) => [id, heir]))
         const said = (yield* leaveGroups({ userId, conversations })).flatMap(({ id }): ReadonlyArray<Said> => {
           const heir = heirs.get(id)
           const left: Said = { conversationId: id, content: { event: "left", user: userId } }

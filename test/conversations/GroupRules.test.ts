@@ -118,3 +118,10 @@ describe("In a group", () => {
     })
   })
 })
+
+describe("A group passes", () => {
+  it("only to a person who can sign in", () => {
+    assert.strictEqual(outcome(GroupRules.succeed({ isDisabled: false })), "allowed")
+    assert.strictEqual(outcome(GroupRules.succeed({ isDisabled: true })), "Forbidden")
+  })
+})
