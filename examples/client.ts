@@ -1,4 +1,4 @@
-// Signs up two people and has one write to the other, by a client that Effect derives from the contract.
+// Signs up two people, and one writes to the other. Effect derives the client from the contract.
 //
 //   XFCHAT_URL=http://localhost:3000 node examples/client.ts
 

@@ -21,7 +21,7 @@ while True:
     after = "" if version is None else "&after=" + version
     request = urllib.request.Request(url + after, headers={"Authorization": "Bearer " + token})
     try:
-        # Longer than the server waits: who hears nothing by then asks again.
+        # Longer than the server waits. If it has not answered by then, the connection is dead, and we ask again.
         with urllib.request.urlopen(request, timeout=30) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
@@ -31,7 +31,7 @@ while True:
         time.sleep(float(error.headers.get("Retry-After", "5")))
         continue
     except (OSError, ValueError):
-        # No network, or no server, or half an answer.
+        # No network, no server, or only part of an answer.
         time.sleep(1)
         continue
     for update in answer["updates"]:

@@ -36,7 +36,7 @@ const Report = Layer.effectDiscard(
   HttpServer.HttpServer.use(({ address }) => Console.log(`Serving on ${HttpServer.formatAddress(address)}`))
 )
 
-// Each line stands on those below it. The database is the last line, and is built first.
+// Each line uses the ones below it. The database is the last line, and is built first.
 const Program = Layer.merge(Report, DrainOnStop).pipe(
   Layer.provide(HttpRouter.serve(Layer.merge(RoutesLive, Statistics), { disableLogger: true, disableListenLog: true })),
   Layer.provide([HttpServerLive, HttpServer.layerServices]),

@@ -1,4 +1,4 @@
-// Follows a conversation with the reference client of Braid-HTTP, which reconnects and resumes by itself:
+// Follows a conversation with the reference client of Braid-HTTP, which reconnects and resumes on its own:
 //
 //   npm install braid-http
 //   XFCHAT_MESSAGES=http://localhost:3000/api/conversations/ID/messages XFCHAT_TOKEN=... node examples/subscribe-braid.js
@@ -13,14 +13,14 @@ const response = await fetch(url, {
   subscribe: true,
   retry: true,
   heartbeats: 20,
-  // Asked at each connection.
+  // Called for each connection.
   parents: () => version,
   headers: { authorization: `Bearer ${token}` }
 })
 response.subscribe((update) => {
   if (update.patches === undefined) JSON.parse(update.body_text).messages.forEach(show)
-  // `.messages[-0:-0]` appends. `.messages[?(@.id=="…")]` replaces the message that has changed. `.receipts` says how far
-  // participants have read.
+  // `.messages[-0:-0]` appends a message. `.messages[?(@.id=="…")]` replaces one that has changed. `.receipts` says how
+  // far participants have read.
   else for (const patch of update.patches) if (patch.range !== ".receipts") show(JSON.parse(patch.content_text))
   version = update.version
 })

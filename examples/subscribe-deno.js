@@ -9,7 +9,7 @@ const token = Deno.env.get("XFCHAT_TOKEN")
 const show = ({ content, seq }) => console.log(seq, content)
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
 
-/** The events of a response: each ends with an empty line. A line that begins with a colon is a heartbeat. */
+/** The events of a response. Each ends with an empty line. A line that begins with a colon is a heartbeat. */
 async function* eventsOf(body) {
   let rest = ""
   let event = {}

@@ -2,12 +2,12 @@
 //
 //   XFCHAT_MESSAGES=http://localhost:3000/api/conversations/ID/messages XFCHAT_TOKEN=... node examples/subscribe.js
 
-/** More than two heartbeats without a byte: the connection is dead. */
+/** The connection is dead if not a byte comes for longer than two heartbeats. */
 const patience = 45_000
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
 
-/** The lines of a response as they come. What the end of the stream has cut off is no line. */
+/** The lines of a response as they come. A last line that was cut off is dropped. */
 async function* linesOf(body, heard) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ""
@@ -19,9 +19,9 @@ async function* linesOf(body, heard) {
   }
 }
 
-/** Calls `receive` with each snapshot, message and list of receipts, in order, until the server says that there are no more. */
+/** Calls `receive` with each snapshot, message and list of receipts, in order, until the server answers 401 or 404. */
 export async function follow(url, token, receive) {
-  // The version of the last update that came whole: all that it takes to resume.
+  // The version of the last update that came whole. Resuming needs nothing else.
   let version
   let failures = 0
   for (;;) {
@@ -37,7 +37,7 @@ export async function follow(url, token, receive) {
         headers: { accept: "application/x-ndjson", authorization: `Bearer ${token}` },
         signal: silence.signal
       })
-      // The session has ended, or the conversation is not ours any more.
+      // The session has ended, or we are no longer a participant.
       if (response.status === 401 || response.status === 404) return response.status
       if (!response.ok) {
         // 429 and 503 say when to come back.
@@ -47,14 +47,14 @@ export async function follow(url, token, receive) {
       failures = 0
       for await (const line of linesOf(response.body, heard)) {
         const update = JSON.parse(line)
-        // `{}` is a heartbeat. Receipts have no version: they come under the last one.
+        // `{}` is a heartbeat. Receipts have no version of their own: the version stays the last one.
         if (update.version !== undefined || update.receipts !== undefined) receive(update)
         version = update.version ?? version
       }
-      // Streams end now and then: at their greatest age, and when a server stops. Resume.
+      // Streams end at their maximum age, and when a server stops. Resume.
       await pause(0.1)
     } catch {
-      // No network, or no server: another try, later and later.
+      // No network, or no server: try again, after longer and longer pauses.
       failures += 1
       await pause(Math.min(30, 0.1 * 2 ** failures) * (0.5 + Math.random() / 2))
     } finally {
@@ -63,7 +63,7 @@ export async function follow(url, token, receive) {
   }
 }
 
-// A browser stops reading here: it calls `follow` itself.
+// Only for the command line: a browser calls `follow` itself.
 if (globalThis.process?.env.XFCHAT_MESSAGES) {
   const { XFCHAT_MESSAGES: url, XFCHAT_TOKEN: token } = globalThis.process.env
   const show = ({ content, seq }) => console.log(seq, content)
