@@ -6,6 +6,8 @@ import { unlimited } from "./test/unlimited.ts"
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL(".data/compile-cache", import.meta.url))
 
 export default defineConfig({
+  // `xfchat` is the source, also where a test imports it as others do. The others are the defaults.
+  ssr: { resolve: { conditions: ["xfchat-source", "module", "node", "development|production"] } },
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["src/testing/globalSetup.ts"],

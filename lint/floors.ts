@@ -57,8 +57,7 @@ const create = (context: Context) => {
     if (typeof specifier?.value !== "string" || !specifier.value.startsWith(".")) return
     const from = belowSource(context.filename)
     const to = belowSource(join(dirname(context.filename), specifier.value))
-    // Outside of src/ there is only package.json to import, for its version.
-    const message = from.startsWith("..") || to === "../package.json" ? undefined : refuse(from, to)
+    const message = from.startsWith("..") ? undefined : refuse(from, to)
     if (message !== undefined) context.report({ node: specifier, message })
   }
   return {

@@ -7,6 +7,7 @@ import { AuthLive } from "./auth/AuthLive.ts"
 import { AuthorizationLive } from "./auth/Authorization.ts"
 import { ChangeBus } from "./changes/ChangeBus.ts"
 import { Api } from "./contract/Api.ts"
+import { version } from "./contract/Version.ts"
 import { ConversationsHttp } from "./conversations/ConversationsHttp.ts"
 import { ConversationsLive } from "./conversations/ConversationsLive.ts"
 import { Incarnations } from "./database/Incarnations.ts"
@@ -86,7 +87,9 @@ export const DrainOnStop = Layer.effectDiscard(
 
 const ReportListening = Layer.effectDiscard(
   HttpServer.HttpServer.use(({ address }) =>
-    Console.error(`[STARTUP] Server listening on ${HttpServer.formatAddress(address).replace(/^https?:\/\//, "")}`)
+    Console.error(
+      `[STARTUP] XFChat ${version} listening on ${HttpServer.formatAddress(address).replace(/^https?:\/\//, "")}`
+    )
   )
 )
 

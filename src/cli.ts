@@ -4,7 +4,6 @@ import { Console, Effect, Runtime } from "effect"
 import { CliOutput, Command } from "effect/cli"
 // Compiles schemas to code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
-import packageJson from "../package.json" with { type: "json" }
 import { config } from "./commands/ConfigCommand.ts"
 import { conversation } from "./commands/ConversationCommand.ts"
 import { dev } from "./commands/DevCommand.ts"
@@ -15,6 +14,7 @@ import { migrate } from "./commands/MigrateCommand.ts"
 import { serve } from "./commands/ServeCommand.ts"
 import { usage } from "./commands/UsageCommand.ts"
 import { user } from "./commands/UserCommand.ts"
+import { version } from "./contract/Version.ts"
 import { runMain } from "./process/ServerProcess.ts"
 
 const xfchat = Command.make("xfchat").pipe(
@@ -50,7 +50,7 @@ const presenter = CliOutput.layerPresenter({
 })
 
 runMain(
-  Command.run(xfchat, { version: packageJson.version }).pipe(
+  Command.run(xfchat, { version }).pipe(
     // The presenter has already reported the mistake.
     Effect.tapErrorTag("ShowHelp", (error) => Effect.sync(() => Object.assign(error, { [Runtime.errorExitCode]: 2 }))),
     Effect.provide([NodeServices.layer, presenter])

@@ -124,6 +124,6 @@ export const startServer = Effect.fn("startServer")(function* (
     ...env
   }
   const server = yield* startProcess(runtimes[runtime](environment.SERVER_PORT, flags), environment)
-  const [, port = ""] = yield* server.line(/(?:Server listening on|Listening on http:\/\/)\D*127\.0\.0\.1:(\d+)/)
+  const [, port = ""] = yield* server.line(/(?: listening on|Listening on http:\/\/)\D*127\.0\.0\.1:(\d+)/)
   return { ...server, port, baseUrl: `http://127.0.0.1:${port}` }
 })

@@ -12,6 +12,7 @@ import { PresenceApi } from "./PresenceApi.ts"
 import { Problems } from "./ProblemsApi.ts"
 import { SearchApi } from "./SearchApi.ts"
 import { UsageApi } from "./UsageApi.ts"
+import { version } from "./Version.ts"
 
 const description =
   "A chat backend: accounts, friends, conversations, and messages as streams that resume without losing or repeating one. " +
@@ -36,4 +37,4 @@ export class Api extends HttpApi.make("xfchat")
   // An unknown member is the caller's mistake, or a wish that would silently not be fulfilled.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotate(HttpApi.ParseOptions, { errors: "all" })
-  .annotateMerge(OpenApi.annotations({ title: "XFChat", version: "0.1.0", description, transform: arrange })) {}
+  .annotateMerge(OpenApi.annotations({ title: "XFChat", version, description, transform: arrange })) {}

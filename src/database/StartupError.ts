@@ -18,7 +18,7 @@ export type StartupError =
 /** DATABASE_URL is not in the environment. */
 export class DatabaseUrlMissing extends Data.TaggedError("DatabaseUrlMissing") {
   override get message() {
-    return "DATABASE_URL is not set: XFChat needs PostgreSQL. Set it to postgresql://USER:PASSWORD@HOST:5432/DATABASE, or run `npm run dev` to try XFChat with an embedded one."
+    return "DATABASE_URL is not set: XFChat needs PostgreSQL. Set it to postgresql://USER:PASSWORD@HOST:5432/DATABASE, or run `npx xfchat dev` to try XFChat with an embedded one."
   }
 }
 

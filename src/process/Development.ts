@@ -2,15 +2,14 @@ import { ConfigProvider, Console, Effect, Layer, Option, Redacted } from "effect
 import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { randomUUID } from "node:crypto"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
+import process from "node:process"
 import { Accounts } from "../auth/Accounts.ts"
 import { Sessions } from "../auth/Sessions.ts"
 import { Configuration } from "../platform/Configuration.ts"
 import * as EmbeddedPostgres from "../postgres-embedded/EmbeddedPostgres.ts"
 import { Conversations } from "../conversations/Conversations.ts"
 import { ServerProcess } from "./ServerProcess.ts"
-
-const dataFolder = fileURLToPath(new URL("../../.data/postgres", import.meta.url))
 
 /** A demo person to try XFChat with. Nobody knows their password: each start opens a new session for them. */
 const demoPerson = Effect.fnUntraced(function* (username: string) {
@@ -20,7 +19,7 @@ const demoPerson = Effect.fnUntraced(function* (username: string) {
   const account = Option.isSome(known)
     ? known.value
     : yield* accounts.create({ username, email: `${username}@example.com`, password: Redacted.make(randomUUID()) })
-  const { token } = yield* sessions.open(account.id, { name: "npm run dev", address: undefined })
+  const { token } = yield* sessions.open(account.id, { name: "xfchat dev", address: undefined })
   return { id: account.id, token: Redacted.value(token) }
 })
 
@@ -60,14 +59,14 @@ ${withDemoPeople ? yield* conversationCommands(api) : ""}`)
 
 /**
  * The server for development, reachable from this machine only unless SERVER_HOST says otherwise. It uses the database of
- * `DATABASE_URL`, or an embedded PostgreSQL that keeps its data. Another database than the embedded one gets demo people only
+ * `DATABASE_URL`, or an embedded PostgreSQL that keeps its data in `.data/` of the current folder. Another database than the embedded one gets demo people only
  * with `--demo`.
  */
 export const development = Effect.fn("development")(function* ({ demo }: { readonly demo: boolean }) {
   const given = yield* Configuration.databaseUrl
   const url = Option.isSome(given)
     ? given.value
-    : (yield* EmbeddedPostgres.start({ folder: dataFolder, port: 5432 })).url
+    : (yield* EmbeddedPostgres.start({ folder: join(process.cwd(), ".data", "postgres"), port: 5432 })).url
   const environment = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ DATABASE_URL: Redacted.value(url) }), {
     asPrimary: true
   })

@@ -2,7 +2,7 @@ import { Effect, Formatter, Layer, Logger, LogLevel, Option, Order, Redacted, Re
 import { FetchHttpClient, HttpMiddleware, UrlParams } from "effect/http"
 import { OtlpExporter, OtlpLogger, OtlpSerialization, OtlpTracer } from "effect/observability"
 import process from "node:process"
-import packageJson from "../../package.json" with { type: "json" }
+import { version } from "../contract/Version.ts"
 import { Configuration } from "../platform/Configuration.ts"
 import { CurrentLogLevels, levelOf, moduleAnnotation, type LogLevels } from "../platform/Log.ts"
 
@@ -29,7 +29,7 @@ const exporter = Effect.gen(function* () {
   return Option.map(endpoint, ({ href }) => (signal: "logs" | "traces") => ({
     url: `${href.replace(/\/$/, "")}/v1/${signal}`,
     headers: Option.match(headers, { onNone: () => ({}), onSome: Redacted.value }),
-    resource: { serviceName, serviceVersion: packageJson.version }
+    resource: { serviceName, serviceVersion: version }
   }))
 })
 

@@ -18,6 +18,7 @@ const load = (specifier: string) =>
   spawnSync(
     `${root}node_modules/.bin/node`,
     [
+      "--conditions=xfchat-source",
       "--import",
       `data:text/javascript,${encodeURIComponent(withoutNode)}`,
       "--input-type=module",

@@ -13,6 +13,8 @@ vi.setConfig({ testTimeout: 120_000 })
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const node = `${root}node_modules/.bin/node`
 const deno = `${root}node_modules/.bin/deno`
+/** Examples import `xfchat`, which is the source here. */
+const fromSource = "--conditions=xfchat-source"
 
 const hasPython = spawnSync("python3", ["--version"]).status === 0
 
@@ -117,7 +119,7 @@ describe("the other examples", () => {
   it.live("a client that is derived from the contract sends a message", () =>
     Effect.gen(function* () {
       const server = yield* startServer("node", (yield* TestDatabase).url)
-      const client = yield* startProcess([node, "examples/client.ts"], { XFCHAT_URL: server.baseUrl })
+      const client = yield* startProcess([node, fromSource, "examples/client.ts"], { XFCHAT_URL: server.baseUrl })
       yield* client.line(/^Message 1 of conversation /m)
       assert.strictEqual(yield* client.exit, 0)
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
@@ -127,11 +129,11 @@ describe("the other examples", () => {
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const environment = { DATABASE_URL: Redacted.value(url), SERVER_PORT: "0" }
-      const seed = yield* startProcess([node, "examples/seed.ts"], environment)
+      const seed = yield* startProcess([node, fromSource, "examples/seed.ts"], environment)
       yield* seed.line(/^Message 1 of conversation /m)
       assert.strictEqual(yield* seed.exit, 0)
 
-      const server = yield* startProcess([node, "examples/serve.ts"], {
+      const server = yield* startProcess([node, fromSource, "examples/serve.ts"], {
         ...environment,
         RATE_LIMIT_AUTHENTICATION: "1"
       })

@@ -49,7 +49,7 @@ describe("the server for development", () => {
       const env = { DATABASE_URL: Redacted.value(url), SERVER_PORT: "0" }
       const server = yield* startProcess([node, cli, dev], env)
       yield* server.line(/# sign up\n(curl .*)\n/)
-      yield* server.line(/Server listening on 127\.0\.0\.1:\d+/)
+      yield* server.line(/listening on 127\.0\.0\.1:\d+/)
       yield* server.kill("SIGTERM")
       assert.strictEqual(yield* server.exit, 0)
       assert.notInclude(server.output(), "Bearer")

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto"
 import { readdir } from "node:fs/promises"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
+import { version } from "../../src/contract/Version.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client, Person } from "../conformance/client.ts"
 import { runtimes, startProcess, startServer, type Runtime, type ServerProcess } from "../serverProcess.ts"
@@ -188,7 +189,7 @@ describe("start-up", () => {
         assert.deepStrictEqual(checks(server), [
           ...before,
           "[STARTUP] Database tables verified: 3 users",
-          ...(runtime === "edge" ? [] : [`[STARTUP] Server listening on 127.0.0.1:${port}`])
+          ...(runtime === "edge" ? [] : [`[STARTUP] XFChat ${version} listening on 127.0.0.1:${port}`])
         ])
       }).pipe(Effect.provide(TestDatabase.layer))
     )
