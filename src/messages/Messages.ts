@@ -2,7 +2,7 @@ import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { currentIncarnation, Incarnation } from "../contract/Incarnation.ts"
+import type { Incarnation } from "../contract/Incarnation.ts"
 import { Incarnations } from "../database/Incarnations.ts"
 import { pageBytes } from "../contract/Paging.ts"
 import {
@@ -16,86 +16,32 @@ import { Usage } from "../usage/Usage.ts"
 import { isHidden } from "./BlockRow.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
-import { haveReached, ReceiptList } from "../contract/Receipt.ts"
-import { hide, Message, MessageId, MessageIdReused, MessagePage, type Draft } from "../contract/Message.ts"
-import {
-  messageColumns,
-  pageColumns,
-  parseContents,
-  writtenBytes,
-  type ContentRow,
-  storedContent
-} from "./MessageRow.ts"
-import { Outbox, type Outcome, type Send } from "./Outbox.ts"
-import { receiptList } from "./ReceiptRow.ts"
+import { hide, Message, MessageId, MessageIdReused, type Draft, type MessagePage } from "../contract/Message.ts"
+import { LogState, logState, logViews, type Head, type SharedReceipts, type View } from "./LogView.ts"
+import { messagePages, type PageRequest } from "./MessagePages.ts"
+import { messageColumns, parseContents, storedContent, writtenBytes, type ContentRow } from "./MessageRow.ts"
+import { Outbox } from "./Outbox.ts"
+import type { Outcome, Send } from "./SendStatement.ts"
 
-/** The part of a conversation's log that a participant may see. */
-export interface View {
-  readonly viewer: UserId
-  /** The position of the last change. */
-  readonly head: Position
-  /** Only messages posted after this. */
-  readonly visibleAfter: Position
-  /** Only the places of what these wrote: the participant has blocked them. */
-  readonly hiddenSenders: ReadonlySet<UserId>
-  /** Whether the participant blocks anybody, or another one blocks them: they may see a message otherwise than all do. */
-  readonly isPersonal: boolean
-  /** A copy of the log that reaches no further was made when the participant saw it differently. */
-  readonly rewrittenAt: Position
-  /** How often any participant's view of what is there already has changed. */
-  readonly epoch: number
-  /** Of the database that `head` was read in: a copy from another one may hold what was lost. */
-  readonly incarnation: Incarnation
-  /** As the participant sees them. */
-  readonly receipts: ReceiptList
-}
-
-/** Which part of a conversation to show: the newest messages, or those next to a position. */
-export interface PageRequest {
-  /** Most messages; 1 to 200. A page of long ones has fewer: see `pageBytes`. */
-  readonly limit: number
-  readonly before?: Position | undefined
-  readonly after?: Position | undefined
-  /** Both sides of this position, which itself is among the earlier ones. */
-  readonly around?: Position | undefined
-}
-
-/** A place in the log: a message as it is now, at the position where it was posted or at that where it last changed. */
+/** A position in the log: a message as it is now, where it was posted or where it last changed. */
 export interface LogEntry {
   readonly position: Position
   readonly message: Message
-  /** The bytes that people wrote of it. */
+  /** The bytes of it that people wrote. */
   readonly bytes: number
-  /** As in {@link View}: the positions above that of a view's change have its epoch, or a later one. */
+  /** As in {@link View}: positions above that of a view's change have its epoch, or a later one. */
   readonly epoch: number
   /** As in {@link View}. */
   readonly incarnation: Incarnation
-}
-
-/** How far a conversation's log goes. */
-export interface Head {
-  readonly id: ConversationId
-  readonly head: Position
-  /** As in {@link View}. */
-  readonly epoch: number
-  /** As in {@link View}. */
-  readonly incarnation: Incarnation
-}
-
-/** The receipts of a conversation as everyone sees them whom no block concerns. */
-export interface SharedReceipts extends Head {
-  readonly receipts: ReceiptList
-  /** The participants who see others, because a block stands between them and another participant: see their views. */
-  readonly exceptions: ReadonlySet<UserId>
 }
 
 export class Messages extends Context.Service<
   Messages,
   {
     /**
-     * Puts a message into the log, durably, before this succeeds. Sending it again changes nothing and answers the
-     * message as it is now, for ever, also when it was edited since; `created` tells the first time. Of a deleted message
-     * no content is left to compare: whatever its author sends again is answered with the tombstone.
+     * Puts a message into the log, durably, before this succeeds. A repeated send changes nothing and returns the message as
+     * it is now, for ever, also after edits; `created` marks the first time. A deleted message has no content to compare, so
+     * any repeated send of its author returns the tombstone.
      */
     readonly send: (
       sender: UserId,
@@ -116,23 +62,24 @@ export class Messages extends Context.Service<
       caller: UserId,
       conversationId: ConversationId
     ) => Effect.Effect<View, NotFound | DatabaseUnavailable>
-    /** The version of a message, for who may want to change it. */
+    /** The version of a message, which an edit can name as the one that it replaces. */
     readonly versionOf: (message: Message) => Effect.Effect<LogVersion>
-    /** The positions of the last changes of several conversations; those that are gone are left out. */
+    /** How far several conversations go. Deleted ones are left out. */
     readonly heads: (ids: ReadonlyArray<ConversationId>) => Effect.Effect<ReadonlyArray<Head>, DatabaseUnavailable>
-    /** The receipts of several conversations; those that are gone are left out. */
+    /** The receipts of several conversations. Deleted ones are left out. */
     readonly receipts: (
       ids: ReadonlyArray<ConversationId>
     ) => Effect.Effect<ReadonlyArray<SharedReceipts>, DatabaseUnavailable>
-    /** A page of what may be seen. */
+    /** A page of the messages that a view shows. */
     readonly page: (
       conversationId: ConversationId,
       view: View,
       request: PageRequest
     ) => Effect.Effect<MessagePage, DatabaseUnavailable>
     /**
-     * The log after a position, ascending, at most `limit` places, and no further once they have `bytes` of what people
-     * wrote (`pageBytes` unless it is said): new messages where they were posted, and changed ones where they last changed. A message that is both new and changed has both places. As all see it whom no block concerns.
+     * The log after a position, ascending: at most `limit` entries, and none after those that people wrote `bytes` of
+     * (`pageBytes` by default). New messages are where they were posted, and changed ones where they last changed; a message
+     * that is both new and changed is in both positions. As shown to all whom no block concerns.
      */
     readonly since: (
       conversationId: ConversationId,
@@ -140,7 +87,7 @@ export class Messages extends Context.Service<
       limit: number,
       bytes?: number
     ) => Effect.Effect<ReadonlyArray<LogEntry>, DatabaseUnavailable>
-    /** Some messages of a conversation as they are now, as one participant sees them. Whether they may is the caller's to know. */
+    /** Some messages of a conversation as they are now, as one participant sees them. Does not check that they may. */
     readonly seenBy: (
       viewer: UserId,
       conversationId: ConversationId,
@@ -158,7 +105,6 @@ export class Messages extends Context.Service<
       const columns = sql.literal(messageColumns())
       // As the participant `p` sees it.
       const columnsForViewer = sql.literal(messageColumns("p.user_id"))
-      const pageColumnsForViewer = sql.literal(pageColumns("p.user_id"))
 
       // By the primary key of message_versions.
       const findFirstContent = SqlSchema.findAll({
@@ -193,7 +139,7 @@ export class Messages extends Context.Service<
         )
       }
 
-      // Not traced: that alone would be some hundredths of what a send costs. `Outbox.deliver` is, and the request.
+      // Untraced, since a span would be a few hundredths of a send. `Outbox.deliver` and the request have spans.
       const send = Effect.fnUntraced(function* (
         senderId: UserId,
         conversationId: ConversationId,
@@ -224,185 +170,8 @@ export class Messages extends Context.Service<
         return { message, created }
       })
 
-      // By the primary key.
-      const epochOf = (id: string) =>
-        sql.literal(`coalesce((SELECT epoch FROM visibility_epochs WHERE conversation_id = ${id}), 0)`)
-
-      // The one row of database_incarnation.
-      const incarnation = sql.literal(`${currentIncarnation} AS incarnation`)
-
-      // By the primary keys of conversations, conversation_participants, blocks and frozen_receipts, and
-      // blocks_blocked_id_idx.
-      const findView = SqlSchema.findAll({
-        Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
-        Result: Schema.Struct({
-          head: Position,
-          visibleAfter: Position,
-          hiddenSenders: Schema.Array(UserId),
-          isBlocked: Schema.Boolean,
-          rewrittenAt: Position,
-          epoch: Schema.Int,
-          incarnation: Incarnation,
-          receipts: ReceiptList
-        }),
-        execute: ({ caller, conversationId }) => sql`
-          SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${epochOf("c.id")} AS epoch,
-            ${incarnation}, ${sql.literal(receiptList("c.id", "p.user_id"))} AS receipts,
-            ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders",
-            EXISTS (SELECT FROM blocks b JOIN conversation_participants o
-              ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
-          FROM conversations c
-          JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
-          WHERE c.id = ${conversationId}`
-      })
-
-      const view = Effect.fn("Messages.view")(function* (caller: UserId, conversationId: ConversationId) {
-        const [found] = yield* findView({ caller, conversationId })
-        if (found === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
-        const { isBlocked, ...view } = found
-        const hiddenSenders = new Set(view.hiddenSenders)
-        return { ...view, viewer: caller, hiddenSenders, isPersonal: isBlocked || hiddenSenders.size > 0 }
-      }, catchDatabaseErrors)
-
-      // By the primary key.
-      const findHeads = SqlSchema.findAll({
-        Request: Schema.Array(ConversationId),
-        Result: Schema.Struct({ id: ConversationId, head: Position, epoch: Schema.Int, incarnation: Incarnation }),
-        execute: (ids) => sql`
-          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch, ${incarnation} FROM conversations c
-          WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
-      })
-
-      const heads = Effect.fn("Messages.heads")(
-        (ids: ReadonlyArray<ConversationId>) => (ids.length === 0 ? Effect.succeed([]) : findHeads(ids)),
-        catchDatabaseErrors
-      )
-
-      // By the primary keys of conversations, conversation_participants and blocks.
-      const findReceipts = SqlSchema.findAll({
-        Request: Schema.Array(ConversationId),
-        Result: Schema.Struct({
-          id: ConversationId,
-          head: Position,
-          epoch: Schema.Int,
-          incarnation: Incarnation,
-          receipts: ReceiptList,
-          exceptions: Schema.Array(UserId)
-        }),
-        execute: (ids) => sql`
-          SELECT c.id, c.head, ${epochOf("c.id")} AS epoch, ${incarnation},
-            ${sql.literal(receiptList("c.id"))} AS receipts,
-            ARRAY(SELECT DISTINCT unnest(ARRAY[b.blocker_id, b.blocked_id]) FROM conversation_participants p
-              JOIN blocks b ON b.blocker_id = p.user_id
-              JOIN conversation_participants o ON o.conversation_id = p.conversation_id AND o.user_id = b.blocked_id
-              WHERE p.conversation_id = c.id) AS exceptions
-          FROM conversations c WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
-      })
-
-      const receipts = Effect.fn("Messages.receipts")(
-        (ids: ReadonlyArray<ConversationId>) =>
-          Effect.map(ids.length === 0 ? Effect.succeed([]) : findReceipts(ids), (rows) =>
-            rows.map(({ exceptions, ...row }): SharedReceipts => ({ ...row, exceptions: new Set(exceptions) }))
-          ),
-        catchDatabaseErrors
-      )
-
-      const Range = Schema.Struct({
-        viewer: UserId,
-        conversationId: ConversationId,
-        low: Position,
-        high: Position,
-        limit: Schema.Int,
-        bytes: Schema.Int
-      })
-      const { isDelivered: _isDelivered, isRead: _isRead, ...pageFields } = Message.fields
-      const PageRow = Schema.Struct({ ...pageFields, bytes: Schema.Int, hasNext: Schema.Boolean })
-
-      // By chat_messages_seq_key, (conversation_id, seq): read as far as `limit`, or until there are enough bytes. A content
-      // is not read before its message is known to be shown.
-      const inOrder = (order: "ASC" | "DESC") => {
-        const direction = sql.literal(order)
-        return SqlSchema.findAll({
-          Request: Range,
-          Result: PageRow,
-          execute: ({ bytes, conversationId, high, limit, low, viewer }) =>
-            Effect.map(
-              sql<ContentRow>`
-                SELECT ${pageColumnsForViewer}, m.bytes, m.next IS NOT NULL AS "hasNext" FROM (
-                  SELECT *, lead(seq) OVER log AS next, ${sql.literal(writtenBytes)} AS own_bytes,
-                    sum(${sql.literal(writtenBytes)}) OVER (log ROWS UNBOUNDED PRECEDING) AS bytes
-                  FROM chat_messages WHERE conversation_id = ${conversationId} AND seq > ${low} AND seq < ${high}
-                  WINDOW log AS (ORDER BY seq ${direction})
-                  ORDER BY seq ${direction} LIMIT ${limit}
-                ) m, (SELECT ${viewer}::uuid AS user_id) p
-                WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.seq ${direction}`,
-              parseContents
-            )
-        })
-      }
-      const oldestFirst = inOrder("ASC")
-      const newestFirst = inOrder("DESC")
-
-      /** A part of the log on one side of a position, ascending, and whether there is more beyond. */
-      const side = Effect.fnUntraced(function* (direction: typeof newestFirst, range: typeof Range.Type) {
-        if (range.limit === 0) return { messages: [], bytes: 0, more: true }
-        const found = (yield* direction(range)).map(({ bytes, hasNext, ...message }) => ({ message, bytes, hasNext }))
-        const last = found.at(-1)
-        const messages = found.map(({ message }) => message)
-        return {
-          messages: direction === newestFirst ? messages.toReversed() : messages,
-          bytes: last?.bytes ?? 0,
-          more: last?.hasNext ?? false
-        }
-      })
-
-      const page = Effect.fn("Messages.page")(function* (
-        conversationId: ConversationId,
-        { head, hiddenSenders, receipts, viewer, visibleAfter }: View,
-        { after, around, before, limit }: PageRequest
-      ) {
-        // No message counts that came after `head` was read.
-        const low = Math.max(after ?? 0, visibleAfter)
-        const high = Math.min(before ?? head + 1, head + 1)
-        const middle = around === undefined ? undefined : Math.min(around, head)
-        const earlierLimit = middle === undefined ? (after === undefined ? limit : 0) : Math.ceil(limit / 2)
-        const earlier = yield* side(newestFirst, {
-          viewer,
-          conversationId,
-          low: Position.make(low),
-          high: Position.make(middle === undefined ? high : middle + 1),
-          limit: earlierLimit,
-          bytes: middle === undefined ? pageBytes : pageBytes / 2
-        })
-        const laterLimit = middle === undefined ? (after === undefined ? 0 : limit) : limit - earlier.messages.length
-        const later = yield* side(oldestFirst, {
-          viewer,
-          conversationId,
-          low: Position.make(Math.max(low, middle ?? low)),
-          high: Position.make(high),
-          limit: laterLimit,
-          bytes: pageBytes - earlier.bytes
-        })
-
-        const messages = [...earlier.messages, ...later.messages].map((row): Message => {
-          const message = Object.assign(row, {
-            isDelivered: haveReached(receipts, "deliveredSeq", row),
-            isRead: haveReached(receipts, "readSeq", row)
-          })
-          return row.senderId !== null && hiddenSenders.has(row.senderId) ? hide(message) : message
-        })
-        const first = messages[0]?.seq
-        const last = messages.at(-1)?.seq
-        const hasBefore = first !== undefined && (earlierLimit > 0 ? earlier.more : first > visibleAfter + 1)
-        const hasAfter =
-          last !== undefined && (laterLimit > 0 ? later.more : last < head && (before ?? around) !== undefined)
-        return new MessagePage({
-          messages,
-          receipts,
-          before: hasBefore ? String(first) : null,
-          after: hasAfter ? String(last) : null
-        })
-      }, catchDatabaseErrors)
+      const { heads, receipts, view } = logViews(sql)
+      const page = messagePages(sql)
 
       // Two index ranges: chat_messages_seq_key, and chat_messages_changed_idx, which holds changed messages only.
       const findSince = SqlSchema.findAll({
@@ -414,15 +183,14 @@ export class Messages extends Context.Service<
         }),
         Result: Schema.Struct({
           ...Message.fields,
+          ...LogState,
           position: Position,
-          bytes: Schema.Int,
-          epoch: Schema.Int,
-          incarnation: Incarnation
+          bytes: Schema.Int
         }),
         execute: ({ bytes, conversationId, limit, position }) =>
           Effect.map(
             sql<ContentRow>`
-              SELECT ${columns}, m.position, m.own_bytes AS bytes, ${epochOf("m.conversation_id")} AS epoch, ${incarnation}
+              SELECT ${columns}, m.position, m.own_bytes AS bytes, ${sql.literal(logState("m.conversation_id"))}
               FROM (
                 SELECT *, sum(own_bytes) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS bytes FROM (
                   (SELECT *, seq AS position, ${sql.literal(writtenBytes)} AS own_bytes FROM chat_messages

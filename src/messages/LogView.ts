@@ -1,0 +1,134 @@
+import { Effect, Schema } from "effect"
+import { SqlSchema, type SqlClient } from "effect/sql"
+import { UserId } from "../contract/Account.ts"
+import { ConversationId, Position } from "../contract/Conversation.ts"
+import { currentIncarnation, Incarnation } from "../contract/Incarnation.ts"
+import { NotFound } from "../contract/Problem.ts"
+import { ReceiptList } from "../contract/Receipt.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { receiptList } from "./ReceiptRow.ts"
+
+/** The part of a conversation's log that a participant may see. */
+export interface View {
+  readonly viewer: UserId
+  /** The position of the last change. */
+  readonly head: Position
+  /** The participant sees only messages posted after this. */
+  readonly visibleAfter: Position
+  /** The people whom the participant has blocked: of their messages, only the positions are shown. */
+  readonly hiddenSenders: ReadonlySet<UserId>
+  /** Whether a block of theirs, or of another participant against them, may show them a message differently. */
+  readonly isPersonal: boolean
+  /** The head when the participant's view of earlier messages last changed: a copy that reaches no further is out of date. */
+  readonly rewrittenAt: Position
+  /** How often any participant's view of earlier messages has changed. */
+  readonly epoch: number
+  /** The incarnation of the database that `head` was read in: a copy from another one may hold lost messages. */
+  readonly incarnation: Incarnation
+  /** As the participant sees them. */
+  readonly receipts: ReceiptList
+}
+
+/** How far a conversation's log goes. */
+export interface Head {
+  readonly id: ConversationId
+  readonly head: Position
+  /** As in {@link View}. */
+  readonly epoch: number
+  /** As in {@link View}. */
+  readonly incarnation: Incarnation
+}
+
+/** The receipts of a conversation as shown to all participants whom no block concerns. */
+export interface SharedReceipts extends Head {
+  readonly receipts: ReceiptList
+  /** The participants who see other receipts, because of a block between them and another participant: see their views. */
+  readonly exceptions: ReadonlySet<UserId>
+}
+
+/** SQL: what a statement knows of a log besides its head. `conversation` is an expression for its id. By the primary keys. */
+export const logState = (conversation: string): string => `
+  coalesce((SELECT epoch FROM visibility_epochs WHERE conversation_id = ${conversation}), 0) AS epoch,
+  ${currentIncarnation} AS incarnation`
+
+/** How {@link logState} decodes. */
+export const LogState = { epoch: Schema.Int, incarnation: Incarnation }
+
+/** Reads what participants may see of logs, and how far these go. */
+export const logViews = (sql: SqlClient.SqlClient) => {
+  const state = sql.literal(logState("c.id"))
+
+  // By the primary keys of conversations, conversation_participants, blocks and frozen_receipts, and
+  // blocks_blocked_id_idx.
+  const findView = SqlSchema.findAll({
+    Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
+    Result: Schema.Struct({
+      ...LogState,
+      head: Position,
+      visibleAfter: Position,
+      hiddenSenders: Schema.Array(UserId),
+      isBlocked: Schema.Boolean,
+      rewrittenAt: Position,
+      receipts: ReceiptList
+    }),
+    execute: ({ caller, conversationId }) => sql`
+      SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${state},
+        ${sql.literal(receiptList("c.id", "p.user_id"))} AS receipts,
+        ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders",
+        EXISTS (SELECT FROM blocks b JOIN conversation_participants o
+          ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
+      FROM conversations c
+      JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
+      WHERE c.id = ${conversationId}`
+  })
+
+  const view = Effect.fn("Messages.view")(function* (caller: UserId, conversationId: ConversationId) {
+    const [found] = yield* findView({ caller, conversationId })
+    if (found === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
+    const { isBlocked, ...view } = found
+    const hiddenSenders = new Set(view.hiddenSenders)
+    return { ...view, viewer: caller, hiddenSenders, isPersonal: isBlocked || hiddenSenders.size > 0 }
+  }, catchDatabaseErrors)
+
+  // By the primary key.
+  const findHeads = SqlSchema.findAll({
+    Request: Schema.Array(ConversationId),
+    Result: Schema.Struct({ ...LogState, id: ConversationId, head: Position }),
+    execute: (ids) => sql`
+      SELECT c.id, c.head, ${state} FROM conversations c WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
+  })
+
+  const heads = Effect.fn("Messages.heads")(
+    (ids: ReadonlyArray<ConversationId>) => (ids.length === 0 ? Effect.succeed([]) : findHeads(ids)),
+    catchDatabaseErrors
+  )
+
+  // By the primary keys of conversations, conversation_participants and blocks.
+  const findReceipts = SqlSchema.findAll({
+    Request: Schema.Array(ConversationId),
+    Result: Schema.Struct({
+      ...LogState,
+      id: ConversationId,
+      head: Position,
+      receipts: ReceiptList,
+      exceptions: Schema.Array(UserId)
+    }),
+    execute: (ids) => sql`
+      SELECT c.id, c.head, ${state}, ${sql.literal(receiptList("c.id"))} AS receipts,
+        ARRAY(SELECT DISTINCT unnest(ARRAY[b.blocker_id, b.blocked_id]) FROM conversation_participants p
+          JOIN blocks b ON b.blocker_id = p.user_id
+          JOIN conversation_participants o ON o.conversation_id = p.conversation_id AND o.user_id = b.blocked_id
+          WHERE p.conversation_id = c.id) AS exceptions
+      FROM conversations c WHERE c.id = ANY(${ids}::uuid[]) AND c.deleted_at IS NULL`
+  })
+
+  const receipts = Effect.fn("Messages.receipts")(
+    (ids: ReadonlyArray<ConversationId>) =>
+      Effect.map(ids.length === 0 ? Effect.succeed([]) : findReceipts(ids), (rows) =>
+        rows.map(({ exceptions, ...row }): SharedReceipts => ({ ...row, exceptions: new Set(exceptions) }))
+      ),
+    catchDatabaseErrors
+  )
+
+  return { view, heads, receipts }
+}
