@@ -70,7 +70,7 @@ const down = Command.make("down", { to, yes }, ({ to, yes }) =>
       yield* Console.log([title(migration), ...(file === undefined ? [] : loss(file)), ""].join("\n"))
     }
     if (!yes) return yield* new NotConfirmed()
-    yield* Console.log(summary("taken back", yield* Migrator.rollback({ to: target })))
+    yield* Console.log(summary("reverted", yield* Migrator.rollback({ to: target })))
   }).pipe(CommandDatabase.failsWhenStopped)
 ).pipe(
   Command.provide(CommandDatabase.layerUnchecked),

@@ -1,8 +1,8 @@
 import { Array as Arrays, Deferred, Effect, Exit, type Scope } from "effect"
 
 /**
- * Gathers what is asked for in one turn of the event loop, and runs it as one: many requests that come together cost one
- * statement. Each is answered with what `run` gives at its place, or with its failure.
+ * Gathers the calls of one turn of the event loop and runs them as one, so that many simultaneous requests cost one
+ * statement. Each call gets the result that `run` gives at its position, or the failure of `run`.
  */
 export const batched = <A, B, E>(
   run: (inputs: Arrays.NonEmptyReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>

@@ -1,9 +1,9 @@
 import { Option } from "effect"
 
-/** The settings in a connection string: by libpq's keywords, as text. */
+/** The settings in a connection string, by libpq's keywords, as text. */
 export type Parameters = ReadonlyMap<string, string>
 
-/** Why a text is no connection string, without any part of it: that may be a password. */
+/** The reason why a text is not a connection string. It quotes no part of the text, which may be a password. */
 export class Malformed extends Error {}
 
 const decode = (text: string): string => {
@@ -20,7 +20,7 @@ const hostPattern = /^(\[[0-9A-Fa-f:.%]+\]|[^:[\]]*)(?::(\d*))?$/
 const readHosts = (text: string): ReadonlyArray<readonly [keyword: string, value: string]> => {
   const hosts = text.split(",").map((part) => {
     const match = hostPattern.exec(part)
-    if (match === null) throw new Malformed("it is no URL")
+    if (match === null) throw new Malformed("it is not a URL")
     const [, host = "", port = ""] = match
     return { host: decode(host.replace(/^\[(.*)\]$/, "$1")), port }
   })
@@ -34,7 +34,7 @@ const readHosts = (text: string): ReadonlyArray<readonly [keyword: string, value
 const parseUri = (uri: string): Parameters => {
   const [, authority = "", path = "", query = ""] = /^([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?/s.exec(uri) ?? []
   const pairs = query.split("&").filter((pair) => pair !== "")
-  // These end the host: a part of the password would be taken for it, and shown.
+  // Each of these ends the host, so that a part of the password would become the host, and be shown.
   if (uri.includes("#") || path.includes("@") || pairs.some((pair) => /^[^=]*@/.test(pair))) {
     throw new Malformed("a / ? or # in it is not percent-encoded")
   }

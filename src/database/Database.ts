@@ -20,8 +20,8 @@ import {
 } from "./StartupError.ts"
 
 /**
- * The tables that XFChat cannot do without. Looked for at start-up because `schema_migrations` alone does not say that
- * nobody has dropped one since.
+ * The tables that XFChat needs. Start-up looks for each, because `schema_migrations` does not show that somebody has dropped
+ * one since.
  */
 export const requiredTables = [
   "users",
@@ -35,7 +35,7 @@ export const requiredTables = [
 const oldestVersion = 140_000
 
 /**
- * Positions, counts and ids of type int8 come as numbers: they stay below 2^53, and JSON has no other integers.
+ * Values of type int8 (positions, counts, ids) are decoded as numbers: they stay below 2^53, and JSON has no other integers.
  */
 const types = PgTypes.makeRegistry()
 types.register<number | bigint>(
@@ -51,30 +51,30 @@ types.register<number | bigint>(
   { arrayOid: PgTypes.OID.int8Array }
 )
 
-/** How connections are made, and how long what may take. Without a statement timeout, a statement may take for ever. */
+/** The settings of connections, and their time limits. Without a statement timeout, a statement may run for ever. */
 export interface DatabaseOptions {
   /** A connection string in one of libpq's forms. */
   readonly url: Redacted.Redacted
-  /** Most connections that this process opens; 10 by default. */
+  /** The most connections that this process opens: 10 by default. */
   readonly maxConnections?: number
   readonly connectTimeout?: Duration.Duration
   readonly idleTimeout?: Duration.Duration
   readonly lifetime?: Duration.Duration
   readonly acquireTimeout?: Duration.Duration
   readonly statementTimeout?: Duration.Duration | undefined
-  /** `transaction`: between us and PostgreSQL is a pooler, and nothing that is said to a session holds for the next transaction. */
+  /** `transaction` for a pooler in between that does not keep a session's settings for the next transaction. */
   readonly pooler?: "none" | "transaction"
   /** Certificates of the authorities to trust, in PEM. */
   readonly certificateFile?: string | undefined
 }
 
-/** Beyond the time in which PostgreSQL ends a statement: for the way there and back. */
+/** Time for the round trip, on top of the time after which PostgreSQL ends a statement. */
 const grace = Duration.seconds(5)
 
-/** How long a statement waits for one lock at most, unless it sets a bound of its own. */
+/** The longest wait for one lock, unless a statement sets a bound of its own. */
 const lockTimeout = Duration.seconds(1)
 
-/** The timeouts of PostgreSQL itself. A process that hangs in a transaction does not keep its locks, either. */
+/** Timeouts that PostgreSQL enforces. The last one frees the locks of a process that hangs within a transaction. */
 const timeoutParameters = (timeout: Duration.Duration) => {
   const milliseconds = String(Duration.toMillis(timeout))
   return {
@@ -85,8 +85,8 @@ const timeoutParameters = (timeout: Duration.Duration) => {
 }
 
 /**
- * A pool of connections to a database that is taken as it is: no check, no migration, the first connection is made when
- * it is first needed. For what lies under {@link layer}, and for tests on a database made from a migrated template.
+ * A pool of connections, without any check or migration. It opens the first connection when one is needed. {@link layer}
+ * is built on it, and so are tests on a database that was cloned from a migrated template.
  */
 export const layerUnchecked = (options: DatabaseOptions) =>
   PgClient.layerFrom(
@@ -103,9 +103,9 @@ export const layerUnchecked = (options: DatabaseOptions) =>
           startupOptions: parsed.options,
           // Only a URL can tell the driver to encrypt if the server does.
           ...(ssl === undefined ? { url: Redacted.make("postgresql://localhost/?sslmode=prefer") } : { ssl }),
-          // Statements of many fibers share a connection. Not on Deno, whose order of microtasks lets the driver's
-          // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it: its BEGIN
-          // would wait for ever.
+          // Statements of many fibers share a connection, except on Deno. Its order of microtasks lets the driver's
+          // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it, whose BEGIN
+          // would then wait for ever.
           multiplex: !isDeno,
           prepare: pooler === "none",
           applicationName: parsed.applicationName ?? "xfchat",
@@ -113,7 +113,7 @@ export const layerUnchecked = (options: DatabaseOptions) =>
           types,
           startupParameters: {
             timezone: "UTC",
-            // A pooler refuses those: they are set for the role.
+            // A pooler refuses these parameters, so the role has them.
             ...(statementTimeout === undefined || pooler !== "none" ? {} : timeoutParameters(statementTimeout))
           }
         },
@@ -143,16 +143,16 @@ export const configuredOptions = Effect.gen(function* () {
   } satisfies DatabaseOptions
 })
 
-/** The runtime's reasons for refusing a server's certificate. */
+/** The codes with which the runtime refuses a server's certificate. */
 const certificateProblem = (cause: unknown): string | undefined =>
   cause instanceof Error && /certificate/i.test(cause.message) ? cause.message : undefined
 
-/** Worth another attempt: nothing answers yet, or PostgreSQL says that it is starting up (57P03) or full (53300). */
+/** Whether another attempt may succeed: nothing answers yet, or PostgreSQL is starting up (57P03) or full (53300). */
 const mayPass = ({ reason }: SqlError.SqlError): boolean =>
   (reason._tag === "ConnectionError" && certificateProblem(reason.cause) === undefined) ||
   /^(57P|53)/.test(sqlState(reason.cause) ?? "")
 
-/** By the code, or else the message, of what the system or the driver reports. */
+/** Plain words for errors of the system and the driver, by their code, or else their message. */
 const plainWords: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "the connection was closed",
@@ -166,15 +166,15 @@ const plainWords: Readonly<Record<string, string>> = {
   "The server does not support TLS": "it does not offer TLS, which sslmode asks for"
 }
 
-/** Why there is no connection, in PostgreSQL's words if it answered. */
+/** The reason why there is no connection, in PostgreSQL's words if it answered. */
 const explain = (cause: unknown): string => {
   if (!(cause instanceof Error)) return "unknown"
   if (Predicate.hasProperty(cause, "severity")) return cause.message
   const code = sqlState(cause)
-  return plainWords[code ?? cause.message] ?? code ?? "what answers there is not PostgreSQL"
+  return plainWords[code ?? cause.message] ?? code ?? "the program that answers there is not PostgreSQL"
 }
 
-/** A failure of the checks, as a message for the person who starts the program. */
+/** Turns a failure of the checks into an error for the person who starts the program. */
 const toStartupError = (error: SqlError.SqlError, target: DatabaseUrl, timeout: Duration.Duration): StartupError => {
   const { cause } = error.reason
   if (sqlState(cause) === "3D000") return new DatabaseMissing(target)
@@ -192,7 +192,7 @@ const toStartupError = (error: SqlError.SqlError, target: DatabaseUrl, timeout: 
   return new DatabaseAccessDenied({ ...target, reason: cause instanceof Error ? cause.message : "unknown" })
 }
 
-/** Makes the first connection, with backoff from 100 ms to 3 s between attempts, within `timeout` in all. */
+/** Opens the first connection, with a backoff of 100 ms to 3 s between attempts, within `timeout` in total. */
 const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: Duration.Duration) {
   const sql = yield* SqlClient.SqlClient
   let reason = "no answer"
@@ -215,7 +215,7 @@ const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: 
   }
 })
 
-/** Looks for each table and counts the users. */
+/** Fails if a table is missing, and counts the users. */
 const verify = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [missing] = yield* sql<{ name: string }>`
@@ -227,7 +227,7 @@ const verify = Effect.gen(function* () {
 
 const report = (check: string) => Console.error(`[STARTUP] ${check}`)
 
-/** The database that the environment names, connected to, and checked before the layer stands. */
+/** The database of the environment, connected and checked before the layer is complete. */
 const required = (
   check: Effect.Effect<void, StartupError | Migrator.MigrationError | SqlError.SqlError, SqlClient.SqlClient>,
   { isTimed, report }: { readonly isTimed: boolean; readonly report: (check: string) => Effect.Effect<void> }
@@ -246,7 +246,7 @@ const required = (
         yield* report("Database connection successful")
         yield* check
       }).pipe(
-        // A migration takes as long as it takes.
+        // Migrations have no time limit.
         Effect.provide(layerUnchecked({ ...untimed, maxConnections: 1 })),
         Effect.catchTag("SqlError", explained)
       )
@@ -257,9 +257,9 @@ const required = (
   )
 
 /**
- * The required database: connected, migrated and verified when this layer stands. Its construction fails the program
- * with a `StartupError` or a `MigrationError`, each of which says in one line what to do. Each check that passes is
- * reported on standard error, in the order in which they happen.
+ * The required database, which is connected, migrated and verified once this layer is built. Otherwise building it fails with
+ * a `StartupError` or a `MigrationError`, each of which says in one line what to do. Each check that passes is reported on
+ * standard error.
  */
 export const layer = required(
   Effect.gen(function* () {
@@ -272,7 +272,7 @@ export const layer = required(
 )
 
 /**
- * Connected to, and nothing else: for commands, which take the database as they find it, and whose statements take as long
- * as they take. Fails as {@link layer} does.
+ * The database, connected but neither migrated nor verified, and without time limits for statements: for commands. Fails
+ * like {@link layer}.
  */
 export const layerConnected = required(Effect.void, { isTimed: false, report: () => Effect.void })

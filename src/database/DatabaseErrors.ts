@@ -6,13 +6,13 @@ import { DatabaseUnavailable } from "../contract/Problem.ts"
 const log = logOf("xfchat/database")
 
 /**
- * SQLSTATE classes and codes with which PostgreSQL says "not now", beyond those that the driver classifies:
- * 25006 read-only (a failover), 25P03 and 25P04 a transaction that took too long, 53 insufficient resources (disk full
- * included), 57P shutting down, 58 system error.
+ * SQLSTATE classes and codes of failures that pass, beyond those that the driver classifies: 25006 read-only (a failover),
+ * 25P03 and 25P04 a transaction that took too long, 53 insufficient resources (a full disk included), 57P shutting down,
+ * 58 system error.
  */
 const notNow = /^(25006|25P03|25P04|53|57P|58)/
 
-/** SQLSTATEs with which PostgreSQL says goodbye. */
+/** SQLSTATEs with which PostgreSQL closes a connection. */
 const goodbye = /^(25P03|25P04|57P)/
 
 const isUnavailable = ({ reason }: SqlError.SqlError): boolean => {
@@ -29,11 +29,11 @@ const isUnavailable = ({ reason }: SqlError.SqlError): boolean => {
   }
 }
 
-/** The SQLSTATE of a failure that the server reported. */
+/** The SQLSTATE of a failure that PostgreSQL reported. */
 export const sqlState = (cause: unknown): string | undefined =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
 
-/** The connection is gone, and what it had not committed is rolled back. */
+/** Whether the connection is gone, and with it everything that was not committed. */
 export const isConnectionLost = ({ reason }: SqlError.SqlError): boolean =>
   reason._tag === "ConnectionError" || goodbye.test(sqlState(reason.cause) ?? "")
 
@@ -44,9 +44,8 @@ const isOfTheService = <E>(error: E): error is Exclude<E, DatabaseError> =>
   !SqlError.isSqlError(error) && !Schema.isSchemaError(error) && !Cause.isNoSuchElementError(error)
 
 /**
- * Gives a service's database failures their two meanings: what may pass becomes {@link DatabaseUnavailable}; a statement
- * that PostgreSQL refuses, a row that the schema does not know, or one that must be there and is not, is a mistake in
- * XFChat and dies (500, reported).
+ * Sorts a service's database failures. A failure that may pass becomes {@link DatabaseUnavailable}. A refused statement, a row
+ * that its schema cannot decode and a missing row that must exist are defects of XFChat: the fiber dies (500, reported).
  */
 export const catchDatabaseErrors = <A, E, R>(
   self: Effect.Effect<A, E, R>

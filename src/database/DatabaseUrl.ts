@@ -9,21 +9,21 @@ import { CertificateFileUnusable, DatabaseUrlMalformed } from "./StartupError.ts
 
 /** One of the servers that a connection string names. */
 export interface Target {
-  /** A folder where it begins with a slash, as libpq has it; else a name or an address, also for a certificate. */
+  /** As in libpq: a folder if it begins with a slash, otherwise a name or an address, which a certificate must have. */
   readonly host: string
   readonly connect: NetConnectOpts
 }
 
 /** A connection string, decoded. */
 export interface DatabaseUrl {
-  /** For people: without the password. */
+  /** For messages, without the password. */
   readonly address: string
   readonly username: string
   readonly password: Redacted.Redacted | undefined
   readonly database: string
   /** The first host. */
   readonly host: string
-  /** Where to connect to: the next one where one does not answer. */
+  /** The servers to connect to, each if the ones before do not answer. */
   readonly targets: readonly [Target, ...ReadonlyArray<Target>]
   readonly sslmode: SslMode | undefined
   /** libpq's `sslrootcert`. */
@@ -41,14 +41,14 @@ const isFolder = (host: string) => host.startsWith("/")
 
 const socketPath = (folder: string, port: number) => `${folder}/.s.PGSQL.${port}`
 
-/** Where PostgreSQL puts its socket: Debian and Red Hat, then everybody else. */
+/** The folders for PostgreSQL's socket: of Debian and Red Hat, then of everybody else. */
 const socketFolders = ["/var/run/postgresql", "/tmp"]
 
-/** libpq goes to the socket of this machine where no host is named. */
+/** libpq connects to the socket of this machine if no host is named. */
 const defaultHost = (port: number): string =>
   socketFolders.find((folder) => existsSync(socketPath(folder, port))) ?? "localhost"
 
-/** libpq takes the user of the operating system where none is named. */
+/** libpq takes the user of the operating system if none is named. */
 const systemUser = (): string => {
   try {
     return userInfo().username
@@ -61,20 +61,20 @@ const list = (text: string | undefined): ReadonlyArray<string> => text?.split(",
 
 const portOf = (text: string): number => {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (port < 1 || port > 65_535) throw new Malformed("its port is not from 1 to 65535")
+  if (port < 1 || port > 65_535) throw new Malformed("its port is not a number from 1 to 65535")
   return port
 }
 
-/** The hosts with their ports: as many ports as hosts, or one for all. */
+/** The hosts with their ports: one port for each, or one for all. */
 const readTargets = (parameters: Parameters): readonly [Target, ...ReadonlyArray<Target>] => {
   const names = list(parameters.get("host"))
   const addresses = list(parameters.get("hostaddr"))
   const ports = list(parameters.get("port"))
   const count = Math.max(names.length, addresses.length, 1)
   if (names.length > 0 && addresses.length > 0 && names.length !== addresses.length) {
-    throw new Malformed("it has not as many hosts as addresses (hostaddr)")
+    throw new Malformed("it does not have as many hosts as addresses (hostaddr)")
   }
-  if (ports.length > 1 && ports.length !== count) throw new Malformed("it has not as many ports as hosts")
+  if (ports.length > 1 && ports.length !== count) throw new Malformed("it does not have as many ports as hosts")
   const target = (index: number): Target => {
     const port = portOf((ports.length > 1 ? ports[index] : ports[0]) || "5432")
     const host = names[index] || addresses[index] || defaultHost(port)
@@ -99,13 +99,13 @@ const read = (text: string): DatabaseUrl => {
   const password = parameters.get("password")
   const sslmode = sslModes.find((mode) => mode === parameters.get("sslmode"))
   if (sslmode === undefined && parameters.has("sslmode")) {
-    throw new Malformed(`its sslmode is none of ${sslModes.join(", ")}`)
+    throw new Malformed(`its sslmode is not one of ${sslModes.join(", ")}`)
   }
   const timeout = parameters.get("connect_timeout") ?? "0"
   if (!/^\d+$/.test(timeout)) throw new Malformed("its connect_timeout is not a whole number of seconds")
   const wantedSession = parameters.get("target_session_attrs") ?? "any"
   if (!["any", "read-write", "primary"].includes(wantedSession)) {
-    throw new Malformed("its target_session_attrs is none of any, read-write, primary: XFChat writes")
+    throw new Malformed("its target_session_attrs must be any, read-write or primary, since XFChat writes")
   }
   if (targets.length > 1 && wantedSession !== "any") {
     throw new Malformed(
@@ -127,7 +127,7 @@ const read = (text: string): DatabaseUrl => {
   }
 }
 
-/** Reads DATABASE_URL as libpq does, in each of its forms, and says what is wrong with it without repeating it. */
+/** Reads DATABASE_URL as libpq does, in each of its forms. The error says what is wrong, without quoting the URL. */
 export const parseDatabaseUrl = (url: Redacted.Redacted): Effect.Effect<DatabaseUrl, DatabaseUrlMalformed> =>
   Effect.suspend(() => {
     try {
@@ -139,26 +139,26 @@ export const parseDatabaseUrl = (url: Redacted.Redacted): Effect.Effect<Database
     }
   })
 
-/** The certificates of the authorities that are trusted, from a file in PEM. */
+/** The certificates of the trusted authorities, from a file in PEM. */
 const readCertificates = Effect.fnUntraced(function* (file: string) {
   const unusable = (reason: string) => new CertificateFileUnusable({ file, reason })
   const text = yield* Effect.tryPromise({
     try: () => readFile(file, "utf8"),
     catch: (cause) => unusable(cause instanceof Error && "code" in cause ? String(cause.code) : "it cannot be read")
   })
-  return text.includes("-----BEGIN CERTIFICATE-----") ? text : yield* unusable("there is no certificate in it")
+  return text.includes("-----BEGIN CERTIFICATE-----") ? text : yield* unusable("it contains no certificate")
 })
 
 /**
- * TLS as libpq's `sslmode` has it: `require` encrypts, and asks nobody who the server is unless authorities are given;
- * `verify-ca` wants a certificate of theirs, `verify-full` one for this host. Without authorities of one's own, those of
- * the runtime count. `undefined` leaves it to the driver: `prefer` and `allow` encrypt if the server does.
+ * TLS as libpq's `sslmode` asks for it. `require` encrypts, and verifies the server only if authorities are given.
+ * `verify-ca` requires a certificate from one of them, and `verify-full` one for this host. Without given authorities, those of
+ * the runtime are trusted. `undefined` leaves it to the driver: `prefer` and `allow` encrypt if the server does.
  */
 export const tlsOf = Effect.fnUntraced(function* (
   { certificateFile, host, sslmode }: DatabaseUrl,
   file: string | undefined
 ): Effect.fn.Return<boolean | ConnectionOptions | undefined, CertificateFileUnusable> {
-  // A socket of this machine is not encrypted, whatever sslmode says.
+  // A Unix socket is never encrypted, whatever sslmode says.
   if (isFolder(host)) return false
   const path = file ?? (certificateFile === "system" ? undefined : certificateFile)
   const ca = path === undefined ? {} : { ca: yield* readCertificates(path) }

@@ -10,12 +10,12 @@ const log = logOf("xfchat/database")
 
 const newIncarnation = () => Incarnation.make(randomBytes(6).toString("hex"))
 
-/** SQLSTATEs with which a managed PostgreSQL keeps its WAL to itself: no right, no such feature, no such function. */
+/** SQLSTATEs with which a managed PostgreSQL hides its WAL: no privilege, no such feature, no such function. */
 const isKept = (error: SqlError.SqlError) => /^(42501|0A000|42883)$/.test(sqlState(error.reason.cause) ?? "")
 
 /**
- * Has another incarnation begin at the next look of any server, since a version from before stands for something else now:
- * for what writes logs from elsewhere.
+ * Makes the next check of any server begin another incarnation, because earlier versions now mean something else: for programs
+ * that write logs from elsewhere.
  */
 export const endIncarnation = Effect.flatMap(
   SqlClient.SqlClient,
@@ -30,13 +30,13 @@ export class Incarnations extends Context.Service<
   Incarnations,
   {
     /**
-     * The incarnation now, after a look whether history was lost: the WAL is on another timeline or shorter than this
-     * process has seen it, or the row that says so was copied here from another database.
+     * Checks whether commits were lost, and returns the current incarnation. They were if the WAL is on another timeline or
+     * shorter than this process has seen it, or if the row with the incarnation was copied from another database.
      */
     readonly check: Effect.Effect<Incarnation, DatabaseUnavailable>
-    /** Begins another incarnation than `lost`, whose commits are known to be gone; nothing if one has begun. */
+    /** Begins another incarnation than `lost`, some of whose commits are gone, unless one has begun already. */
     readonly replace: (lost: Incarnation) => Effect.Effect<Incarnation, DatabaseUnavailable>
-    /** The incarnation that the last look found. */
+    /** The incarnation that the last check found. */
     readonly latest: () => Incarnation
   }
 >()("xfchat/database/Incarnations") {
@@ -46,11 +46,11 @@ export class Incarnations extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const looking = Semaphore.makeUnsafe(1)
       let seesWal = true
-      // How far the WAL was on disk, which no crash takes back, and in which incarnation.
+      // The position up to which the WAL was on disk, which no crash reverts, and the incarnation then.
       let seen: { readonly incarnation: Incarnation; readonly flushed: number } | undefined
       let latest = firstIncarnation
 
-      /** The row was copied, or what it was written in is not where the database is now. */
+      /** Whether the row was copied, or was written in another database or on another timeline. */
       const isElsewhere = sql`
         (i.xmin <> i.written::xid OR i.database <> now.database OR i.timeline <> now.timeline)`
 
@@ -62,7 +62,7 @@ export class Incarnations extends Context.Service<
           flushed: Schema.NullOr(Schema.Int)
         }),
         Result: Schema.Struct({ incarnation: Incarnation, flushed: Schema.NullOr(Schema.Int) }),
-        // By pg_database_datname_index; database_incarnation has one row. It is written only where that says something new.
+        // By pg_database_datname_index; database_incarnation has one row. The row is written only if it changes.
         execute: ({ flushed, fresh, known, lost }) => {
           const isLost = sql`
             (i.written IS NOT NULL AND ${isElsewhere} IS TRUE OR i.incarnation = ${lost}::text
@@ -128,8 +128,8 @@ export class Incarnations extends Context.Service<
       )
 
       const check = find(undefined)
-      // Before anybody is answered. A database that is away at this moment is looked at again soon.
-      yield* Effect.catchTag(check, "DatabaseUnavailable", () => log.warning("The look for lost commits is delayed"))
+      // Before any request is answered. If the database is unavailable at this moment, the next check comes soon.
+      yield* Effect.catchTag(check, "DatabaseUnavailable", () => log.warning("The check for lost commits is delayed"))
       return Incarnations.of({ check, replace: find, latest: () => latest })
     })
   )

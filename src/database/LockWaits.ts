@@ -8,16 +8,16 @@ export const lockTimeout = Duration.millis(100)
 /** How long a write waits for its rows, beyond the attempt that is under way. */
 const maxWait = Duration.seconds(5)
 
-/** Writes of one key that run at once, each on a connection. Others come after them. */
+/** Writes of one key that run at once, each on a connection of its own. Others wait for them. */
 const attemptsPerKey = 2
 
-/** Writes of all keys that were found locked that run at once. */
+/** Writes that run at once, of all keys together whose rows were found locked. */
 const attemptsOnLocked = 2
 
 /** Writes that wait for one key. */
 const maxWaiting = 256
 
-/** Whether PostgreSQL ended a statement because a row stayed locked. Nothing of it was kept. */
+/** Whether PostgreSQL ended a statement because a row stayed locked. Its transaction was rolled back. */
 export const isLockTimeout = (error: unknown): boolean =>
   SqlError.isSqlError(error) && error.reason._tag === "LockTimeoutError"
 
@@ -37,16 +37,16 @@ interface Queue {
 
 /**
  * Keeps writes that wait for locked rows from taking all connections. A write waits in PostgreSQL for {@link lockTimeout},
- * then gives its connection back and tries again. Those that want the same rows try in turn, and all whose rows are known to
+ * then gives its connection back and tries again. Writes of the same rows try in turn, and all writes whose rows are known to
  * be locked share two connections, so that others always find one.
  */
 export class LockWaits extends Context.Service<
   LockWaits,
   {
     /**
-     * Runs a write, again for as long as it fails by the lock time-out. `id` names the conversation or person whose rows it
-     * locks. Rows that stay locked fail it within seconds as {@link DatabaseUnavailable}; nothing of it is kept. Within a
-     * transaction, only the outer one can be run again.
+     * Runs a write, and repeats it while it fails by the lock time-out. `id` names the conversation or person whose rows it
+     * locks. If they stay locked, it fails within seconds with {@link DatabaseUnavailable}, and nothing is written. Within a
+     * transaction it runs once, since only the whole transaction can be repeated.
      */
     readonly bound: (
       what: "conversation" | "account",

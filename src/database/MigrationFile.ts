@@ -6,25 +6,25 @@ import { fileURLToPath } from "node:url"
 
 /** One step of the schema, forward and back. */
 export interface Migration {
-  /** When it was written, as 14 digits; migrations run in the order of their ids. */
+  /** The time when it was written, as 14 digits. Migrations run in the order of their ids. */
   readonly id: bigint
   readonly name: string
-  /** SQL, any number of statements. */
+  /** SQL: any number of statements. */
   readonly up: string
-  /** SQL that takes `up` back. */
+  /** SQL that reverts `up`. */
   readonly down: string
-  /** SHA-256 of `up` in hexadecimal; line ends count as LF, so that a checkout on Windows is no change. */
+  /** SHA-256 of `up` in hexadecimal. Line ends count as LF, so that a checkout on Windows changes nothing. */
   readonly checksum: string
 }
 
-/** The folder of migrations is not what it should be: nothing was run. */
+/** The folder of migrations is not as it should be. Nothing was run. */
 export class MigrationFilesInvalid extends Data.TaggedError("MigrationFilesInvalid")<{ readonly reason: string }> {
   override get message() {
-    return `The migration files are not in order: ${this.reason}.`
+    return `The migration files are not valid: ${this.reason}.`
   }
 }
 
-/** The file name without its direction: how a migration is called in messages and in `set_aside`. */
+/** The file name without its direction: the name of a migration in messages and in `set_aside`. */
 export const title = ({ id, name }: Pick<Migration, "id" | "name">): string => `${id}_${name}`
 
 const fileName = /^(\d{14})_([a-z0-9_]+)\.(up|down)\.sql$/
@@ -39,8 +39,8 @@ const read = <A>(what: string, evaluate: () => Promise<A>) =>
   })
 
 /**
- * The migrations in a folder, in order. Every `.sql` file must be called `<14 digits>_<name>.up.sql` or `….down.sql`,
- * every id have one name, and every migration both files; other files are not looked at.
+ * The migrations in a folder, in order. Every `.sql` file must have a name like `<14 digits>_<name>.up.sql` or `….down.sql`,
+ * every id must have one name, and every migration must have both files. Other files are ignored.
  */
 export const load = Effect.fn("MigrationFile.load")(function* (folder: string | URL) {
   const path = typeof folder === "string" ? folder : fileURLToPath(folder)
@@ -50,7 +50,7 @@ export const load = Effect.fn("MigrationFile.load")(function* (folder: string | 
     const [, digits, name] = fileName.exec(file) ?? []
     if (digits === undefined || name === undefined) {
       return yield* new MigrationFilesInvalid({
-        reason: `${file} is not called <14 digits>_<name>.up.sql or <14 digits>_<name>.down.sql`
+        reason: `${file} does not have a name like <14 digits>_<name>.up.sql or <14 digits>_<name>.down.sql`
       })
     }
     const id = BigInt(digits)

@@ -5,10 +5,10 @@ import { load, type Migration, type MigrationFilesInvalid, title } from "./Migra
 
 const log = logOf("xfchat/database")
 
-/** Why the schema could not be brought where it should be. Each `message` is one plain line, without any secret. */
+/** The reasons why the schema cannot be brought up to date. Each `message` is one line, without any secret. */
 export type MigrationError = MigrationFilesInvalid | MigrationFailed | MigrationUnknown | MigrationChanged
 
-/** PostgreSQL refused a step. The step ran in one transaction: nothing of it was kept, earlier ones stay. */
+/** PostgreSQL refused a step. The step ran in one transaction, which was rolled back. Earlier steps stay. */
 export class MigrationFailed extends Data.TaggedError("MigrationFailed")<{
   /** The step that failed: a migration, or the preparation of the history. */
   readonly step: string
@@ -27,11 +27,11 @@ export class MigrationUnknown extends Data.TaggedError("MigrationUnknown")<{
   readonly history: "schema_migrations" | "_sqlx_migrations"
 }> {
   override get message() {
-    return `The database has migration ${this.migration} (in ${this.history}), which this XFChat does not know: a newer one ran here. Start that version, or take the migration back with it first.`
+    return `The database has migration ${this.migration} (in ${this.history}), which this XFChat does not know: a newer one ran here. Start that version, or revert the migration with it first.`
   }
 }
 
-/** A migration's file is not what it was when it ran. */
+/** A migration's file has changed since it ran. */
 export class MigrationChanged extends Data.TaggedError("MigrationChanged")<{ readonly migration: string }> {
   override get message() {
     return `Migration ${this.migration} was changed after it ran on this database: restore its file, and put the change into a new migration.`
@@ -49,7 +49,7 @@ export interface MigrationRun {
 export interface MigrationStatus {
   readonly id: bigint
   readonly name: string
-  /** `changed`: applied, but the file differs since; `unknown`: applied, but there is no file. */
+  /** `changed`: applied, but its file has changed since. `unknown`: applied, but there is no file. */
   readonly state: "applied" | "pending" | "changed" | "unknown"
   readonly appliedAt: Date | undefined
 }
@@ -69,8 +69,8 @@ interface Recorded {
 }
 
 /**
- * The migrations of sqlx whose tables are those of our files of the same id. sqlx's 20240105000000 is not among them:
- * ours does more, takes over what that one made, and runs.
+ * The migrations of sqlx that made the same tables as our files of the same id. sqlx's 20240105000000 is not among them: ours
+ * does more, so it runs, and takes over the tables that sqlx's made.
  */
 const adoptable: ReadonlySet<bigint> = new Set([20240101000000n, 20240103000000n, 20240104000000n])
 const superseded: ReadonlySet<bigint> = new Set([20240105000000n])
@@ -79,12 +79,12 @@ const superseded: ReadonlySet<bigint> = new Set([20240105000000n])
 const lockTimeout = "10min"
 
 /**
- * Runs one step in a transaction of its own that holds the lock which all processes take, so that a step and its row in
- * the history are one, and ten processes that start at once take turns. The lock ends with the transaction, whatever
- * happens to the connection, and needs no second one; each turn reads the history again.
+ * Runs one step in a transaction of its own, which holds the lock that all processes take. So a step and its row in the
+ * history are committed together, and processes that start at the same time take turns. The lock ends with the transaction,
+ * whatever happens to the connection, and needs no second one. Each turn reads the history again.
  *
- * The isolation is set because a snapshot from before the wait would not show what the others did. A time limit for
- * statements is meant for requests: a migration takes as long as it takes, only waiting is bounded.
+ * The isolation level is set because a snapshot from before the wait would not show the steps of others. Time limits for
+ * statements are meant for requests: a migration has none, and only its waits are bounded.
  */
 const turn = <A>(step: Effect.Effect<A, MigrationError | SqlError.SqlError, SqlClient.SqlClient>) =>
   Effect.gen(function* () {
@@ -101,8 +101,8 @@ const turn = <A>(step: Effect.Effect<A, MigrationError | SqlError.SqlError, SqlC
   )
 
 /**
- * The database's own history. Without a history of ours, sqlx's counts: what is adopted from there has the
- * checksum of our file, since sqlx's own is of another.
+ * The history in the database. If ours is missing, sqlx's counts. A migration that is adopted from there gets the checksum of
+ * our file, since sqlx's is that of another file.
  */
 const recorded = Effect.fnUntraced(function* (migrations: ReadonlyArray<Migration>) {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
@@ -141,7 +141,7 @@ const recorded = Effect.fnUntraced(function* (migrations: ReadonlyArray<Migratio
   return { history, isNew: true }
 })
 
-/** The history, made and filled from sqlx's where it is missing; fails where it does not agree with the files. */
+/** The history. It is created, and filled from sqlx's, if it is missing. Fails if it does not agree with the files. */
 const history = Effect.fnUntraced(function* (migrations: ReadonlyArray<Migration>) {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const { history, isNew } = yield* recorded(migrations)
@@ -171,8 +171,8 @@ const history = Effect.fnUntraced(function* (migrations: ReadonlyArray<Migration
 })
 
 /**
- * Runs a file. The protocol that the driver speaks takes one statement at a time, so PostgreSQL itself takes the file
- * apart: EXECUTE runs any number of them, and refuses COMMIT. The quotes hold the checksum, which the file cannot.
+ * Runs a file. The driver's protocol takes one statement at a time, so PostgreSQL itself splits the file: EXECUTE runs any
+ * number of statements, and refuses COMMIT. The quotes contain the checksum, which the file cannot contain.
  */
 const execute = Effect.fnUntraced(function* (migration: Migration, way: "up" | "down") {
   const sql = yield* SqlClient.SqlClient
@@ -183,13 +183,13 @@ const execute = Effect.fnUntraced(function* (migration: Migration, way: "up" | "
     .unsafe(`DO ${block} BEGIN EXECUTE ${file}${migration[way]}${file}; END ${block}`)
     .unprepared.pipe(
       Effect.mapError((error) =>
-        failed(`Migration ${title(migration)}${way === "down" ? ", taken back," : ""}`, error, migration[way])
+        failed(`Migration ${title(migration)}${way === "down" ? ", while being reverted," : ""}`, error, migration[way])
       )
     )
   return { id: migration.id, name: migration.name, durationMs: (yield* Clock.currentTimeMillis) - started }
 })
 
-/** Rows that this transaction has put into `set_aside`: their default time is that at which the transaction began. */
+/** The rows that this transaction has put into `set_aside`, found by their default time: the start of the transaction. */
 const setAside = Effect.gen(function* () {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const [exists] = yield* sql<{ table: boolean }>`SELECT to_regclass('set_aside') IS NOT NULL AS table`
@@ -206,8 +206,9 @@ const logSetAside = Effect.fnUntraced(function* (run: MigrationRun, rows: Effect
 })
 
 /**
- * Brings the database up to the newest migration, and returns what was run. What is missing runs in the order of the ids,
- * also below the newest that was applied: branches are merged in any order. Processes that do this at once take turns.
+ * Brings the database up to the newest migration, and returns the migrations that ran. All missing ones run, in the order of
+ * their ids, also those older than the newest applied one, since branches are merged in any order. Processes that do this at
+ * the same time take turns.
  */
 export const migrate: Effect.Effect<ReadonlyArray<MigrationRun>, MigrationError, SqlClient.SqlClient> = Effect.gen(
   function* () {
@@ -234,8 +235,8 @@ export const migrate: Effect.Effect<ReadonlyArray<MigrationRun>, MigrationError,
 ).pipe(Effect.withSpan("Migrator.migrate"))
 
 /**
- * Takes migrations back, the newest first: all those above `to`, which stays; without `to`, one. Returns what was taken
- * back. Each down file says at its head what of the data cannot come back.
+ * Reverts migrations, the newest first: all those after `to`, or the newest one without `to`. Returns the reverted migrations.
+ * Each down file says at its head which data is lost.
  */
 export const rollback = Effect.fn("Migrator.rollback")(function* (
   options: { readonly to?: bigint | undefined } = {}
@@ -252,7 +253,7 @@ export const rollback = Effect.fn("Migrator.rollback")(function* (
   })
   const runs: Array<MigrationRun> = []
   for (let done = yield* turn(step); done !== undefined; done = yield* turn(step)) {
-    yield* log.info(`Migration ${title(done.run)} taken back in ${done.run.durationMs} ms`)
+    yield* log.info(`Migration ${title(done.run)} reverted in ${done.run.durationMs} ms`)
     yield* logSetAside(done.run, done.rows)
     runs.push(done.run)
     if (options.to === undefined) break
@@ -260,7 +261,7 @@ export const rollback = Effect.fn("Migrator.rollback")(function* (
   return runs
 })
 
-/** Every migration that the files or the database know, by id. Changes nothing, and takes no lock. */
+/** Every migration in the files or in the database, by id. Changes nothing, and takes no lock. */
 export const status: Effect.Effect<ReadonlyArray<MigrationStatus>, MigrationError, SqlClient.SqlClient> = Effect.gen(
   function* () {
     const migrations = yield* files
@@ -282,8 +283,8 @@ export const status: Effect.Effect<ReadonlyArray<MigrationStatus>, MigrationErro
 )
 
 /**
- * A refusal in one line: PostgreSQL's own words with their SQLSTATE, and the line of the file where it says one. Its
- * DETAIL is left out, since that quotes rows.
+ * A refusal in one line: PostgreSQL's own words with their SQLSTATE, and the line of the file if PostgreSQL names one. Its
+ * DETAIL is left out, since it quotes rows.
  */
 const failed = (step: string, error: SqlError.SqlError, file?: string): MigrationFailed => {
   const cause = error.reason.cause

@@ -25,7 +25,7 @@ export interface PostgresClientOptions {
   readonly patience: Duration.Duration | undefined
 }
 
-/** Statements that share a connection where the driver may let them: its own default. */
+/** The most statements that the driver puts on a connection when they may share it: its own default. */
 const statementsOfConnection = 32
 
 /** Does something around a statement. */
@@ -33,7 +33,7 @@ type Around = <A, E, R>(statement: Effect.Effect<A, E, R>, sql: string) => Effec
 
 const endsPart = /^(ROLLBACK|RELEASE)\b/
 
-/** A connection as the SQL client takes it. Rows are as PostgreSQL names them: nothing transforms them. */
+/** A connection as the SQL client expects it. The columns of rows keep the names that PostgreSQL gives them. */
 class Connection implements SqlConnection.Connection {
   private readonly connection: PgConnection
   private readonly around: Around
@@ -67,7 +67,7 @@ class Connection implements SqlConnection.Connection {
 
 const locks = /\b(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|FOR (?:KEY )?SHARE|LOCK|TRUNCATE|pg_advisory_)/i
 
-/** Statements whose answer of {@link mayWaitForLock} is kept: the service has a few hundred. */
+/** The most statements for which the result of {@link mayWaitForLock} is kept. The services have a few hundred. */
 const maxRemembered = 1_000
 const remembered = new Map<string, boolean>()
 
@@ -88,7 +88,7 @@ const lost = (operation: "acquire" | "commit", message: string, cause: unknown) 
 const isNotConnected = (error: unknown): boolean =>
   SqlError.isSqlError(error) && error.reason._tag === "ConnectionError" && error.reason.operation === "connect"
 
-/** PostgreSQL answers ROLLBACK where a statement has failed before: then nothing was kept. */
+/** PostgreSQL answers COMMIT with ROLLBACK if a statement has failed before: nothing was kept. */
 const commit = (connection: SqlConnection.Connection) =>
   Effect.matchEffect(connection.executeRaw("COMMIT", []), {
     onFailure: (error) =>
@@ -116,10 +116,10 @@ const logStatement: Around = (statement, sql) =>
     )
   )
 
-/** As the driver's compiler knows it. */
+/** The kind of fragment with which the driver's compiler writes JSON. */
 const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
 
-/** TLS for a host that is known when a connection is made. */
+/** TLS for the host that is connected to, which is known only when a connection is opened. */
 const namedBy = (ssl: ConnectionOptions, host: () => string): ConnectionOptions => ({
   ...ssl,
   get servername() {
@@ -131,8 +131,8 @@ const namedBy = (ssl: ConnectionOptions, host: () => string): ConnectionOptions 
 })
 
 /**
- * The driver's client with what it lacks: a bound on the wait for a connection, connections that are given up when they
- * have gone silent or grown old, and gauges. While all is well, each costs next to nothing.
+ * The driver's client, extended by a bound on the wait for a connection, by replacing connections that are silent or old, and
+ * by gauges. In normal operation they cost next to nothing.
  */
 export const makePostgresClient = Effect.fnUntraced(function* (
   options: PostgresClientOptions
@@ -141,18 +141,18 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   const sockets = makeSockets(targets)
   const connectingBy = ({ host, open }: ReturnType<typeof makeSockets>) => ({
     ...config,
-    // A certificate is for the host that is connected to, not for the first.
+    // The certificate must be for the host that is connected to, not for the first one.
     ...(typeof config.ssl === "object" && targets.length > 1 ? { ssl: namedBy(config.ssl, host) } : {}),
     stream: open
   })
   const pool = yield* PgPool.make({ ...connectingBy(sockets), maxConnections, idleTimeout })
 
-  // A statement without a connection was not sent: it goes to the next server.
+  // If there was no connection, the statement was not sent, so another server may get it.
   const elsewhere = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     targets.length === 1 ? use : Effect.retry(use, { times: targets.length, while: isNotConnected })
   const get = elsewhere(pool.get)
 
-  // In the order in which they began.
+  // In the order of their start.
   const running = new Set<{ readonly since: number }>()
   const recordTime = yield* Metrics.recorder(Metrics.statementTime)
   const watch = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -173,17 +173,17 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   const know = (connection: PgConnection) => {
     let entry = known.get(connection)
     if (entry === undefined) {
-      // Those that were opened together do not end together.
+      // Connections that were opened together do not end together.
       const age = Duration.toMillis(lifetime) * (0.9 + 0.2 * Math.random())
-      // A connection that is borrowed for one statement is watched as a whole.
+      // Without `watchAndLog`: when a connection is borrowed for one statement, `onShared` watches the whole use.
       entry = { connection: new Connection(connection, logged), until: performance.now() + age }
       known.set(connection, entry)
     }
     return entry.connection
   }
 
-  // How many connections are taken as a whole, or in part; a statement that runs takes a part. Only when there may not be
-  // enough for all is a wait timed, since that costs as much as a small statement.
+  // The connections in use, each counted as one, or as a part if statements share it. A wait is timed only if there may not be
+  // enough connections, since timing costs as much as a small statement.
   const share = config.multiplex === true ? 1 / statementsOfConnection : 1
   let taken = 0
   let waiting = 0
@@ -221,10 +221,10 @@ export const makePostgresClient = Effect.fnUntraced(function* (
         : watch(elsewhere(pool.use((connection) => use(know(connection)))))
     )
   const onOwn: SqlConnection.Borrower = (use) => Effect.scoped(Effect.flatMap(transactionAcquirer, use))
-  // A statement that waits for a lock, or for the disk at its commit, would hold up those behind it on a shared connection.
+  // On a shared connection, a statement that waits for a lock, or for the disk at its commit, would delay those behind it.
   const on = (sql: string): SqlConnection.Borrower =>
     config.multiplex === true && mayWaitForLock(sql) ? onOwn : onShared
-  /** Stands for a connection that is chosen once the statement is known. */
+  /** Chooses the connection of each statement once its text is known. */
   const unchosen: SqlConnection.Connection = {
     execute: (sql, params) => on(sql)((connection) => connection.execute(sql, params, undefined)),
     executeUnprepared: (sql, params) => on(sql)((connection) => connection.executeUnprepared(sql, params, undefined)),
@@ -260,14 +260,14 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     }
     const old = [...known].flatMap(([connection, { until }]) => (until < performance.now() ? [connection] : []))
     for (const connection of old) known.delete(connection)
-    // It closes when those who use it are done.
+    // It closes when its statements have ended.
     return Effect.forEach(old, pool.invalidate, { discard: true })
   })
   yield* look.pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
 
   return Object.assign(sql, {
     [PgClient.TypeId]: PgClient.TypeId,
-    // A caller that makes a connection of its own reaches the same servers.
+    // For callers that open a connection of their own to the same servers.
     config: connectingBy(makeSockets(targets)),
     json: (value: unknown) => Statement.fragment([json(value, undefined, undefined)]),
     listen: (channel: string) => Effect.flatMap(reserve, (connection) => connection.listen(channel)),

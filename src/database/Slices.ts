@@ -4,13 +4,13 @@ import type { DatabaseUnavailable } from "../contract/Problem.ts"
 
 const log = logOf("xfchat/database")
 
-/** How often it is looked whether another process has left something to do. */
+/** The time between checks for work that another process has left. */
 const lookInterval = Duration.seconds(30)
 
 /**
- * Does a long work in slices: short transactions, between which others get their turn. `slice` does one, and says whether
- * there was anything to do. What there is to do stands in the database: at the start, and now and then, it is looked for, so
- * that what a process leaves behind when it ends is done by another. Gives an effect that has it looked for at once.
+ * Does long work in slices: short transactions, so that others get their turn in between. `slice` does one slice, and returns
+ * whether there was any work. The database records the work. Each process checks for it at its start and from time to time, so
+ * that it finishes the work of a process that has ended. Returns an effect that makes this process check at once.
  */
 export const inSlices = (
   what: string,
@@ -19,7 +19,7 @@ export const inSlices = (
   Effect.gen(function* () {
     const wanted = yield* Queue.sliding<void>(1)
     const timed = Effect.timed(slice).pipe(
-      // As long as it took, so that others have at least half of the database's time.
+      // A pause as long as the slice, so that others have at least half of the database's time.
       Effect.flatMap(([time, isMore]) => (isMore ? Effect.as(Effect.sleep(time), true) : Effect.succeed(false))),
       Effect.catchTag("DatabaseUnavailable", () => Effect.as(log.warning(`${what} is delayed`), false)),
       Effect.catchDefect((defect) => Effect.as(log.error(`${what} cannot be done`, defect), false))
@@ -28,7 +28,7 @@ export const inSlices = (
       Effect.repeat({ while: (isMore) => isMore }),
       Effect.andThen(Effect.timeoutOption(Queue.take(wanted), lookInterval)),
       Effect.forever,
-      // It is part of no request.
+      // It does not belong to a request.
       Effect.withTracerEnabled(false),
       Effect.forkScoped
     )

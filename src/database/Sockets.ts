@@ -1,13 +1,13 @@
 import { connect, type Socket } from "node:net"
 import type { Target } from "./DatabaseUrl.ts"
 
-/** A peer that is gone is found out about by asking it now and then. */
+/** The time between keep-alive probes, which detect a peer that is gone. */
 const keepAlive = 10_000
 
 /**
- * The sockets of a pool, and when each has last brought something. PostgreSQL ends a statement that takes too long; but a
- * host that is down, or a network that swallows all, answers nothing at all, and TCP gives up only after many minutes.
- * Where a server cannot be reached, the next connection goes to the next one.
+ * The sockets of a pool, and the time at which each last received something. PostgreSQL ends a statement that takes too long,
+ * but a host that is down, or a network that drops everything, does not answer, and TCP gives up only after many minutes. If
+ * a server cannot be reached, the next connection goes to the next one.
  */
 export const makeSockets = (targets: readonly [Target, ...ReadonlyArray<Target>]) => {
   let target = targets[0]
@@ -34,7 +34,7 @@ export const makeSockets = (targets: readonly [Target, ...ReadonlyArray<Target>]
           sockets.delete(socket)
         })
     },
-    /** To be called often: what came since counts as having come now. */
+    /** Notes which sockets have received something. Call it often: the time of the call counts as the time of arrival. */
     look: (): void => {
       for (const [{ bytesRead }, last] of sockets) {
         if (bytesRead === last.bytes) continue
@@ -42,7 +42,7 @@ export const makeSockets = (targets: readonly [Target, ...ReadonlyArray<Target>]
         last.at = performance.now()
       }
     },
-    /** Gives up those that have brought nothing for so many milliseconds: their statements fail, new ones take their place. */
+    /** Destroys sockets that have received nothing for this many milliseconds. Their statements fail, and others replace them. */
     destroySilent: (silence: number): void => {
       for (const [socket, { at }] of sockets) {
         if (performance.now() - at >= silence) socket.destroy(new Error("PostgreSQL has stopped answering"))

@@ -1,8 +1,8 @@
 import { Data } from "effect"
 
 /**
- * Why the required database could not be had. Each fails the whole program; its `message` is one plain line that says
- * what to do and never holds the password.
+ * The reasons why the required database cannot be used. Each ends the whole program. Its `message` is one line that says what
+ * to do and never contains the password.
  */
 export type StartupError =
   | DatabaseUrlMissing
@@ -22,14 +22,14 @@ export class DatabaseUrlMissing extends Data.TaggedError("DatabaseUrlMissing") {
   }
 }
 
-/** DATABASE_URL is there but is no PostgreSQL URL. The value is not repeated: it may hold a password. */
+/** DATABASE_URL is not a connection string. The message does not quote it, since it may contain a password. */
 export class DatabaseUrlMalformed extends Data.TaggedError("DatabaseUrlMalformed")<{ readonly reason: string }> {
   override get message() {
     return `DATABASE_URL is malformed: ${this.reason}. It must look like postgresql://USER:PASSWORD@HOST:5432/DATABASE, with special characters in the password percent-encoded.`
   }
 }
 
-/** There are no certificates where the file with them should be. */
+/** The file with the certificates is missing, cannot be read, or contains none. */
 export class CertificateFileUnusable extends Data.TaggedError("CertificateFileUnusable")<{
   readonly file: string
   readonly reason: string
@@ -39,7 +39,7 @@ export class CertificateFileUnusable extends Data.TaggedError("CertificateFileUn
   }
 }
 
-/** The server is not who it should be, as far as its certificate tells. */
+/** The certificate does not prove that the server is the right one. */
 export class DatabaseCertificateRefused extends Data.TaggedError("DatabaseCertificateRefused")<{
   readonly address: string
   readonly reason: string
@@ -49,22 +49,22 @@ export class DatabaseCertificateRefused extends Data.TaggedError("DatabaseCertif
   }
 }
 
-/** Nothing answered as PostgreSQL at that address within the time allowed. */
+/** No PostgreSQL answered at that address in time. */
 export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")<{
   readonly address: string
   readonly seconds: number
   readonly reason: string
 }> {
   override get message() {
-    return `No connection to PostgreSQL at ${this.address} within ${this.seconds} s (${this.reason}). Check that it runs, that host and port in DATABASE_URL are right, and that no firewall is between.`
+    return `No connection to PostgreSQL at ${this.address} within ${this.seconds} s (${this.reason}). Check that it runs, that the host and the port in DATABASE_URL are right, and that no firewall is in between.`
   }
 }
 
-/** PostgreSQL refused the user, the password, or what the user may do. */
+/** PostgreSQL refused the user or the password, or the user lacks a privilege. */
 export class DatabaseAccessDenied extends Data.TaggedError("DatabaseAccessDenied")<{
   readonly address: string
   readonly username: string
-  /** In PostgreSQL's own words, or the driver's. */
+  /** PostgreSQL's own words, or the driver's. */
   readonly reason: string
 }> {
   override get message() {
@@ -72,7 +72,7 @@ export class DatabaseAccessDenied extends Data.TaggedError("DatabaseAccessDenied
   }
 }
 
-/** The server is there, the database is not. */
+/** The server answers, but the database does not exist. */
 export class DatabaseMissing extends Data.TaggedError("DatabaseMissing")<{
   readonly address: string
   readonly database: string
@@ -82,14 +82,14 @@ export class DatabaseMissing extends Data.TaggedError("DatabaseMissing")<{
   }
 }
 
-/** The server is older than what the migrations are written for. */
+/** The server is older than the version that the migrations need. */
 export class DatabaseTooOld extends Data.TaggedError("DatabaseTooOld")<{ readonly version: string }> {
   override get message() {
     return `PostgreSQL ${this.version} is too old: XFChat needs version 14 or newer.`
   }
 }
 
-/** The migrations are recorded as applied, but a table that they make is not there. */
+/** The migrations are recorded as applied, but a table that they create is missing. */
 export class DatabaseTableMissing extends Data.TaggedError("DatabaseTableMissing")<{ readonly table: string }> {
   override get message() {
     return `Table "${this.table}" is missing although the migrations are recorded as applied: the database was changed by hand, or DATABASE_URL or its search_path points elsewhere. Restore it from a backup.`

@@ -2,25 +2,25 @@ import { Effect, Option, Schedule } from "effect"
 import { SqlError, type SqlClient } from "effect/sql"
 import { isConnectionLost } from "./DatabaseErrors.ts"
 
-/** Between attempts: 20 to 160 ms, and up to a quarter more or less, so that those who met do not meet again. */
+/** The pauses between attempts: 20 to 160 ms, up to a quarter more or less, so that the same ones do not collide again. */
 const backoff = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 4 }))
 
 /** A request must not wait long for a database that is unavailable. */
 const mostTime = 1_000
 
-/** Others were in the way: PostgreSQL has kept nothing, and the next attempt may fare better. */
+/** Whether another transaction was in the way: PostgreSQL has kept nothing, and the next attempt may succeed. */
 const isConflict = ({ reason }: SqlError.SqlError): boolean =>
   reason._tag === "DeadlockError" || reason._tag === "SerializationError"
 
-/** As {@link isConflict}, or the connection was lost; during COMMIT what was lost with it may have been kept. */
+/** As {@link isConflict}, or the connection was lost, but not during COMMIT, which may have succeeded. */
 const mayPass = (error: SqlError.SqlError, begun: number): boolean =>
   isConflict(error) ||
   (isConnectionLost(error) && error.reason.operation !== "commit" && performance.now() - begun < mostTime)
 
 /**
- * Runs statements as one transaction. Where it fails before its COMMIT for a reason that passes (a deadlock, a conflict, a
- * lost connection), PostgreSQL has kept nothing of it, and it is run again, a few times within a second. The statements
- * must leave no trace outside of the database. Within another transaction only that one is run again.
+ * Runs statements as one transaction. If it fails before its COMMIT for a reason that passes (a deadlock, a conflict, a
+ * lost connection), PostgreSQL has kept nothing of it, and it runs again, a few times within a second. So the statements must
+ * have no effects outside of the database. Within another transaction, only the outer one runs again.
  */
 export const inTransaction =
   (sql: SqlClient.SqlClient) =>
@@ -36,8 +36,8 @@ export const inTransaction =
     })
 
 /**
- * Runs a statement that commits by itself again when others were in its way, by their locks or by a row of the same key:
- * PostgreSQL has kept nothing of it. Not when its connection was lost, since then nobody knows.
+ * Runs a statement that is a transaction of its own. If others were in its way, by their locks or by a row with the same key,
+ * PostgreSQL has kept nothing of it, and it runs again. If its connection was lost, it does not, since it may have committed.
  */
 export const retryRolledBack = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.retry(statement, {
@@ -46,8 +46,8 @@ export const retryRolledBack = <A, E, R>(statement: Effect.Effect<A, E, R>): Eff
   })
 
 /**
- * Runs statements as one transaction, and only once: for what reads or writes a stream besides, and could not begin anew.
- * `mode` as in SET TRANSACTION. It takes as long as it takes, whatever the role's time limits.
+ * Runs statements as one transaction, and only once: for transactions that also read or write a stream, and so cannot start
+ * again. `mode` is that of SET TRANSACTION. The role's time limits do not apply.
  */
 export const inTransactionOnce =
   (sql: SqlClient.SqlClient, mode: "REPEATABLE READ READ ONLY" | "READ COMMITTED READ WRITE") =>

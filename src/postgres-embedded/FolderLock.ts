@@ -3,13 +3,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 
+const nameOf = (pid: number | undefined) => (pid === undefined ? "another process" : `pid ${pid}`)
+
 /** Another process holds the folder. Its `pid` is unknown only while it is taking the folder. */
 export class FolderInUse extends Data.TaggedError("FolderInUse")<{
   readonly folder: string
   readonly pid: number | undefined
 }> {
   override get message() {
-    return `${this.folder} is already in use by ${this.pid === undefined ? "another process" : `pid ${this.pid}`}: stop it, or choose another folder`
+    return `${this.folder} is already in use by ${nameOf(this.pid)}: stop it, or choose another folder`
   }
 }
 

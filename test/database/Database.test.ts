@@ -63,23 +63,23 @@ describe("a configuration of the database", () => {
     "canary word": "it does not start with postgresql://",
     "http://someone:canary@db/xfchat": "it does not start with postgresql://",
     '"postgresql://someone:canary@db/xfchat"': "it does not start with postgresql://",
-    "postgresql://someone:canary@db:port/xfchat": "it is no URL",
-    "postgresql://someone:canary@[::1/xfchat": "it is no URL",
-    "postgresql://someone:canary@a,b,c/xfchat?port=1,2": "it has not as many ports as hosts",
-    "host=a,b hostaddr=127.0.0.1 password=canary": "it has not as many hosts as addresses",
+    "postgresql://someone:canary@db:port/xfchat": "it is not a URL",
+    "postgresql://someone:canary@[::1/xfchat": "it is not a URL",
+    "postgresql://someone:canary@a,b,c/xfchat?port=1,2": "it does not have as many ports as hosts",
+    "host=a,b hostaddr=127.0.0.1 password=canary": "it does not have as many hosts as addresses",
     "host=db password=can ary'": "a value in it must be quoted",
     "host=db password='canary": "a value in it must be quoted",
     "postgresql://someone:canary@a,b/xfchat?target_session_attrs=primary":
       "it has several hosts and target_session_attrs",
-    "postgresql://someone:canary@db:70000/xfchat": "its port is not from 1 to 65535",
-    "postgresql://someone:canary@db/xfchat?port=0": "its port is not from 1 to 65535",
+    "postgresql://someone:canary@db:70000/xfchat": "its port is not a number from 1 to 65535",
+    "postgresql://someone:canary@db/xfchat?port=0": "its port is not a number from 1 to 65535",
     "postgresql://someone:canary%zz@db/xfchat": "it has a broken percent-encoding",
     "postgresql://some%one:canary@db/xfchat": "it has a broken percent-encoding",
     "postgresql://someone:p@canary/word@db/xfchat": "a / ? or # in it is not percent-encoded",
     "postgresql://someone:p@canary?word@db/xfchat": "a / ? or # in it is not percent-encoded",
     "postgresql://someone:p@canary#word@db/xfchat": "a / ? or # in it is not percent-encoded",
     "postgresql://someone:word@db/xfchat?sslmode=canary":
-      "its sslmode is none of disable, allow, prefer, require, verify-ca, verify-full",
+      "its sslmode is not one of disable, allow, prefer, require, verify-ca, verify-full",
     "postgresql://someone:word@db/xfchat?connect_timeout=canary": "its connect_timeout is not a whole number of seconds"
   }
   for (const [url, reason] of Object.entries(malformed)) {

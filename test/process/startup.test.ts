@@ -101,7 +101,7 @@ describe("without a database there is no server, but one plain line that says wh
   fails(
     "what listens there speaks HTTP",
     Effect.map(listen(createHttpServer()), secretDatabase),
-    /^No connection to PostgreSQL at 127\.0\.0\.1:\d+ within 0\.5 s \(what answers there is not PostgreSQL\)\. /
+    /^No connection to PostgreSQL at 127\.0\.0\.1:\d+ within 0\.5 s \(the program that answers there is not PostgreSQL\)\. /
   )
   fails(
     "what listens there never answers",

@@ -108,7 +108,7 @@ describe("TLS to the database", () => {
       const notes = yield* file("buy milk")
       assert.match(
         yield* refusal("node", at("localhost", "verify-full"), { DATABASE_CA_FILE: notes }),
-        /^The certificates of DATABASE_CA_FILE, \S+, cannot be used \(there is no certificate in it\): it must be /
+        /^The certificates of DATABASE_CA_FILE, \S+, cannot be used \(it contains no certificate\): it must be /
       )
       assert.match(
         yield* refusal("node", at("localhost", "verify-full"), { DATABASE_CA_FILE: "/nowhere.pem" }),

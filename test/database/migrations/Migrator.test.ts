@@ -241,7 +241,7 @@ describe("rollback", () => {
       yield* Migrator.migrate
       yield* run("DROP TABLE third")
       const error = yield* refusal(Migrator.rollback())
-      assert.include(error.message, "Migration 20240103000000_third, taken back, failed")
+      assert.include(error.message, "Migration 20240103000000_third, while being reverted, failed")
       assert.deepStrictEqual(yield* states, ["first applied", "second applied", "third applied"])
     }).pipe(withFiles(all), Effect.provide(EmptyDatabase))
   )
