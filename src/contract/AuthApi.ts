@@ -109,7 +109,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
       ),
     HttpApiEndpoint.get("sessions", "/sessions", {
       success: Schema.Struct({
-        sessions: Schema.Array(Session.json).pipe(described("The most recently used first, at most 100."))
+        sessions: Schema.Array(Session.json).pipe(described("The sessions, the most recently used first: at most 100."))
       })
     })
       .middleware(Authorization)

@@ -58,8 +58,8 @@ const Description = Text.check(Schema.isMaxLength(4_096))
 
 /** A new group, owned by its creator. */
 export const NewGroup = Schema.Struct({
-  name: Schema.optionalKey(Name).pipe(described("Up to 255 characters.")),
-  description: Schema.optionalKey(Description).pipe(described("Up to 4,096 characters.")),
+  name: Schema.optionalKey(Name).pipe(described("The name of the group: up to 255 characters.")),
+  description: Schema.optionalKey(Description).pipe(described("The description of the group: up to 4,096 characters.")),
   history: Schema.optionalKey(History).pipe(
     described("How much history new participants see: all of it, unless `since_joining` is given.")
   ),
@@ -71,9 +71,11 @@ export type NewGroup = typeof NewGroup.Type
 
 /** The changes to a group: a member that is missing stays as it is, and `null` clears it. */
 export const GroupChange = Schema.Struct({
-  name: Schema.optionalKey(Schema.NullOr(Name)).pipe(described("Up to 255 characters; `null` removes the name.")),
+  name: Schema.optionalKey(Schema.NullOr(Name)).pipe(
+    described("The name of the group: up to 255 characters; `null` removes it.")
+  ),
   description: Schema.optionalKey(Schema.NullOr(Description)).pipe(
-    described("Up to 4,096 characters; `null` removes the description.")
+    described("The description of the group: up to 4,096 characters; `null` removes it.")
   ),
   history: Schema.optionalKey(History).pipe(described("How much history new participants see."))
 }).annotate({ identifier: "GroupChange" })
@@ -130,10 +132,10 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
   lastReadSeq: Position.pipe(described("The position up to which the caller has read.")),
   unreadCount: Schema.Int.pipe(
     described(
-      `Other people's messages past \`lastReadSeq\`, without deleted and system messages; counted up to ${maxUnread}.`
+      `The number of other people's messages past \`lastReadSeq\`, without deleted and system messages; counted up to ${maxUnread}.`
     )
   ),
-  mentionCount: Schema.Int.pipe(described("The unread messages that mention the caller.")),
+  mentionCount: Schema.Int.pipe(described("The number of unread messages that mention the caller.")),
   other: Schema.NullOr(Profile.json).pipe(
     described("The other person in a direct conversation; `null` if their account is deleted.")
   ),
@@ -146,7 +148,7 @@ export class ConversationSummary extends Model.Class<ConversationSummary>("Conve
     ),
   participantCount: Schema.Int.pipe(described("The number of participants, including the caller.")),
   lastMessage: Schema.NullOr(LastMessage).pipe(described("The newest message that the caller may see.")),
-  /** To the millisecond, as in JSON, since lists are ordered by it and continue from it. */
+  /** Rounded to milliseconds, as in JSON, since lists are ordered by it and continue from it. */
   lastActivityAt: timestamp("The time of the newest message, by which lists are ordered.")
 }) {}
 

@@ -42,13 +42,15 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
       OpenApi.annotations({
         summary: "Create a group",
         description:
-          "Creates a group owned by the caller. Its participants must be friends of the caller, or let everyone message them."
+          "Creates a group that the caller owns. Its participants must be friends of the caller, or let everyone message them."
       })
     ),
     HttpApiEndpoint.get("list", "/conversations", {
       query: PageQuery,
       success: Schema.Struct({
-        conversations: Schema.Array(ConversationSummary.json).pipe(described("The one with the newest message first.")),
+        conversations: Schema.Array(ConversationSummary.json).pipe(
+          described("The conversations, the one with the newest message first.")
+        ),
         cursor: NextCursor
       })
     }).annotateMerge(
@@ -98,7 +100,7 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
         cursor: PageQuery.cursor
       },
       success: Schema.Struct({
-        participants: Schema.Array(Participant).pipe(described("The longest there first.")),
+        participants: Schema.Array(Participant).pipe(described("The participants, the longest there first.")),
         cursor: NextCursor
       }),
       error: NotFound
@@ -121,7 +123,7 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
       OpenApi.annotations({
         summary: "Add or change a participant",
         description:
-          "Adds a person to a group or changes a participant's role. The role `owner` hands the group over, if the person's account is not disabled."
+          "Adds a person to a group, or changes a participant's role. The role `owner` hands the group over, which a disabled account cannot receive."
       })
     ),
     HttpApiEndpoint.delete("removeParticipant", "/conversations/:id/participants/:userId", {
@@ -148,7 +150,7 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
       OpenApi.annotations({
         summary: "Mark messages as read",
         description:
-          "Moves the caller's cursors forward: how far messages have been received, and how far they have been read. A " +
+          "Moves the caller's cursors forward, which say how far messages have been received and read. A " +
           "smaller number changes nothing."
       })
     ),
@@ -161,7 +163,7 @@ export class ConversationsApi extends HttpApiGroup.make("conversations")
       error: NotFound
     }).annotateMerge(
       OpenApi.annotations({
-        summary: "Show that you type",
+        summary: "Show that you are typing",
         description:
           "Shows for six seconds that the caller is typing: repeat it every few seconds. `isTyping: false` ends it, and so " +
           "does a message from the caller."

@@ -24,7 +24,7 @@ export class FriendsApi extends HttpApiGroup.make("friends")
     HttpApiEndpoint.get("list", "/friends", {
       query: PageQuery,
       success: Schema.Struct({
-        friends: Schema.Array(Friend.json).pipe(described("The latest friend first.")),
+        friends: Schema.Array(Friend.json).pipe(described("The friends, the latest first.")),
         cursor: NextCursor
       })
     }).annotateMerge(
@@ -49,7 +49,7 @@ export class FriendsApi extends HttpApiGroup.make("friends")
         ...PageQuery
       },
       success: Schema.Struct({
-        requests: Schema.Array(FriendRequest.json).pipe(described("The latest request first.")),
+        requests: Schema.Array(FriendRequest.json).pipe(described("The requests, the latest first.")),
         cursor: NextCursor
       })
     }).annotateMerge(
@@ -99,7 +99,7 @@ export class FriendsApi extends HttpApiGroup.make("friends")
     HttpApiEndpoint.get("blocks", "/friends/blocks", {
       query: PageQuery,
       success: Schema.Struct({
-        blocks: Schema.Array(Block.json).pipe(described("The latest block first.")),
+        blocks: Schema.Array(Block.json).pipe(described("The blocked people, the latest block first.")),
         cursor: NextCursor
       })
     }).annotateMerge(

@@ -14,8 +14,8 @@ export class InboxApi extends HttpApiGroup.make("inbox")
         summary: "Read your inbox",
         description:
           "Returns the user's conversations with their last message and unread count, and their friends, requests and blocks. " +
-          "As a stream, in the same four encodings as messages, it is enough for a whole client: each update replaces what it " +
-          "names. A resumed stream misses no update and may repeat one.",
+          "The same as a stream, in the four encodings of messages, is enough for a whole client. Each update replaces the members " +
+          "that it contains. A resumed stream misses no update, and may repeat one.",
         transform: streamed
       })
     )
@@ -23,5 +23,5 @@ export class InboxApi extends HttpApiGroup.make("inbox")
   .middleware(Authorization)
   .prefix("/api")
   .annotateMerge(
-    OpenApi.annotations({ title: "Inbox", description: "Everything that a client shows of a user, as one stream." })
+    OpenApi.annotations({ title: "Inbox", description: "Everything for a client's first screen, as one stream." })
   ) {}

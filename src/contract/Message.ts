@@ -28,7 +28,9 @@ export const ImageContent = Schema.Struct({
   thumbnailUrl: Schema.optionalKey(Url).pipe(described("An http or https URL of a smaller image.")),
   width: Schema.optionalKey(Pixels).pipe(described("The width in pixels.")),
   height: Schema.optionalKey(Pixels).pipe(described("The height in pixels.")),
-  caption: Schema.optionalKey(Text.check(Schema.isMaxLength(1_024))).pipe(described("Up to 1,024 characters."))
+  caption: Schema.optionalKey(Text.check(Schema.isMaxLength(1_024))).pipe(
+    described("A caption: up to 1,024 characters.")
+  )
 }).annotate({ identifier: "ImageContent" })
 
 export const FileContent = Schema.Struct({
@@ -121,7 +123,7 @@ export class Message extends Model.Class<Message>("Message")({
   mentions: Schema.Array(UserId).pipe(described("The participants whom the text names as `@username`.")),
   reactions: Schema.Array(Reaction)
     .check(Schema.isMaxLength(maxReactions))
-    .pipe(described("In the order in which each reaction was first given.")),
+    .pipe(described("The reactions, in the order in which each was first given.")),
   createdAt: timestamp("The time when it was sent."),
   editedAt: timestampOrNull("The time of the last edit, if any."),
   deletedAt: timestampOrNull("The time when it was deleted, if it was."),
@@ -150,8 +152,12 @@ export const hide = ({ conversationId, createdAt, id, seq, version }: Message): 
   })
 
 export class MessagePage extends Schema.Class<MessagePage>("MessagePage")({
-  messages: Schema.Array(Message.json).pipe(described("In ascending order of `seq`.")),
-  receipts: ReceiptList.pipe(described("The flags of the messages follow from these.")),
+  messages: Schema.Array(Message.json).pipe(described("The messages, in ascending order of `seq`.")),
+  receipts: ReceiptList.pipe(
+    described(
+      "How far participants have received and read the conversation, from which the flags of the messages follow."
+    )
+  ),
   before: Schema.NullOr(Schema.String).pipe(
     described("The `before` of the page of older messages; `null` if there are none.")
   ),

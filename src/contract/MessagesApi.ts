@@ -62,11 +62,12 @@ export class MessagesApi extends HttpApiGroup.make("messages")
         description:
           "Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page " +
           "shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. " +
-          "`receipts` says how far each participant has come, or in a conversation of more than 50 those who are furthest behind. A " +
-          "message is read if the list has somebody besides its sender and each of their `readSeq` has reached its `seq`. The same " +
-          "holds for `deliveredSeq`; a `hidden` message is neither. Or returns a stream, in one of four encodings that all " +
-          "resume by the same version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: " +
-          "text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), and long polls with `?wait=20s&after=`.",
+          "`receipts` says how far each participant has received and read, or, with more than 50 participants, only those who are " +
+          "furthest behind. A message is read if everyone in the list except its sender has a `readSeq` of at least its `seq`, and " +
+          "the list has somebody other than the sender. It is delivered if the same holds for `deliveredSeq`. A `hidden` message is " +
+          "neither. If the request asks for it, returns a stream instead, in one of four encodings that all resume by the same " +
+          "version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: text/event-stream` " +
+          "(`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), or long polls with `?wait=20s&after=`.",
         transform: streamed
       })
     ),
@@ -125,7 +126,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
         )
       },
       success: Schema.Struct({
-        versions: Schema.Array(MessageVersion.json).pipe(described("The first content first.")),
+        versions: Schema.Array(MessageVersion.json).pipe(described("The contents, the first one first.")),
         after: Schema.NullOr(Schema.String).pipe(
           described("The `after` that the next page is requested with; `null` on the last page.")
         )
@@ -168,7 +169,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
         after: Schema.optionalKey(Cursor).pipe(described("The `after` of the page before; without it, the first page."))
       },
       success: Schema.Struct({
-        users: Schema.Array(Reactor.json).pipe(described("The first to react first.")),
+        users: Schema.Array(Reactor.json).pipe(described("The people who reacted, the first one first.")),
         after: Schema.NullOr(Cursor).pipe(
           described("The `after` that the next page is requested with; `null` on the last page.")
         )
@@ -178,7 +179,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       OpenApi.annotations({
         summary: "List who reacted",
         description:
-          "Lists everyone who reacted to a message with one emoji, the first to react first. The message itself names " +
+          "Lists everyone who reacted to a message with one emoji, the first one first. The message itself names " +
           `${maxReactorsNamed} of them.`
       })
     )

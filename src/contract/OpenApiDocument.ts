@@ -72,7 +72,7 @@ export const arrange = (document: Node): Node => {
   const add = (name: string, schema: Node) => {
     const known = schemas.get(name)
     if (known !== undefined && JSON.stringify(known) !== JSON.stringify(schema)) {
-      throw new Error(`Two schemas of the contract are called ${name}.`)
+      throw new Error(`Two schemas of the contract have the name ${name}.`)
     }
     schemas.set(name, schema)
   }

@@ -17,8 +17,8 @@ export class PresenceApi extends HttpApiGroup.make("presence")
         description:
           "Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are " +
           "online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a " +
-          "conversation that is not listed. As a stream, in the same four encodings as messages, it starts with the whole and " +
-          "goes on with changes, in which each member replaces the one before. A user who hides their presence sees nobody and " +
+          "conversation that is not listed. A stream, in the four encodings of messages, starts with all of this and " +
+          "continues with changes, in which each member replaces the earlier one. A user who hides their presence sees nobody and " +
           "is seen by nobody.",
         transform: streamed
       })

@@ -9,7 +9,7 @@ export const Checks = Schema.Struct({
     described("Whether the migrations that this server knows are applied unchanged. Later ones are ignored.")
   ),
   changes: Schema.String.pipe(described("Whether this server and the others notify each other at once.")),
-  serving: Schema.String.pipe(described("Whether this server is going to go on running."))
+  serving: Schema.String.pipe(described("Whether this server keeps running: not `ok` once it is about to stop."))
 })
 export type Checks = typeof Checks.Type
 

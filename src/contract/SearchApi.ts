@@ -39,8 +39,8 @@ export class SearchApi extends HttpApiGroup.make("search")
           "accents do not matter, and the last word may be the beginning of one. Quotation marks enclose a phrase; a word with " +
           "punctuation in it, such as a URL, is the phrase of its parts. `from:` takes a username or `me`. `in:` takes the name " +
           "of a group, the username of the other person in a direct conversation, or the id of a conversation; quote it if it " +
-          "has spaces. Several of either match any of them. `before:` and `after:` take a day, a month or a year in UTC, or a " +
-          "time: posted before it begins, or from then on. Everything else is words. A page of long messages may have fewer " +
+          "has spaces. Several `from:` or several `in:` match any of them. `before:` and `after:` take a day, a month or a year in UTC, or a " +
+          "time, and find messages from before it begins, or from then on. Everything else is words. A page of long messages may have fewer " +
           "than `limit`; its `cursor` leads to the rest."
       })
     )

@@ -10,8 +10,8 @@ export const maxQueryLength = 256
 export const maxMarks = 100
 
 const Mark = Schema.Struct({
-  start: Schema.Int.pipe(described("The first UTF-16 unit of the range.")),
-  end: Schema.Int.pipe(described("The first UTF-16 unit after the range."))
+  start: Schema.Int.pipe(described("The position of the range's first UTF-16 unit.")),
+  end: Schema.Int.pipe(described("The position of the first UTF-16 unit after the range."))
 })
 
 /** A message that search found, with the ranges of its content that match, in order and without overlaps. */

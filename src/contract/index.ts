@@ -1,4 +1,4 @@
-/** The HTTP contract by itself: schemas, errors and endpoints, without anything of the server. A browser can load it. */
+/** The HTTP contract alone: schemas, errors and endpoints, and nothing of the server, so that a browser can load it. */
 export * from "./Account.ts"
 export * from "./Api.ts"
 export * from "./AuthApi.ts"

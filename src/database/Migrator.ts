@@ -132,7 +132,7 @@ const recorded = Effect.fnUntraced(function* (migrations: ReadonlyArray<Migratio
     if (!row.success) {
       return yield* new MigrationFailed({
         step: `Migration ${id} ${row.description} of the former XFChat`,
-        reason: `_sqlx_migrations records it as failed; finish or undo by hand what it did, and delete or correct its row there`
+        reason: `_sqlx_migrations records it as failed; finish or undo its changes by hand, and correct or delete its row there`
       })
     }
     const migration = migrations.find((migration) => migration.id === id)
