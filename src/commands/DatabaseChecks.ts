@@ -2,7 +2,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { Clock, Duration, Effect, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { requiredTables } from "../database/Database.ts"
+import { requiredTables, tablesWithoutRights } from "../database/Database.ts"
 import { title } from "../database/MigrationFile.ts"
 import * as Migrator from "../database/Migrator.ts"
 
@@ -72,6 +72,8 @@ const tables: Check = Effect.gen(function* () {
     SELECT name FROM unnest(${requiredTables}::text[]) AS name WHERE to_regclass(name) IS NULL`
   const names = missing.map(({ name }) => name).join(", ")
   if (missing.length === 0) {
+    const lacking = yield* tablesWithoutRights
+    if (lacking !== undefined) return fail(lacking.message)
     const { users } = yield* one((sql) => sql<{ users: number }>`SELECT count(*) AS users FROM users`)
     return ok(`all are there, with ${users} users`)
   }

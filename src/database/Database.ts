@@ -7,11 +7,14 @@ import { isDeno } from "../platform/Runtime.ts"
 import { sqlState } from "./DatabaseErrors.ts"
 import { parseDatabaseUrl, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
 import * as Migrator from "./Migrator.ts"
+import { grantTables, insufficientPrivilege, remedyFor } from "./Permissions.ts"
 import { makePostgresClient } from "./PostgresClient.ts"
+import { findSchema, quoted } from "./SearchPath.ts"
 import {
   DatabaseAccessDenied,
   DatabaseCertificateRefused,
   DatabaseMissing,
+  DatabaseRightMissing,
   DatabaseTableMissing,
   DatabaseTooOld,
   DatabaseUnreachable,
@@ -20,8 +23,8 @@ import {
 } from "./StartupError.ts"
 
 /**
- * The tables that XFChat needs. Start-up looks for each, because `schema_migrations` does not show that somebody has dropped
- * one since.
+ * The tables that a server reads and writes. Start-up looks for each and for the rights on it, because `schema_migrations` does not
+ * show that somebody has dropped one since.
  */
 export const requiredTables = [
   "users",
@@ -29,7 +32,21 @@ export const requiredTables = [
   "conversations",
   "conversation_participants",
   "chat_messages",
-  "friend_requests"
+  "friend_requests",
+  "blocks",
+  "contacts",
+  "conversation_revisions",
+  "database_incarnation",
+  "departures",
+  "frozen_receipts",
+  "login_attempts",
+  "message_reactions",
+  "message_terms",
+  "message_versions",
+  "people_revisions",
+  "search_progress",
+  "usage_tracking",
+  "visibility_epochs"
 ]
 
 const oldestVersion = 140_000
@@ -66,6 +83,8 @@ export interface DatabaseOptions {
   readonly pooler?: "none" | "transaction"
   /** Certificates of the authorities to trust, in PEM. */
   readonly certificateFile?: string | undefined
+  /** The only schema to look for names in, instead of the role's search path. Not behind a pooler of transactions. */
+  readonly schema?: string | undefined
 }
 
 /** Time for the round trip, on top of the time after which PostgreSQL ends a statement. */
@@ -93,7 +112,7 @@ export const layerUnchecked = (options: DatabaseOptions) =>
     Effect.gen(function* () {
       const parsed = yield* parseDatabaseUrl(options.url)
       const ssl = yield* tlsOf(parsed, options.certificateFile)
-      const { pooler = "none", statementTimeout } = options
+      const { pooler = "none", schema, statementTimeout } = options
       return yield* makePostgresClient({
         connection: {
           host: parsed.host,
@@ -114,7 +133,9 @@ export const layerUnchecked = (options: DatabaseOptions) =>
           startupParameters: {
             timezone: "UTC",
             // A pooler refuses these parameters, so the role has them.
-            ...(statementTimeout === undefined || pooler !== "none" ? {} : timeoutParameters(statementTimeout))
+            ...(statementTimeout === undefined || pooler !== "none" ? {} : timeoutParameters(statementTimeout)),
+            // A temporary table could hide one of ours, so it comes last.
+            ...(schema === undefined || pooler !== "none" ? {} : { search_path: `${quoted(schema)}, pg_temp` })
           }
         },
         targets: parsed.targets,
@@ -182,6 +203,13 @@ const toStartupError = (error: SqlError.SqlError, target: DatabaseUrl, timeout: 
   if (certificate !== undefined) {
     return new DatabaseCertificateRefused({ address: target.address, reason: certificate })
   }
+  if (sqlState(cause) === insufficientPrivilege && cause instanceof Error) {
+    return new DatabaseRightMissing({
+      username: target.username,
+      reason: cause.message,
+      remedy: remedyFor(cause.message, target.username, "public")
+    })
+  }
   if (mayPass(error)) {
     return new DatabaseUnreachable({
       address: target.address,
@@ -197,7 +225,8 @@ const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: 
   const sql = yield* SqlClient.SqlClient
   let reason = "no answer"
   const [row] = yield* sql<{ version: string; number: number }>`
-    SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number`.pipe(
+    SELECT pg_catalog.current_setting('server_version') AS version,
+      pg_catalog.current_setting('server_version_num')::int AS number`.pipe(
     Effect.tapError((error) => Effect.sync(() => void (reason = explain(error.reason.cause)))),
     Effect.retry({
       while: mayPass,
@@ -215,12 +244,33 @@ const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: 
   }
 })
 
-/** Fails if a table is missing, and counts the users. */
+/** The tables on which the role lacks a right that a server needs. */
+export const tablesWithoutRights = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const found = yield* sql<{ name: string }>`
+    SELECT name FROM unnest(${requiredTables}::text[]) AS name
+    WHERE to_regclass(name) IS NOT NULL AND NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
+      AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))`
+  if (found.length === 0) return undefined
+  const [us] = yield* sql<{ role: string; schema: string }>`
+    SELECT current_user::text AS role, current_schema()::text AS schema`
+  const { role, schema } = us ?? { role: "", schema: "" }
+  const names = found.map(({ name }) => name)
+  return new DatabaseRightMissing({
+    username: role,
+    reason: `it cannot read and write ${names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more tables` : names.join(", ")}`,
+    remedy: grantTables(schema, role)
+  })
+})
+
+/** Looks for each table and the rights on it, and counts the users. */
 const verify = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [missing] = yield* sql<{ name: string }>`
     SELECT name FROM unnest(${requiredTables}::text[]) AS name WHERE to_regclass(name) IS NULL LIMIT 1`
   if (missing !== undefined) return yield* new DatabaseTableMissing({ table: missing.name })
+  const lacking = yield* tablesWithoutRights
+  if (lacking !== undefined) return yield* lacking
   const [users] = yield* sql<{ count: number }>`SELECT count(*) AS count FROM users WHERE deleted_at IS NULL`
   return users?.count ?? 0
 })
@@ -241,16 +291,20 @@ const required = (
       yield* report("DATABASE_URL is set")
       const explained = (error: SqlError.SqlError) => Effect.fail(toStartupError(error, target, startupTimeout))
 
-      yield* Effect.gen(function* () {
+      const schema = yield* Effect.gen(function* () {
         yield* connect(target, startupTimeout)
         yield* report("Database connection successful")
-        yield* check
+        return yield* findSchema(options.pooler)
       }).pipe(
-        // Migrations have no time limit.
         Effect.provide(layerUnchecked({ ...untimed, maxConnections: 1 })),
+        Effect.catchTags({ SqlError: explained, SchemaError: Effect.die })
+      )
+      // Migrations have no time limit.
+      yield* check.pipe(
+        Effect.provide(layerUnchecked({ ...untimed, schema, maxConnections: 1 })),
         Effect.catchTag("SqlError", explained)
       )
-      return layerUnchecked(isTimed ? options : untimed).pipe(
+      return layerUnchecked({ ...(isTimed ? options : untimed), schema }).pipe(
         Layer.catchTag("SqlError", (error) => Layer.effectContext(explained(error)))
       )
     })

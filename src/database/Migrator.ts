@@ -1,6 +1,8 @@
 import { Clock, Context, Data, Effect, Predicate } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { logOf } from "../platform/Log.ts"
+import { sqlState } from "./DatabaseErrors.ts"
+import { insufficientPrivilege, remedyFor } from "./Permissions.ts"
 import { load, type Migration, type MigrationFilesInvalid, title } from "./MigrationFile.ts"
 
 const log = logOf("xfchat/database")
@@ -97,8 +99,27 @@ const turn = <A>(step: Effect.Effect<A, MigrationError | SqlError.SqlError, SqlC
     return yield* step
   }).pipe(
     (transaction) => Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(transaction)),
-    Effect.catchTag("SqlError", (error) => Effect.fail(failed("Reading or writing the history of migrations", error)))
+    Effect.catchTag("SqlError", (error) => Effect.fail(failed("Reading or writing the history of migrations", error))),
+    Effect.catchTag("MigrationFailed", (error) => Effect.flatMap(withRemedy(error), Effect.fail))
   )
+
+/** Adds the statement that grants the right, if the role lacked one. */
+const withRemedy = Effect.fnUntraced(function* (error: MigrationFailed) {
+  const cause = error.cause?.reason.cause
+  if (sqlState(cause) !== insufficientPrivilege || !(cause instanceof Error)) return error
+  const sql = yield* SqlClient.SqlClient
+  const [us] = yield* sql<{ role: string; schema: string }>`
+    SELECT current_user::text AS role, coalesce(current_schema()::text, 'public') AS schema`.pipe(
+    Effect.orElseSucceed(() => [])
+  )
+  return us === undefined
+    ? error
+    : new MigrationFailed({
+        step: error.step,
+        reason: `${error.reason}: as an administrator, ${remedyFor(cause.message, us.role, us.schema).replace(/;$/, "")}, or run \`xfchat migrate up\` as the role that owns the tables`,
+        ...(error.cause === undefined ? {} : { cause: error.cause })
+      })
+})
 
 /**
  * The history in the database. If ours is missing, sqlx's counts. A migration that is adopted from there gets the checksum of
@@ -278,7 +299,9 @@ export const status: Effect.Effect<ReadonlyArray<MigrationStatus>, MigrationErro
     return [...known, ...unknown].sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 ).pipe(
-  Effect.catchTag("SqlError", (error) => Effect.fail(failed("Reading the history of migrations", error))),
+  Effect.catchTag("SqlError", (error) =>
+    Effect.flatMap(withRemedy(failed("Reading the history of migrations", error)), Effect.fail)
+  ),
   Effect.withSpan("Migrator.status")
 )
 

@@ -14,6 +14,9 @@ export type StartupError =
   | CertificateFileUnusable
   | DatabaseCertificateRefused
   | DatabaseTableMissing
+  | DatabaseRightMissing
+  | SchemaMissing
+  | SchemaNotTrusted
 
 /** DATABASE_URL is not in the environment. */
 export class DatabaseUrlMissing extends Data.TaggedError("DatabaseUrlMissing") {
@@ -93,5 +96,35 @@ export class DatabaseTooOld extends Data.TaggedError("DatabaseTooOld")<{ readonl
 export class DatabaseTableMissing extends Data.TaggedError("DatabaseTableMissing")<{ readonly table: string }> {
   override get message() {
     return `Table "${this.table}" is missing although the migrations are recorded as applied: the database was changed by hand, or DATABASE_URL or its search_path points elsewhere. Restore it from a backup.`
+  }
+}
+
+/** The user of DATABASE_URL lacks a right that XFChat needs. */
+export class DatabaseRightMissing extends Data.TaggedError("DatabaseRightMissing")<{
+  readonly username: string
+  readonly reason: string
+  /** The statement that grants the right. */
+  readonly remedy: string
+}> {
+  override get message() {
+    return `User "${this.username}" of PostgreSQL lacks a right (${this.reason}). As an administrator: ${this.remedy}`
+  }
+}
+
+/** No schema of the search path exists and may be used. */
+export class SchemaMissing extends Data.TaggedError("SchemaMissing")<{ readonly role: string }> {
+  override get message() {
+    return `User "${this.role}" of PostgreSQL may use no schema of its search_path. As an administrator of the database: GRANT USAGE, CREATE ON SCHEMA public TO "${this.role}";`
+  }
+}
+
+/** Another role can have XFChat run its code. */
+export class SchemaNotTrusted extends Data.TaggedError("SchemaNotTrusted")<{
+  readonly schema: string
+  readonly reason: string
+  readonly remedy: string
+}> {
+  override get message() {
+    return `Schema "${this.schema}" is not safe: ${this.reason}, and could have XFChat run its code. As an administrator of the database: ${this.remedy}`
   }
 }
