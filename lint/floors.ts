@@ -5,7 +5,7 @@ import { dirname, join, relative, sep } from "node:path"
  * folders form no cycle. A type that a lower floor needs from a higher one belongs in `contract/`.
  */
 export const floors: ReadonlyArray<ReadonlyArray<string>> = [
-  ["braid"],
+  ["braid", "client"],
   ["contract"],
   ["platform"],
   ["postgres-embedded"],

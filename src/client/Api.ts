@@ -1,0 +1,100 @@
+import { ConnectionError, ProblemError } from "./Errors.ts"
+import type { Http } from "./Http.ts"
+import { type Operation, type Operations, type Route, routes } from "./operations.ts"
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+type Arguments<Input> = {} extends Input
+  ? [input?: Input, options?: CallOptions]
+  : [input: Input, options?: CallOptions]
+
+/** A call of one endpoint. Its parameters, wherever a request has them, and its `body` are one object. */
+export interface Endpoint<Input, Answer, Problem> {
+  (...args: Arguments<Input>): Promise<Answer>
+  /** For {@link problemOf}; there is no such member. */
+  readonly problem?: Problem
+}
+
+type EndpointOf<O> =
+  O extends Operation<infer Input, infer Answer, infer Problem> ? Endpoint<Input, Answer, Problem> : never
+
+/** Every endpoint of the server, by the names of its OpenAPI document: `api.messages.send({ id, messageId, body })`. */
+export type Api = {
+  readonly [Group in keyof Operations]: {
+    readonly [Name in keyof Operations[Group]]: EndpointOf<Operations[Group][Name]>
+  }
+}
+
+/**
+ * The problem that an endpoint has refused a call with, for a `switch` over its `type`; `undefined` if `error` is something
+ * else.
+ *
+ * ```ts
+ * const problem = problemOf(api.messages.edit, error)
+ * if (problem?.type === "StaleVersion") …
+ * ```
+ */
+export const problemOf = <Problem>(_: Endpoint<never, unknown, Problem>, error: unknown): Problem | undefined =>
+  error instanceof ProblemError ? (error.problem as Problem) : undefined
+
+type Input = Readonly<Record<string, unknown>>
+
+/** The path of a route with the input's values in it, and a query of those that belong to neither path nor headers. */
+export const pathOf = ({ headers = [], path }: Route, input: Input = {}): string => {
+  const { body: _, ...values } = input
+  const query = new URLSearchParams()
+  const inPath = new Set<string>()
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    inPath.add(name)
+    return encodeURIComponent(String(values[name]))
+  })
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && !inPath.has(name) && !headers.includes(name)) query.append(name, String(value))
+  }
+  return query.size === 0 ? filled : `${filled}?${query}`
+}
+
+const call = async (
+  http: Pick<Http, "request">,
+  route: Route,
+  input: Input = {},
+  { signal }: CallOptions = {}
+): Promise<unknown> => {
+  const headers = Object.fromEntries(
+    (route.headers ?? []).flatMap((name) => (input[name] === undefined ? [] : [[name, String(input[name])]]))
+  )
+  const { isPublic, method } = route
+  const response = await http.request({
+    method,
+    path: pathOf(route, input),
+    headers,
+    body: input["body"],
+    isPublic,
+    signal
+  })
+  try {
+    const text = await response.text()
+    if (text === "") return undefined
+    return /[/+]json\b/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text
+  } catch (error) {
+    signal?.throwIfAborted()
+    // The answer was cut off.
+    throw new ConnectionError(error)
+  }
+}
+
+/** The calls of all endpoints. */
+export const makeApi = (http: Pick<Http, "request">): Api =>
+  Object.fromEntries(
+    Object.entries(routes).map(([group, named]) => [
+      group,
+      Object.fromEntries(
+        Object.entries<Route>(named).map(([name, route]) => [
+          name,
+          (input?: Input, options?: CallOptions) => call(http, route, input, options)
+        ])
+      )
+    ])
+  ) as unknown as Api

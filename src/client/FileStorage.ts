@@ -1,0 +1,93 @@
+import { type Change, type Storage } from "./Storage.ts"
+
+/** Node's and Deno's modules, without an import that a browser or a bundler would stumble over. */
+const files = () => {
+  const builtin = globalThis.process?.getBuiltinModule
+  if (builtin === undefined) throw new Error("A file needs Node 20.16 or Deno 2.1, or something newer.")
+  return builtin("node:fs/promises")
+}
+
+/** The lines beyond one for each entry at which the file is written afresh. */
+const slack = 1_000
+
+/**
+ * Lasts in a file of one process, on Node and Deno. The file is a journal: one line of JSON for each write, forced to the disk.
+ * A line that a crash has cut off did not happen.
+ */
+export const fileStorage = (path: string): Storage => {
+  const entries = new Map<string, unknown>()
+  let lines = 0
+  let handle: Awaited<ReturnType<ReturnType<typeof files>["open"]>> | undefined
+
+  const apply = (changes: ReadonlyArray<Change>) => {
+    for (const [key, value] of changes) {
+      if (value === undefined || value === null) entries.delete(key)
+      else entries.set(key, value)
+    }
+    lines += 1
+  }
+
+  const append = async (changes: ReadonlyArray<Change>) => {
+    await handle?.appendFile(`${JSON.stringify(changes)}\n`)
+    await handle?.datasync()
+  }
+
+  /** Writes what is left of the journal to a new file, and puts that in place of the old one. */
+  const compact = async () => {
+    const { open, rename } = files()
+    await handle?.close()
+    handle = await open(`${path}.new`, "w")
+    await append([...entries])
+    await handle.close()
+    await rename(`${path}.new`, path)
+    handle = await open(path, "a")
+    lines = 1
+  }
+
+  const load = async () => {
+    const { readFile } = files()
+    const text = await readFile(path, "utf8").catch((error: { readonly code?: string }) => {
+      if (error.code === "ENOENT") return ""
+      throw error
+    })
+    entries.clear()
+    for (const line of text.split("\n").slice(0, -1)) apply(JSON.parse(line) as ReadonlyArray<Change>)
+    await compact()
+  }
+
+  // One after the other; a failure is the failure of that call alone.
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <A>(work: () => A | Promise<A>): Promise<A> => {
+    const turn = last.then(work, work)
+    last = turn
+    return turn
+  }
+  const opened = async () => handle ?? (await load())
+
+  return {
+    read: (prefix) =>
+      inTurn(async () => {
+        await opened()
+        return [...entries].filter(([key]) => key.startsWith(prefix)).map((entry) => structuredClone(entry))
+      }),
+    write: (changes) =>
+      inTurn(async () => {
+        await opened()
+        try {
+          await append(changes)
+        } catch (error) {
+          // Half a line may be there, which the next one must not continue: the next call compacts first.
+          await handle?.close()
+          handle = undefined
+          throw error
+        }
+        apply(changes)
+        if (lines > entries.size + slack) await compact()
+      }),
+    close: () =>
+      inTurn(async () => {
+        await handle?.close()
+        handle = undefined
+      })
+  }
+}

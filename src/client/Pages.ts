@@ -1,0 +1,47 @@
+import type { InboxPage, PresencePage } from "./operations.ts"
+
+/** A snapshot of a resource, or the part of it that changed. */
+export type PageUpdate<Page> =
+  | { readonly version: string; readonly snapshot: Page }
+  | { readonly version: string; readonly change: Page }
+  /** The end of a long poll. */
+  | { readonly version: string }
+
+/** A resource at a version; `undefined` before the first update. */
+export interface Copy<Page> {
+  readonly version: string | undefined
+  readonly page: Page | undefined
+}
+
+const reduceWith =
+  <Page>(put: (page: Page, change: Page) => Page) =>
+  ({ page, version }: Copy<Page>, update: PageUpdate<Page>): Copy<Page> => {
+    if ("snapshot" in update) return { version: update.version, page: update.snapshot }
+    if (!("change" in update)) return { version: update.version ?? version, page }
+    return { version: update.version, page: page === undefined ? update.change : put(page, update.change) }
+  }
+
+/** Conversations and lists of people replace those before; a conversation without its id in the list has been left. */
+export const reduceInbox = reduceWith<InboxPage>((page, change) => {
+  const conversations = { ...page.conversations, ...change.conversations }
+  return {
+    ...page,
+    ...change,
+    conversations: Object.fromEntries(
+      change.conversationIds.flatMap((id) => {
+        const conversation = conversations[id]
+        return conversation === undefined ? [] : [[id, conversation]]
+      })
+    )
+  }
+})
+
+/** The members that changed replace those before. A person who is offline and a conversation without typing need no entry. */
+export const reducePresence = reduceWith<PresencePage>((page, change) => ({
+  people: Object.fromEntries(
+    Object.entries({ ...page.people, ...change.people }).filter(([, { status }]) => status !== "offline")
+  ),
+  typing: Object.fromEntries(
+    Object.entries({ ...page.typing, ...change.typing }).filter(([, userIds]) => userIds.length > 0)
+  )
+}))

@@ -1,0 +1,55 @@
+import type { StreamState } from "./Follow.ts"
+import type { Copy, PageUpdate } from "./Pages.ts"
+import type { Change } from "./Storage.ts"
+import { Followed, type Shared } from "./Store.ts"
+
+export interface ResourceSnapshot<Page> {
+  /** `undefined` until something has come, from the storage or from the server. */
+  readonly page: Page | undefined
+  readonly state: StreamState
+}
+
+interface ResourceOptions<Page> {
+  readonly path: string
+  readonly reduce: (copy: Copy<Page>, update: PageUpdate<Page>) => Copy<Page>
+  /** The key of the copy in the storage; without one, it is not kept. */
+  readonly key?: string
+}
+
+/** The inbox or the presence: one page that changes. */
+export class Resource<Page> extends Followed<PageUpdate<Page>, ResourceSnapshot<Page>> {
+  readonly #options: ResourceOptions<Page>
+  #copy: Copy<Page> = { version: undefined, page: undefined }
+
+  constructor(shared: Shared, options: ResourceOptions<Page>) {
+    super(shared, options.path)
+    this.#options = options
+  }
+
+  protected compose(): ResourceSnapshot<Page> {
+    return { page: this.#copy.page, state: this.state }
+  }
+
+  protected get version(): string | undefined {
+    return this.#copy.version
+  }
+
+  protected get copy(): Change | undefined {
+    const { key } = this.#options
+    return key === undefined ? undefined : [key, this.#copy]
+  }
+
+  protected restore(copy: unknown): void {
+    this.#copy = copy as Copy<Page>
+  }
+
+  protected clear(): void {
+    this.#copy = { version: undefined, page: undefined }
+  }
+
+  protected receive(update: PageUpdate<Page>): void {
+    this.#copy = this.#options.reduce(this.#copy, update)
+    this.save()
+    this.changed("soon")
+  }
+}

@@ -1,0 +1,80 @@
+/** A value to keep under a key, or `undefined` to remove it. Values are JSON. */
+export type Change = readonly [key: string, value: unknown]
+
+/**
+ * The place where the outbox, the copies and their versions last. It belongs to one account: give each account a name of its own.
+ */
+export interface Storage {
+  /** Every entry whose key begins with `prefix`. */
+  readonly read: (prefix: string) => Promise<ReadonlyArray<Change>>
+  /** Makes all changes or none of them, in the order of the calls. Resolves once they survive a crash. */
+  readonly write: (changes: ReadonlyArray<Change>) => Promise<void>
+  readonly close?: () => Promise<void>
+}
+
+/** Lasts as long as the program. */
+export const memoryStorage = (): Storage => {
+  const entries = new Map<string, string>()
+  return {
+    read: async (prefix) =>
+      [...entries].flatMap(([key, json]) =>
+        key.startsWith(prefix) ? [[key, JSON.parse(json) as unknown] as const] : []
+      ),
+    write: async (changes) => {
+      for (const [key, value] of changes) {
+        if (value === undefined) entries.delete(key)
+        else entries.set(key, JSON.stringify(value))
+      }
+    }
+  }
+}
+
+const settled = <A>(request: IDBRequest<A>): Promise<A> =>
+  new Promise((resolve, reject) => {
+    request.addEventListener("success", () => resolve(request.result))
+    request.addEventListener("error", () => reject(request.error))
+  })
+
+/** Lasts in the browser, in an IndexedDB of this name. */
+export const indexedDbStorage = (name: string): Storage => {
+  let opened: Promise<IDBDatabase> | undefined
+  const open = () =>
+    (opened ??= (async () => {
+      const request = indexedDB.open(name, 1)
+      request.addEventListener("upgradeneeded", () => request.result.createObjectStore("entries"))
+      const database = await settled(request)
+      // The browser, or a newer version of this page, wants it: open it again at the next use.
+      for (const event of ["versionchange", "close"]) {
+        database.addEventListener(event, () => {
+          database.close()
+          opened = undefined
+        })
+      }
+      return database
+    })().catch((error: unknown) => {
+      opened = undefined
+      throw error
+    }))
+  return {
+    read: async (prefix) => {
+      const store = (await open()).transaction("entries").objectStore("entries")
+      const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`)
+      const [keys, values] = await Promise.all([settled(store.getAllKeys(range)), settled(store.getAll(range))])
+      return keys.map((key, index) => [String(key), values[index]] as const)
+    },
+    write: async (changes) => {
+      const transaction = (await open()).transaction("entries", "readwrite", { durability: "strict" })
+      const store = transaction.objectStore("entries")
+      const done = new Promise<void>((resolve, reject) => {
+        transaction.addEventListener("complete", () => resolve())
+        transaction.addEventListener("abort", () => reject(transaction.error))
+      })
+      for (const [key, value] of changes) {
+        if (value === undefined) store.delete(key)
+        else store.put(value, key)
+      }
+      await done
+    },
+    close: async () => (await opened)?.close()
+  }
+}
