@@ -23,8 +23,11 @@ conversation.subscribe(() => {
   if (now.state !== state) console.log(`(${(state = now.state)})`)
 })
 
+const sending: Array<Promise<unknown>> = []
 for await (const line of createInterface({ input: process.stdin })) {
   const { sent } = conversation.send(line)
-  sent.catch((error: unknown) => console.log(`Refused: ${String(error)}`))
+  sending.push(sent.catch((error: unknown) => console.log(`Refused: ${String(error)}`)))
 }
+// The end of the input is not the end of what is on its way.
+await Promise.all(sending)
 await client.close()

@@ -316,13 +316,14 @@ export class Conversation extends Followed<MessagesUpdate, ConversationSnapshot>
     const backoff = new Backoff()
     for (let marked = -1; marked < this.#wantedRead && !signal.aborted;) {
       const readSeq = this.#wantedRead
+      const { epoch } = connection.network
       try {
         await this.#api.conversations.receipt({ id: this.id, body: { readSeq } }, { signal })
         marked = readSeq
       } catch (error) {
         if (signal.aborted) return
         if (isRefusal(error)) throw error
-        await connection.network.pause(backoff.after(error), error, signal)
+        await connection.network.pause(backoff.after(error), error, signal, epoch)
       }
     }
   }

@@ -124,7 +124,7 @@ export async function* follow(
     state = next
     onState?.(next, error)
     // The server is back, for others that wait for it, too.
-    if (next === "live" && was === "offline") network.wake()
+    if (next === "live" && (was === "offline" || was === "signedOut")) network.wake()
   }
   enter("connecting")
   while (!signal.aborted) {
@@ -132,6 +132,7 @@ export async function* follow(
     const abort = () => attempt.abort(new ConnectionError(undefined))
     signal.addEventListener("abort", abort)
     let heardAt = Date.now()
+    const { epoch } = network
     const forgetLoss = network.onLoss(abort)
     const forgetWake = network.onWake(() => {
       if (Date.now() - heardAt > doubt) abort()
@@ -174,7 +175,7 @@ export async function* follow(
       enter(isSignedOut(error) ? "signedOut" : "offline", error)
       // A version that cannot be read: begin again with a snapshot.
       if (isRefusal(error)) version = undefined
-      await network.pause(isSignedOut(error) ? Infinity : backoff.after(error), error, signal)
+      await network.pause(isSignedOut(error) ? Infinity : backoff.after(error), error, signal, epoch)
     } finally {
       signal.removeEventListener("abort", abort)
       forgetLoss()

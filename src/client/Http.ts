@@ -58,6 +58,8 @@ export class Http {
   }
 
   async #send({ body, headers, method, path, signal }: Call, token: string | undefined): Promise<Response> {
+    // The token, or an earlier step, may have taken its time.
+    signal?.throwIfAborted()
     try {
       return await this.#fetch(this.#url + path, {
         method,

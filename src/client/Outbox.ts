@@ -268,6 +268,7 @@ export class Outbox {
       if (entry === undefined || signal.aborted) break
       const attempt = new AbortController()
       queue.attempt = attempt
+      const { epoch } = network
       await entry.stored.catch(() => {})
       const timer = setTimeout(() => attempt.abort(), patience)
       try {
@@ -288,7 +289,7 @@ export class Outbox {
           this.#amend(conversationId, entry, { status: "pending", problem })
           const pause = new AbortController()
           queue.attempt = pause
-          await network.pause(isSignedOut(error) ? Infinity : backoff.after(error), error, pause.signal)
+          await network.pause(isSignedOut(error) ? Infinity : backoff.after(error), error, pause.signal, epoch)
         }
       } finally {
         clearTimeout(timer)

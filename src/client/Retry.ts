@@ -56,6 +56,7 @@ interface PageDocument extends Page {
 export class Network {
   readonly #wakes = new Set<() => void>()
   readonly #losses = new Set<() => void>()
+  #epoch = 0
 
   /** @param signal ends the listening to the platform */
   constructor(signal: AbortSignal) {
@@ -74,8 +75,14 @@ export class Network {
     })
   }
 
+  /** Increases with each wake-up. An attempt takes it down at its start, so that no wake-up during it is lost. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
   /** Ends the pauses between attempts. */
   wake(): void {
+    this.#epoch += 1
     for (const wake of Array.from(this.#wakes)) wake()
   }
 
@@ -89,9 +96,13 @@ export class Network {
     return () => void this.#losses.delete(listener)
   }
 
-  /** Waits after a failure: for `Retry-After` if there is one, and otherwise no longer than until it is worth another try. */
-  async pause(milliseconds: number, error: unknown, signal: AbortSignal): Promise<void> {
+  /**
+   * Waits after a failed attempt: for `Retry-After` if there is one, and otherwise no longer than until it is worth another
+   * try. `epoch` is that of the attempt's start.
+   */
+  async pause(milliseconds: number, error: unknown, signal: AbortSignal, epoch: number): Promise<void> {
     const isBound = error instanceof ProblemError && error.retryAfter !== undefined
+    if (!isBound && epoch !== this.#epoch) return
     const woken = new AbortController()
     const end = () => woken.abort()
     const forget = isBound ? () => {} : this.onWake(end)

@@ -47,17 +47,17 @@ export const badNetwork = async (port: number, seed: number): Promise<Proxy> => 
     // What happens is chosen for each piece, so that streams and kept connections meet it, too.
     client.on("data", (bytes) => {
       const fate = isHealed ? 1 : random()
-      if (fate < 0.04) return end("cuts")
-      if (fate < 0.08) {
+      if (fate < 0.06) return end("cuts")
+      if (fate < 0.12) {
         // Half of a request arrives.
         upstream.end(bytes.subarray(0, Math.floor(bytes.length * random())))
         return end("cuts")
       }
       upstream.write(bytes)
-      if (fate < 0.16) {
+      if (fate < 0.24) {
         // The request is carried out, and its answer lost.
         isLost = true
-      } else if (fate < 0.26) {
+      } else if (fate < 0.36) {
         counts.repeats += 1
         const again = keep(connect(port, "127.0.0.1"))
         again.on("data", () => again.destroy())
@@ -67,11 +67,11 @@ export const badNetwork = async (port: number, seed: number): Promise<Proxy> => 
     upstream.on("data", (bytes) => {
       if (isLost) return end("lostAnswers")
       const fate = isHealed ? 1 : random()
-      if (fate < 0.06) {
+      if (fate < 0.1) {
         client.write(bytes.subarray(0, Math.floor(bytes.length * random())))
         return end("cuts")
       }
-      if (fate < 0.2) {
+      if (fate < 0.3) {
         // In order, and later.
         upstream.pause()
         setTimeout(() => {
