@@ -86,8 +86,7 @@ describe("the outbox", () => {
       isSend(asked) && /bad/.test(JSON.stringify(asked.body)) ? problem(422, "ValidationFailed") : undefined
     const { client, conversation } = clientOf(server)
     await using _ = client
-    const [bad, worse, good] = ["bad", "too bad", "good"].map((content) => conversation.send(content))
-    assert((bad && worse && good) !== undefined)
+    const [bad, worse, good] = [conversation.send("bad"), conversation.send("too bad"), conversation.send("good")]
     const error: unknown = await bad.sent.catch((error: unknown) => error)
     assert(error instanceof ProblemError)
     assert.strictEqual(problemOf(client.api.messages.send, error)?.type, "ValidationFailed")

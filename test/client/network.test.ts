@@ -118,6 +118,8 @@ class Device implements AsyncDisposable {
   }
 }
 
+const positionsOf = (messages: ReadonlyArray<{ readonly seq: number }>) => messages.map(({ seq }) => seq)
+
 const chat = async (
   port: number,
   people: Awaited<ReturnType<typeof twoPeople>>,
@@ -170,19 +172,21 @@ const chat = async (
     await Promise.all([...sending, changing, restarting])
     network.heal()
 
-    for (const device of devices) {
+    for (const [index, device] of devices.entries()) {
       device.client.reconnect()
       await vi.waitFor(
         async () => {
-          const { messages: shown, outgoing, receipts, state } = device.conversation.getSnapshot()
           const { body } = await ada.get<Page>(`${messages}?limit=200`)
+          const { messages: shown, outgoing, receipts, state } = device.conversation.getSnapshot()
           assert.deepStrictEqual(outgoing, [])
           assert.strictEqual(state, "live")
           assert.isAtLeast(shown.length, 50)
-          assert.deepStrictEqual(shown, body.messages.slice(-shown.length) as unknown as typeof shown)
+          const newest = body.messages.slice(-shown.length)
+          assert.deepStrictEqual(positionsOf(shown), positionsOf(newest), `on device ${index}`)
+          assert.deepStrictEqual(shown, newest as unknown as typeof shown)
           assert.deepStrictEqual(receipts, body.receipts)
         },
-        { timeout: 30_000, interval: 100 }
+        { timeout: 90_000, interval: 200 }
       )
       while (device.conversation.getSnapshot().hasEarlier) await device.conversation.loadEarlier()
       const { body } = await ada.get<Page>(`${messages}?limit=200`)
@@ -227,6 +231,6 @@ describe("clients on a bad network, whose server is killed and who crash themsel
         }
         for (const count of Object.values(total)) assert.isAbove(count, 0)
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer)),
-    60_000 + seeds.length * 60_000
+    60_000 + seeds.length * 240_000
   )
 })
