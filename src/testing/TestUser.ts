@@ -13,7 +13,7 @@ export const testPassword = Redacted.make("correct horse battery staple")
 let number = 0
 
 /** Creates an account, with a new username unless one is given, and opens a session. */
-export const signedIn = Effect.fn("signedIn")(function* (username = `user_${++number}`) {
+export const signedIn = Effect.fn("signedIn")(function* (username: string = `user_${++number}`) {
   const accounts = yield* Accounts
   const sessions = yield* Sessions
   const account = yield* accounts.create({ username, email: `${username}@example.com`, password: testPassword })
