@@ -37,6 +37,17 @@ describe("package-lock.json", () => {
     }
   })
 
+  it("has the versions that Deno takes: those of the peers, which Deno does not install by package.json", async () => {
+    const { packages } = await lock()
+    const { imports } = JSON.parse(await readFile(`${root}deno.json`, "utf8"))
+    const { peerDependencies, peerDependenciesMeta } = JSON.parse(await readFile(`${root}package.json`, "utf8"))
+    const required = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true)
+    assert.deepStrictEqual(
+      imports,
+      Object.fromEntries(required.map((name) => [name, `npm:${name}@${packages[`node_modules/${name}`]?.version}`]))
+    )
+  })
+
   const platforms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "this machine": [],
     "ARM and musl, as Alpine Linux has it": ["--os=linux", "--cpu=arm64", "--libc=musl"],
