@@ -5,14 +5,40 @@ import { unlimited } from "./test/unlimited.ts"
 // The workers load what an earlier one has compiled.
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL(".data/compile-cache", import.meta.url))
 
+const database = "src/testing/globalSetup.ts"
+const conformance = "test/conformance/*.test.ts"
+/** The tests of processes. They wait the longest, so that other tests should run while the last of them do. */
+const processes = ["commands", "docs", "faults", "operations", "postgres-embedded", "process"].map(
+  (folder) => `test/${folder}/**/*.test.ts`
+)
+
 export default defineConfig({
-  // `xfchat` is the source, also where a test imports it as others do. The others are the defaults.
-  ssr: { resolve: { conditions: ["xfchat-source", "module", "node", "development|production"] } },
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["src/testing/globalSetup.ts"],
-    // Processes, not threads: a test may read and change what belongs to the process, such as its signal handlers.
+    // Vitest runs them in the order of their names.
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "conformance",
+          include: [conformance],
+          globalSetup: [database, "test/conformance/globalSetup.ts"]
+        }
+      },
+      { extends: true, test: { name: "processes", include: processes, globalSetup: [database] } },
+      {
+        extends: true,
+        test: {
+          name: "services",
+          include: ["test/**/*.test.ts"],
+          exclude: [conformance, ...processes],
+          globalSetup: [database]
+        }
+      }
+    ],
+    // Processes, not threads: a test may change what belongs to the process.
     pool: "forks",
+    // Many files share a process, because each new one spends two seconds of processor time to load Effect and the sources.
+    isolate: false,
     env: unlimited,
     // More than two cores have: tests wait for processes, sockets and time-outs.
     maxWorkers: 3,

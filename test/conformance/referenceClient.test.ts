@@ -1,4 +1,4 @@
-import { assert, beforeEach, describe, it, vi } from "@effect/vitest"
+import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 import { fetch as braidFetch } from "braid-http"
 import { atOnce, twoPeople, type Message, type Page, type Person } from "./client.ts"
 import { conformance, processConformance } from "./server.ts"
@@ -113,6 +113,9 @@ class Subscriber implements Disposable {
 // It writes to the console whenever it connects again.
 beforeEach(() => {
   for (const method of ["log", "debug"] as const) vi.spyOn(console, method).mockImplementation(() => {})
+})
+afterEach(() => {
+  vi.restoreAllMocks()
 })
 
 describe("The reference client, braid-http 1.3.80,", () => {

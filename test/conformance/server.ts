@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from "@effect/vitest"
+import { afterAll, describe, inject } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
@@ -36,43 +36,30 @@ const start = async (runtime: Runtime, scope: Scope.Scope): Promise<OwnServer> =
   return startOn("0")
 }
 
-interface Target<S extends Server> {
-  readonly name: string
-  /** The server, which ends with the scope if the test started it. */
-  readonly start: (scope: Scope.Scope) => Promise<S>
-}
-
-const own = (Object.keys(runtimes) as Array<Runtime>).map((runtime): Target<OwnServer> => ({
-  name: runtime,
-  start: (scope) => start(runtime, scope)
-}))
+const ownRuntimes = Object.keys(runtimes) as Array<Runtime>
 
 const given = process.env["XFCHAT_URL"]?.replace(/\/$/, "")
 
-const targets: ReadonlyArray<Target<Server>> =
-  given === undefined ? own : [{ name: given, start: async () => ({ url: given }) }]
+const targets: ReadonlyArray<Server & { readonly name: string }> =
+  given === undefined
+    ? ownRuntimes.map((name) => ({ name, url: inject("sharedServers")[name] ?? "" }))
+    : [{ name: given, url: given }]
 
 /**
- * Defines the tests of a subject: for the server at XFCHAT_URL or, without that, for one of each runtime on a new database.
- * The URL is known only when the tests run.
+ * Defines the tests of a subject: for the server at XFCHAT_URL or, without that, for the one of each runtime that all these
+ * tests share.
  */
 export const conformance = (subject: string, tests: (server: Server) => void): void => {
-  describe.each(targets)(`${subject}, on $name:`, ({ start }) => {
-    const scope = Scope.makeUnsafe()
-    const server = { url: "" }
-    beforeAll(async () => {
-      server.url = (await start(scope)).url
-    })
-    afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  describe.each(targets)(`${subject}, on $name:`, (server) => {
     tests(server)
   })
 }
 
 /** Defines tests that kill the servers they start; not for the server at XFCHAT_URL. */
 export const processConformance = (subject: string, tests: (start: () => Promise<OwnServer>) => void): void => {
-  describe.skipIf(given !== undefined).each(own)(`${subject}, on $name:`, ({ start }) => {
+  describe.skipIf(given !== undefined).each(ownRuntimes)(`${subject}, on %s:`, (runtime) => {
     const scope = Scope.makeUnsafe()
     afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
-    tests(() => start(scope))
+    tests(() => start(runtime, scope))
   })
 }
