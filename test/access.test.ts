@@ -13,18 +13,18 @@ import { Messages } from "../src/messages/Messages.ts"
 import { Participants } from "../src/conversations/Participants.ts"
 import { signedIn, TestServer, type TestUser } from "../src/testing/index.ts"
 
-/** Who asks, seen from a group and from the one who owns it. */
+/** The callers, by their relation to a group and to its owner. */
 const roles = ["nobody", "revoked", "stranger", "former", "participant", "blocked", "owner"] as const
 type Role = (typeof roles)[number]
 type SignedIn = Exclude<Role, "nobody" | "revoked">
 
 const signUp = Effect.all([signedIn(), signedIn(), signedIn(), signedIn(), signedIn(), signedIn()])
-/** Accounts cost a hash each: the same people meet in a new group each time, with new sessions. */
+/** Each account costs a hash, so the same people meet in a new group each time, with new sessions. */
 class People extends Context.Service<People, Effect.Success<typeof signUp>>()("test/People") {
   static readonly layer = Layer.effect(People, signUp)
 }
 
-/** A group of the owner's with one message of theirs; somebody who was removed, and somebody whom the owner has blocked. */
+/** A group with one message of its owner, a person who was removed, and a participant whom the owner has blocked. */
 const makeWorld = Effect.gen(function* () {
   const sessions = yield* Sessions
   const sql = yield* SqlClient.SqlClient
@@ -54,21 +54,21 @@ const makeWorld = Effect.gen(function* () {
 type World = Effect.Success<typeof makeWorld>
 
 interface Row {
-  /** What fills the path's parameters, besides the group's and its message's ids and the owner's. */
+  /** Parameters of the path, in addition to the ids of the group, its message and its owner. */
   readonly params?: (world: World) => Readonly<Record<string, string>>
   readonly query?: string
   readonly body?: (world: World) => unknown
-  /** The status for who is signed in: one for all, or one each. Who is not, or no longer, is always answered 401. */
+  /** The status for signed-in callers: one for all, or one for each. All other callers get 401. */
   readonly status: number | Readonly<Record<SignedIn, number>>
 }
 
-/** For everybody, also with a token that is good no more. */
+/** A route for everybody, even with a revoked token. */
 interface Public {
   readonly public: number
   readonly body?: () => unknown
 }
 
-/** Of a conversation's own: who takes no part, or no longer, does not learn whether it is there. */
+/** The statuses of a conversation's own routes. People who are not participants do not learn whether it exists. */
 const forParticipants = (status: number, others: Partial<Record<SignedIn, number>> = {}) => ({
   stranger: 404,
   former: 404,
@@ -78,7 +78,7 @@ const forParticipants = (status: number, others: Partial<Record<SignedIn, number
   ...others
 })
 
-/** What every route answers to whom. */
+/** The status of each route for each caller. */
 const rows: Readonly<Record<string, Row | Public>> = {
   "auth.signup": {
     public: 201,
@@ -100,7 +100,7 @@ const rows: Readonly<Record<string, Row | Public>> = {
   "auth.endSession": { status: 404, params: ({ session }) => ({ id: session.id }) },
   "auth.endOtherSessions": { status: 204 },
   "people.search": { status: 200, query: "?query=nobody" },
-  // Who is blocked does not learn of it here either.
+  // A blocked person does not learn of the block here, either.
   "people.get": { status: 200, params: ({ people }) => ({ id: people.owner.id }) },
   "friends.list": { status: 200 },
   "friends.remove": { status: 204 },
@@ -109,7 +109,7 @@ const rows: Readonly<Record<string, Row | Public>> = {
     status: { stranger: 200, former: 201, participant: 201, blocked: 201, owner: 422 },
     body: ({ people }) => ({ to: people.owner.id })
   },
-  // The stranger has asked the owner.
+  // The stranger has sent the owner a request.
   "friends.answer": {
     status: { stranger: 403, former: 404, participant: 404, blocked: 404, owner: 200 },
     params: ({ request }) => ({ id: request.id }),
@@ -122,7 +122,7 @@ const rows: Readonly<Record<string, Row | Public>> = {
   "friends.blocks": { status: 200 },
   "friends.block": { status: { stranger: 204, former: 204, participant: 204, blocked: 204, owner: 422 } },
   "friends.unblock": { status: 204 },
-  // A person is answered of somebody who blocks them as of a stranger.
+  // The answer about a person who blocks the caller is the same as about a stranger.
   "conversations.direct": {
     status: { stranger: 201, former: 201, participant: 201, blocked: 403, owner: 422 }
   },
@@ -230,7 +230,7 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("To each", (it) => {
     )
   }
 
-  it("no row is of a route that is no more", () => {
+  it("every row is of a route that exists", () => {
     assert.deepStrictEqual(
       Object.keys(rows).filter((name) => !routes.some((route) => route.name === name)),
       []

@@ -28,7 +28,7 @@ import { call } from "./friends/caller.ts"
 type Request = readonly [method: string, path: string, body?: unknown]
 
 interface Channel {
-  /** What Ada asks for. */
+  /** The path that Ada requests. */
   readonly requests: (world: Acted) => ReadonlyArray<Request>
   /** The acts that she sees, separated by spaces. */
   readonly normal: string

@@ -25,7 +25,7 @@ export const acts = [
 ] as const
 export type Act = (typeof acts)[number]
 
-/** What Bob reacts with, and the message that he reacts to. */
+/** Bob's reaction, and the message that he reacts to. */
 const owl = "🦉"
 export const emoji = encodeURIComponent(owl)
 export const ownText = "something to react to"

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { batched } from "../../src/database/Batched.ts"
 
-/** A run that doubles, and remembers with what it was called. */
+/** A run that doubles its inputs, and records them. */
 const doubling = Effect.gen(function* () {
   const runs: Array<ReadonlyArray<number>> = []
   const double = yield* batched((inputs: ReadonlyArray<number>) =>
@@ -14,8 +14,8 @@ const doubling = Effect.gen(function* () {
   return { double, runs }
 })
 
-describe("What is gathered", () => {
-  it.effect("is run at once, and each is answered with its own", () =>
+describe("Gathered calls", () => {
+  it.effect("run as one, and each gets its own result", () =>
     Effect.gen(function* () {
       const { double, runs } = yield* doubling
       const answers = yield* Effect.forEach([1, 2, 3], double, { concurrency: "unbounded" })
@@ -26,7 +26,7 @@ describe("What is gathered", () => {
     })
   )
 
-  it.effect("fails for all that were run with it, and not for those that come later", () =>
+  it.effect("fail together, without failing later ones", () =>
     Effect.gen(function* () {
       const { double } = yield* doubling
       const exits = yield* Effect.forEach([1, 0], (input) => Effect.exit(double(input)), { concurrency: "unbounded" })

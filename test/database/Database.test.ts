@@ -17,7 +17,7 @@ import { freePort, listenWith, passwordRequest, refusal } from "../process/tcp.t
 const databaseOf = (configuration: Record<string, string>) =>
   Database.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(configuration))))
 
-/** How it fails to stand. */
+/** The error of building it. */
 const failure = (configuration: Record<string, string>) =>
   Layer.build(databaseOf(configuration)).pipe(Effect.scoped, Effect.flip)
 
@@ -28,7 +28,7 @@ const numberOfUsers = Effect.gen(function* () {
 })
 
 describe("the required database, as a layer", () => {
-  it.live("is connected, migrated and verified when it stands; its connections end with it", () =>
+  it.live("is connected, migrated and verified once it is built; its connections end with it", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       yield* emptied
@@ -95,7 +95,7 @@ describe("a configuration of the database", () => {
     )
   }
 
-  it.effect("may give an empty DATABASE_URL, which is none", () =>
+  it.effect("may have an empty DATABASE_URL, which counts as missing", () =>
     Effect.map(failure({ DATABASE_URL: "" }), ({ _tag }) => assert.strictEqual(_tag, "DatabaseUrlMissing"))
   )
 
@@ -154,7 +154,7 @@ describe("DATABASE_URL", () => {
     (at) =>
       `postgresql://${at.user}:${at.password}@127.0.0.1:${at.port}/${at.name}?application_name=a%40b&options=-c%20geqo%3Doff&connect_timeout=10`
   ]
-  it.live("is taken in every form of libpq", () =>
+  it.live("is accepted in every form of libpq", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const given = new URL(Redacted.value(url))
@@ -183,7 +183,7 @@ describe("DATABASE_URL", () => {
     }).pipe(Effect.provide([TestDatabase.layer, TestConsole.layer]))
   )
 
-  it.effect("defaults as libpq does: this machine's user, the database of that name, port 5432", () =>
+  it.effect("has libpq's defaults: the user of this machine, the database of that name, port 5432", () =>
     Effect.gen(function* () {
       const { username } = userInfo()
       for (const text of ["postgresql://", "postgresql:///", "user='' host="]) {
@@ -198,7 +198,7 @@ describe("DATABASE_URL", () => {
   )
 })
 
-describe("a database that cannot be had", () => {
+describe("a database that cannot be used", () => {
   const at = (host: string, port: number) => ({
     DATABASE_URL: `postgresql://someone:canary@${host}:${port}/xfchat`,
     DATABASE_STARTUP_TIMEOUT: "500 millis"
@@ -212,7 +212,7 @@ describe("a database that cannot be had", () => {
       return Duration.toMillis(duration)
     }).pipe(Effect.provide(TestConsole.layer))
 
-  it.live("is tried for as long as is stated, whatever happens there", () =>
+  it.live("is tried for as long as configured, whatever happens there", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       const silent = yield* listenWith(() => {})
@@ -254,7 +254,7 @@ describe("a database that cannot be had", () => {
     )
   }
 
-  it.live("for want of rights is told at once, in PostgreSQL's words", () =>
+  it.live("because of missing rights is reported at once, in PostgreSQL's words", () =>
     Effect.gen(function* () {
       const words = 'no pg_hba.conf entry for host "192.0.2.1"'
       const port = yield* listenWith((socket) => socket.end(refusal("28000", words)))
@@ -264,7 +264,7 @@ describe("a database that cannot be had", () => {
     }).pipe(Effect.provide(TestConsole.layer))
   )
 
-  it.live("for want of a password, which DATABASE_URL does not have, is told at once", () =>
+  it.live("because of a missing password in DATABASE_URL is reported at once", () =>
     Effect.gen(function* () {
       const port = yield* listenWith((socket) => socket.write(passwordRequest))
       const error = yield* failure({ DATABASE_URL: `postgresql://someone@127.0.0.1:${port}/xfchat` })

@@ -9,10 +9,10 @@ import { Position } from "../../src/contract/Conversation.ts"
 import { formatLogVersion, parseLogVersion } from "../../src/contract/LogVersion.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 
-/** The incarnation that a process finds when it has just begun. */
+/** The incarnation that a process finds when it starts. */
 const begin = Effect.map(Layer.build(Layer.fresh(Incarnations.layer)), Context.get(Incarnations))
 
-/** A database that no process has looked at. */
+/** A database that no process has checked. */
 const unseen = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`UPDATE database_incarnation SET incarnation = '', database = NULL, timeline = NULL, written = NULL`
@@ -20,7 +20,7 @@ const unseen = Effect.gen(function* () {
 })
 
 layer(TestDatabase.layer)("The incarnation of a database", (it) => {
-  it.effect("is the first one, and stays what it is, whoever looks", () =>
+  it.effect("is the first one, and stays the same, whoever checks it", () =>
     Effect.gen(function* () {
       yield* unseen
       const processes = yield* Effect.all([begin, begin, begin], { concurrency: "unbounded" })
@@ -40,7 +40,7 @@ layer(TestDatabase.layer)("The incarnation of a database", (it) => {
           yield* sql`INSERT INTO database_incarnation SELECT * FROM dumped`
         })
       ),
-    "another timeline of the WAL goes on": (sql) =>
+    "the WAL continues on another timeline": (sql) =>
       sql`UPDATE database_incarnation SET timeline = 'FFFFFFFF', written = pg_current_xact_id()`,
     "it is a copy of another database": (sql) =>
       sql`UPDATE database_incarnation SET database = 1, written = pg_current_xact_id()`,
@@ -62,7 +62,7 @@ layer(TestDatabase.layer)("The incarnation of a database", (it) => {
     )
   }
 
-  it.effect("is replaced once, whoever finds that commits of it are gone", () =>
+  it.effect("is replaced once, whoever finds that some of its commits are gone", () =>
     Effect.gen(function* () {
       yield* unseen
       const processes = yield* Effect.all([begin, begin, begin])
@@ -77,7 +77,7 @@ layer(TestDatabase.layer)("The incarnation of a database", (it) => {
     })
   )
 
-  it.effect("is known also to a role that may not see the WAL, and no two roles take it for two", () =>
+  it.effect("is also known to a role that may not see the WAL, and is the same for both roles", () =>
     Effect.gen(function* () {
       const sql = yield* unseen
       const { url } = yield* TestDatabase
@@ -90,7 +90,7 @@ layer(TestDatabase.layer)("The incarnation of a database", (it) => {
       const own = new URL(Redacted.value(url))
       own.username = role
       own.password = "blind"
-      // For as long as the test: its process goes on.
+      // For as long as the test, while its process continues.
       const client = yield* Layer.build(PgClient.layer({ url: Redacted.make(own.href) }))
       const blind = yield* begin.pipe(Effect.provideContext(client))
       const seeing = yield* begin
@@ -123,7 +123,7 @@ describe("A version", () => {
   })
 
   it.each([["a1-5", "b2-7"], ["a1-5", "7"], ["A1-5"], ["a1-"], ["a1-05"], ["-5"], ["a1-b2-5"], ["nonsense"], [""]])(
-    "is none of ours: %j",
+    "is refused if it is not one of ours: %j",
     (...version) => {
       assert.isUndefined(parseLogVersion(version))
     }

@@ -32,10 +32,10 @@ const hold = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
 })
 
 describe("a connection", () => {
-  it.live("is waited for while all are busy, and not for ever", () =>
+  it.live("is awaited while all are busy, but not for ever", () =>
     Effect.gen(function* () {
       const sql = yield* clientWith({ maxConnections: 1, acquireTimeout: Duration.millis(200) })
-      // To connect may take longer than the wait.
+      // Opening a connection may take longer than the wait.
       yield* backend(sql)
       const release = yield* hold(sql)
       assert.strictEqual(yield* reasonOf(sql`SELECT 1`), "ConnectionError")
@@ -46,7 +46,7 @@ describe("a connection", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("is replaced when it has grown old, also while it is used all the time", () =>
+  it.live("is replaced when it is old, also while it is used all the time", () =>
     Effect.gen(function* () {
       const sql = yield* clientWith({ maxConnections: 1, lifetime: Duration.seconds(1) })
       const first = yield* backend(sql)
@@ -66,7 +66,7 @@ describe("a connection", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("keeps no prepared statements and no time-outs behind a pooler of transactions", () =>
+  it.live("has no prepared statements and no time-outs behind a transaction pooler", () =>
     Effect.gen(function* () {
       const seen = (pooler: "none" | "transaction") =>
         Effect.gen(function* () {
@@ -84,7 +84,7 @@ describe("a connection", () => {
 })
 
 describe("a statement", () => {
-  it.live("that takes too long is ended by PostgreSQL, and its connection goes on", () =>
+  it.live("that takes too long is ended by PostgreSQL, and its connection stays in use", () =>
     Effect.gen(function* () {
       const sql = yield* clientWith({ maxConnections: 1, statementTimeout: Duration.millis(200) })
       const pid = yield* backend(sql)
@@ -93,7 +93,7 @@ describe("a statement", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("that waits for a lock for too long is ended, too, and takes nothing with it", () =>
+  it.live("that waits too long for a lock is ended, too, and nothing else fails with it", () =>
     Effect.gen(function* () {
       const sql = yield* clientWith({ statementTimeout: Duration.millis(200) })
       yield* having("CREATE TABLE things (n int)")
@@ -134,7 +134,7 @@ describe("a statement", () => {
 })
 
 describe("a transaction", () => {
-  it.live("in which nothing happens for too long ends, and what it locked is free", () =>
+  it.live("in which nothing happens for too long ends, and its locks are released", () =>
     Effect.gen(function* () {
       yield* having("CREATE TABLE things (n int)")
       const sql = yield* clientWith({ statementTimeout: Duration.millis(200) })

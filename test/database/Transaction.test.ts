@@ -13,7 +13,7 @@ const accounts = having(
   "INSERT INTO accounts VALUES ('ada', 100), ('grace', 100)"
 )
 
-/** A client of its own: on the test's database, or on the way to it. */
+/** A client of its own, connected to the test's database directly or through a proxy. */
 const clientOn = Effect.fnUntraced(function* (url: TestDatabase["Service"]["url"]) {
   return Context.get(yield* Layer.build(Database.layerUnchecked({ url })), SqlClient.SqlClient)
 })
@@ -38,7 +38,7 @@ const meeting = (people: number) => {
 }
 
 describe("a transaction", () => {
-  it.live("that met another in a deadlock is run again: both are done, once each", () =>
+  it.live("that met another in a deadlock runs again: both succeed, once each", () =>
     Effect.gen(function* () {
       yield* accounts
       const sql = yield* SqlClient.SqlClient
@@ -53,7 +53,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("that PostgreSQL could not put in order with another is run again", () =>
+  it.live("that PostgreSQL could not serialise with another runs again", () =>
     Effect.gen(function* () {
       yield* accounts
       const sql = yield* SqlClient.SqlClient
@@ -73,7 +73,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("whose connection was lost before its COMMIT is run again on another one", () =>
+  it.live("whose connection was lost before its COMMIT runs again on another one", () =>
     Effect.gen(function* () {
       yield* accounts
       const between = yield* proxy((yield* TestDatabase).url)
@@ -95,7 +95,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("that PostgreSQL was told to end is run again", () =>
+  it.live("that an administrator ended runs again", () =>
     Effect.gen(function* () {
       yield* accounts
       const [sql, other] = [yield* SqlClient.SqlClient, yield* clientOn((yield* TestDatabase).url)]
@@ -117,7 +117,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("whose COMMIT was not answered is not run again, since it was kept", () =>
+  it.live("whose COMMIT got no answer does not run again, since it was kept", () =>
     Effect.gen(function* () {
       yield* accounts
       const between = yield* proxy((yield* TestDatabase).url)
@@ -140,7 +140,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("that is refused is not run again, and leaves nothing", () =>
+  it.live("that is refused does not run again, and leaves nothing", () =>
     Effect.gen(function* () {
       yield* accounts
       const sql = yield* SqlClient.SqlClient
@@ -160,7 +160,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("within another is run again only with the whole of it", () =>
+  it.live("within another runs again only with the whole of it", () =>
     Effect.gen(function* () {
       yield* accounts
       const between = yield* proxy((yield* TestDatabase).url)
@@ -187,7 +187,7 @@ describe("a transaction", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 
-  it.live("fails within a second or so while the database is away", () =>
+  it.live("fails within a second or so while the database is unavailable", () =>
     Effect.gen(function* () {
       const between = yield* proxy((yield* TestDatabase).url)
       const sql = yield* clientOn(between.url)

@@ -25,7 +25,7 @@ layer(TestServices)("Blocks", (it) => {
     })
   )
 
-  it.effect("may be said twice, and ended twice", () =>
+  it.effect("may be made twice, and ended twice", () =>
     Effect.gen(function* () {
       const blocks = yield* Blocks
       const [ada, grace] = yield* people("ada", "grace")
@@ -40,7 +40,7 @@ layer(TestServices)("Blocks", (it) => {
     })
   )
 
-  it.effect("are listed the last first, a page at a time", () =>
+  it.effect("are listed with the latest first, a page at a time", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const blocks = yield* Blocks
@@ -65,7 +65,7 @@ layer(TestServices)("Blocks", (it) => {
     })
   )
 
-  it.effect("are of somebody else who is there", () =>
+  it.effect("need another person who exists", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const blocks = yield* Blocks

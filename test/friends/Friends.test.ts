@@ -11,7 +11,7 @@ import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { newId, people, refusal, text } from "../world.ts"
 import { ask, befriend, friends, requests } from "./friendship.ts"
 
-/** As if so many days had passed since the pair's request was answered. */
+/** Lets so many days pass since the answer to the pair's request. */
 const daysPass = Effect.fnUntraced(function* (one: TestUser, other: TestUser, days: number) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
@@ -57,7 +57,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("is accepted by one in the other direction", () =>
+  it.effect("is accepted by a request in the other direction", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       yield* ask(ada, grace)
@@ -68,7 +68,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("may be made twice: the first one stays as it is", () =>
+  it.effect("may be made twice, and the first one stays unchanged", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const first = yield* ask(ada, grace, "one")
@@ -91,7 +91,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("is answered by who got it, withdrawn by who sent it, and known to nobody else", () =>
+  it.effect("is answered by its recipient, withdrawn by its sender, and unknown to everybody else", () =>
     Effect.gen(function* () {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const service = yield* Friends
@@ -106,7 +106,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("is gone for both when it is withdrawn, which may be said twice", () =>
+  it.effect("is gone for both when it is withdrawn, which may be repeated", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const service = yield* Friends
@@ -121,7 +121,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("that was withdrawn is another one when it is made again", () =>
+  it.effect("that was withdrawn gets another id when it is made again", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const service = yield* Friends
@@ -135,7 +135,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("that was accepted is neither declined nor withdrawn any more, and may be accepted twice", () =>
+  it.effect("that was accepted can be accepted again, but no longer be declined or withdrawn", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const service = yield* Friends
@@ -149,7 +149,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("that is declined stays pending for its sender, and is gone for who declined", () =>
+  it.effect("that is declined stays pending for its sender, and is gone for its recipient", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const service = yield* Friends
@@ -161,7 +161,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("does not reach for seven days who has declined one, whatever its sender does; then it does", () =>
+  it.effect("reaches a person who declined one only after seven days, whatever its sender does", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const service = yield* Friends
@@ -174,7 +174,7 @@ layer(TestServices)("A request", (it) => {
       assert.isTrue(again.created)
       assert.deepStrictEqual(yield* requests(ada, "outgoing"), [again.request])
       assert.deepStrictEqual(yield* requests(grace, "incoming"), [])
-      // Nor does a block of their own begin it anew.
+      // A block by the sender does not start another request, either.
       const blocks = yield* Blocks
       yield* blocks.block(ada.id, grace.id)
       yield* blocks.unblock(ada.id, grace.id)
@@ -188,7 +188,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("may come from who has declined: both want it, and are friends", () =>
+  it.effect("may come from a person who has declined one, and makes the two friends", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const { request } = yield* ask(ada, grace)
@@ -197,7 +197,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("may be accepted by who has declined it, until it is withdrawn", () =>
+  it.effect("may be accepted after it was declined, until it is withdrawn", () =>
     Effect.gen(function* () {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const service = yield* Friends
@@ -211,7 +211,7 @@ layer(TestServices)("A request", (it) => {
     })
   )
 
-  it.effect("is one of a hundred at most, declined ones with them; also when many are made at once", () =>
+  it.effect("is one of at most a hundred, declined ones included, also when many are made at once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, ...others] = yield* people("ada", "b", "c", "d", "e", "f")
@@ -226,7 +226,7 @@ layer(TestServices)("A request", (it) => {
       assert.lengthOf(asked.filter(Exit.isSuccess), 2)
       const refused = others.find((_, index) => Exit.isFailure(asked[index]!))
       assert.strictEqual(yield* refusal(ask(ada, refused!)), "RequestLimitReached")
-      // Who is asked oneself may accept.
+      // Accepting a request does not count towards the limit.
       yield* ask(refused!, ada)
       assert.strictEqual((yield* ask(ada, refused!)).request.status, "accepted")
       const [one] = yield* requests(ada, "outgoing")
@@ -240,7 +240,7 @@ layer(TestServices)("A request", (it) => {
 })
 
 layer(TestServices)("Friends", (it) => {
-  it.effect("have a direct conversation from then on, whoever may open one with them", () =>
+  it.effect("have a direct conversation from then on, whatever their settings for new ones", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, grace] = yield* people("ada", "grace")
@@ -258,7 +258,7 @@ layer(TestServices)("Friends", (it) => {
     })
   )
 
-  it.effect("keep the conversation that they had before", () =>
+  it.effect("keep the conversation from before", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const conversations = yield* Conversations
@@ -268,7 +268,7 @@ layer(TestServices)("Friends", (it) => {
     })
   )
 
-  it.effect("who part may still read and write what they did, and may ask again at once", () =>
+  it.effect("who part can still read and write in their conversation, and may ask again at once", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const service = yield* Friends

@@ -6,7 +6,7 @@ import { EmptyDatabase, query, run } from "../database/migrations/postgres.ts"
 const [ann, bob, cid, dee] = ["a", "b", "c", "d"].map((digit) => `${digit.repeat(8)}-0000-0000-0000-000000000000`)
 const request = (n: number) => `00000000-0000-0000-0000-00000000000${n}`
 
-/** What was there before friends had their tables: Bob blocks Ann, Ann is declined by Cid, and a friend of Dee's. */
+/** The state before friends had their own tables: Bob blocks Ann, Cid has declined Ann, and Dee is Ann's friend. */
 const before = Effect.gen(function* () {
   yield* Migrator.migrate
   yield* Migrator.rollback({ to: 20240108000000n })
@@ -26,7 +26,7 @@ const requests = query(`
 const blocks = query("SELECT blocker_id, blocked_id, created_at FROM blocks ORDER BY blocker_id")
 
 describe("an older XFChat's friends", () => {
-  it.live("keep whom they block, and that they are blocked does not show", () =>
+  it.live("keep their blocks, which the blocked people do not notice", () =>
     Effect.gen(function* () {
       yield* before
       yield* Migrator.migrate
@@ -41,7 +41,7 @@ describe("an older XFChat's friends", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("find it as it was when the migration is taken back", () =>
+  it.live("find their old state again when the migration is reverted", () =>
     Effect.gen(function* () {
       yield* before
       const were = yield* requests
@@ -51,7 +51,7 @@ describe("an older XFChat's friends", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("lose no block that was made since, also where both block each other", () =>
+  it.live("lose no newer block, even if both block each other", () =>
     Effect.gen(function* () {
       yield* before
       yield* Migrator.migrate

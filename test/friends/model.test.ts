@@ -30,9 +30,9 @@ const outcomeOf = ({ body, status }: Answer): Outcome => {
   return [status, Predicate.hasProperty(body, says) ? String(body[says]) : "nothing"]
 }
 
-layer(Layer.provideMerge(People.layer, TestServer.layer))("What people are to each other", (it) => {
+layer(Layer.provideMerge(People.layer, TestServer.layer))("The relations between people", (it) => {
   it.effect.prop(
-    "is what a model of it says, in every answer and every list, whatever they do",
+    "are those of a model, in every answer and every list, whatever they do",
     { acts: anyActs },
     ({ acts }) =>
       Effect.gen(function* () {

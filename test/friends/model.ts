@@ -4,7 +4,7 @@ import { Arbitrary, Schema } from "effect"
 export type Person = 0 | 1 | 2
 export const everybody: ReadonlyArray<Person> = [0, 1, 2]
 
-/** What one may do to another, as often as it is to be tried. "Time" is that which a decline holds for. */
+/** The acts, listed as often as each is to be tried. "Time" lets the time pass for which a decline holds. */
 const deeds: ReadonlyArray<Act["deed"]> = [
   "Ask",
   "Ask",
@@ -55,10 +55,10 @@ export const anyActs = Arbitrary.array(
   { minLength: 20, maxLength: 40 }
 )
 
-/** The answer that is due: its status, and what it says of the request or of the error. */
+/** The expected answer: its status, and the status of the request or the type of the error. */
 export type Outcome = readonly [status: number, says?: string]
 
-/** What a person sees of the others. */
+/** A person's lists of the others. */
 export interface Picture {
   readonly friends: ReadonlyArray<Person>
   readonly incoming: ReadonlyArray<Person>
@@ -66,13 +66,13 @@ export interface Picture {
   readonly blocks: ReadonlyArray<Person>
 }
 
-/** What is true of one person towards another. */
+/** The state of one person towards another. */
 interface Side {
-  /** They see a request of theirs that is open. */
+  /** They see their own open request. */
   asks: boolean
-  /** And the other sees it. */
+  /** The other person sees it, too. */
   reaches: boolean
-  /** The other has declined lately: what they ask does not reach. */
+  /** The other person has recently declined, so a new request does not reach them. */
   isDeclined: boolean
   blocks: boolean
 }
@@ -89,7 +89,7 @@ const missing: Outcome = [404, "NotFound"]
 export class Model {
   private readonly sides = new Map<string, Side>()
   private readonly friends = new Set<string>()
-  /** Who sent the last request of a pair. */
+  /** The sender of the last request of each pair. */
   private readonly senders = new Map<string, Person>()
   /** The pairs that have a conversation. */
   readonly conversations = new Set<string>()
@@ -105,7 +105,7 @@ export class Model {
     return [a, b].sort().join()
   }
 
-  /** Who has sent the last request between two people. */
+  /** The sender of the last request between two people. */
   sender(a: Person, b: Person): Person | undefined {
     return this.senders.get(Model.pair(a, b))
   }
@@ -120,7 +120,7 @@ export class Model {
     }
   }
 
-  /** Does what is done, and says what the answer must be. */
+  /** Performs an act, and returns the expected answer. */
   act({ by, deed, to }: Act): Outcome | undefined {
     const pair = Model.pair(by, to)
     const [own, others] = [this.side(by, to), this.side(to, by)]
@@ -141,7 +141,7 @@ export class Model {
         own.reaches ||= !others.blocks && !own.isDeclined
         if (own.reaches) own.isDeclined = false
         if (!isNew) return pending
-        // Who asks has forgiven.
+        // A person who asks takes back their own decline.
         others.isDeclined = false
         this.senders.set(pair, by)
         return [201, "pending"]

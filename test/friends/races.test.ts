@@ -48,7 +48,7 @@ layer(TestServices)("Of two at once", (it) => {
     )
   )
 
-  it.effect("who ask the same, one request is made", () =>
+  it.effect("requests to the same person, one is created", () =>
     manyTimes((ada, grace) =>
       Effect.gen(function* () {
         const answers = yield* Effect.all([ask(ada, grace), ask(ada, grace)], { concurrency: "unbounded" })
@@ -61,7 +61,7 @@ layer(TestServices)("Of two at once", (it) => {
     )
   )
 
-  it.effect("who accept, also while the conversation is opened, both do, and there is one conversation", () =>
+  it.effect("who accept, also while the conversation is opened, both succeed, with one conversation", () =>
     manyTimes((ada, grace) =>
       Effect.gen(function* () {
         const service = yield* Friends
@@ -76,7 +76,7 @@ layer(TestServices)("Of two at once", (it) => {
     )
   )
 
-  it.effect("one who asks and one who blocks, in either order nothing reaches who blocks", () =>
+  it.effect("one asks and one blocks: in either order, nothing reaches the blocker", () =>
     manyTimes((ada, grace) =>
       Effect.gen(function* () {
         const block = (yield* Blocks).block(grace.id, ada.id)
@@ -88,7 +88,7 @@ layer(TestServices)("Of two at once", (it) => {
     )
   )
 
-  it.effect("one who accepts and one who withdraws, one is too late", () =>
+  it.effect("one accepts and one withdraws: one of them is too late", () =>
     manyTimes((ada, grace) =>
       Effect.gen(function* () {
         const service = yield* Friends
@@ -104,7 +104,7 @@ layer(TestServices)("Of two at once", (it) => {
     )
   )
 
-  it.effect("one who accepts and one who blocks, they are no friends", () =>
+  it.effect("one accepts and one blocks: they are not friends", () =>
     manyTimes((ada, grace) =>
       Effect.gen(function* () {
         const service = yield* Friends
@@ -115,7 +115,7 @@ layer(TestServices)("Of two at once", (it) => {
     )
   )
 
-  it.effect("who block each other, both do", () =>
+  it.effect("who block each other, both succeed", () =>
     manyTimes((ada, grace) =>
       Effect.gen(function* () {
         const blocks = yield* Blocks

@@ -12,7 +12,7 @@ import { groupOf, newId, people, refusal, text } from "../world.ts"
 const bytesOf = (versions: ReadonlyArray<MessageVersion>) =>
   versions.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
 
-/** The whole history, by pages, and the pages. */
+/** The whole history, read by pages, and the pages. */
 const readHistory = Effect.fnUntraced(function* ({ id }: TestUser, target: Target, limit: number) {
   const changes = yield* MessageChanges
   const pages: Array<ReadonlyArray<MessageVersion>> = []
@@ -35,7 +35,7 @@ const world = Effect.gen(function* () {
   return { ada, grace, target, send, edit: (content: string) => changes.edit(ada.id, target, content) }
 })
 
-/** The contents to be kept of all that a message has said before, the latest edit made. */
+/** The contents that must be kept, of all earlier contents of a message after its latest edit. */
 const kept = (contents: ReadonlyArray<string>) => {
   const [first = assert.fail(), ...later] = contents
   let bytes = Buffer.byteLength(first)
@@ -49,7 +49,7 @@ const kept = (contents: ReadonlyArray<string>) => {
 }
 
 layer(TestServices)("The history of a message", (it) => {
-  it.effect("has the first content and the latest, as many as there may be", () =>
+  it.effect("has the first content and the latest ones, up to the limit", () =>
     Effect.gen(function* () {
       const { ada, edit, send, target } = yield* world
       const contents = Array.from({ length: maxVersions + 10 }, (_, n) => `content ${n}`)
@@ -66,7 +66,7 @@ layer(TestServices)("The history of a message", (it) => {
       )
       assert.deepStrictEqual((yield* readHistory(ada, target, 200)).versions, versions)
 
-      // Also what was sent first is still known.
+      // The first content, too, is still known.
       assert.isFalse((yield* send("content 0")).created)
       assert.strictEqual(yield* refusal(send("content 1")), "MessageIdReused")
     })
@@ -77,7 +77,7 @@ layer(TestServices)("The history of a message", (it) => {
     maxLength: 40
   })
   it.effect.prop(
-    "is bounded in bytes, with whatever edits, and so is each page of it",
+    "is bounded in bytes after any edits, and so is each page of it",
     [anySizes],
     ([sizes]) =>
       Effect.gen(function* () {
@@ -98,7 +98,7 @@ layer(TestServices)("The history of a message", (it) => {
     { arbitrary: { runs: 5 } }
   )
 
-  it.effect("that an older server left too long is as long as it may be after the next edit", () =>
+  it.effect("that an older server left too long is within the limit after the next edit", () =>
     Effect.gen(function* () {
       const { ada, edit, send, target } = yield* world
       const sql = yield* SqlClient.SqlClient

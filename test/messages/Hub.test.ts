@@ -9,7 +9,7 @@ import { Hub } from "../../src/messages/Hub.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
 
 layer(TestServices)("The hub", (it) => {
-  it.effect("reads on what it can when one log cannot be read, as often as that is tried", () =>
+  it.effect("goes on with other logs while one cannot be read, however often it is tried", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const hub = yield* Hub
@@ -22,7 +22,7 @@ layer(TestServices)("The hub", (it) => {
       })
       const broken = yield* follow
       const sound = yield* follow
-      // Posted by another process whose hint does not arrive.
+      // As if another process posted it, and its hint got lost.
       const post = (id: string, place: number, type: string) => sql`
         WITH posted AS (UPDATE conversations SET head = ${place} WHERE id = ${id})
         INSERT INTO chat_messages (conversation_id, id, content, message_type, seq, version)

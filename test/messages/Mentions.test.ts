@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { maxMentions, mentionedNames } from "../../src/messages/Mentions.ts"
 
 const Name = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{2,29}$/))
-/** Any text without code and mentions of its own. */
+/** Any text without code and mentions. */
 const Prose = Schema.String.check(Schema.isPattern(/^[^@`]*$/u))
 const Unspaced = Schema.Literals([
   "我家在上海",
@@ -23,20 +23,20 @@ const AddressPart = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._~!$&'()*+
 const Label = Schema.String.check(Schema.isPattern(/^[a-z0-9]{1,10}$/))
 
 describe("A mention", () => {
-  it.prop("is found where it begins a word, whatever stands around", [Prose, Name, Prose], ([before, name, after]) => {
-    assert.deepStrictEqual(mentionedNames(`${before} @${name} ${after}`), [name])
-    assert.deepStrictEqual(mentionedNames(`${before}\n@${name.toUpperCase()}, ${after}`), [name])
-  })
-
   it.prop(
-    "is found where a script puts no space before it, or after",
-    [Unspaced, Name, Unspaced],
+    "is found at the beginning of a word, whatever surrounds it",
+    [Prose, Name, Prose],
     ([before, name, after]) => {
-      assert.deepStrictEqual(mentionedNames(`${before}@${name}${after}`), [name])
+      assert.deepStrictEqual(mentionedNames(`${before} @${name} ${after}`), [name])
+      assert.deepStrictEqual(mentionedNames(`${before}\n@${name.toUpperCase()}, ${after}`), [name])
     }
   )
 
-  it.prop("is none in a URL", [Name, AddressPart, Label, AddressPart], ([name, user, host, part]) => {
+  it.prop("is found in scripts that put no spaces around it", [Unspaced, Name, Unspaced], ([before, name, after]) => {
+    assert.deepStrictEqual(mentionedNames(`${before}@${name}${after}`), [name])
+  })
+
+  it.prop("is not found in a URL", [Name, AddressPart, Label, AddressPart], ([name, user, host, part]) => {
     for (const url of [
       `https://${host}.com/@${name}`,
       `HTTP://${host}.com/${part}/@${name}/${part}`,
@@ -53,7 +53,7 @@ describe("A mention", () => {
     }
   })
 
-  it.prop("is none in an e-mail address", [Label, Name, Label], ([local, host, domain]) => {
+  it.prop("is not found in an e-mail address", [Label, Name, Label], ([local, host, domain]) => {
     for (const part of [local, `${local}.x`, `${local}+tag`, `é${local}`, `用户`, `"${local} x"`, `${local}-`]) {
       for (const text of [`${part}@${host}.${domain}`, `mailto:${part}@${host}.com`, `<${part}@${host}.org>,`]) {
         assert.deepStrictEqual(mentionedNames(text), [], text)
@@ -64,7 +64,7 @@ describe("A mention", () => {
   })
 
   it.prop(
-    "is none in code, between backticks of any number",
+    "is not found in code, between any number of backticks",
     [Prose, Name, Schema.Literals([1, 2, 3, 5])],
     ([prose, name, ticks]) => {
       const fence = "`".repeat(ticks)
@@ -75,7 +75,7 @@ describe("A mention", () => {
     }
   )
 
-  it.prop("is in whatever text is given, at most so many, each once", [Schema.String, Name], ([text, name]) => {
+  it.prop("is found once for each name, up to the limit, in any text", [Schema.String, Name], ([text, name]) => {
     const names = mentionedNames(`${text}@${name}${text}`)
     assert.strictEqual(new Set(names).size, names.length)
     for (const name of names) {

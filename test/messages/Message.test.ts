@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { Message, MessagePage, toJson } from "../../src/contract/Message.ts"
 
 describe("A message as JSON", () => {
-  it.prop("is what its schema says, alone and in a page", [Schema.Array(Message)], ([messages]) => {
+  it.prop("equals the encoding of its schema, alone and in a page", [Schema.Array(Message)], ([messages]) => {
     const encode = Schema.encodeSync(Message.json)
     for (const message of messages) assert.deepStrictEqual(JSON.parse(toJson(message)), encode(message))
     const receipts = messages.flatMap(({ senderId, seq, version }) =>

@@ -11,7 +11,7 @@ import { Participants } from "../../src/conversations/Participants.ts"
 import { TestServices } from "../../src/testing/index.ts"
 import { groupOf, headOf, newId, people, post, refusal, text, wholeLog } from "../world.ts"
 
-/** The version of a message, as who read it knows it. */
+/** The version of a message, as its readers know it. */
 const at = (position: Position) => ({ incarnation: firstIncarnation, position })
 
 /** A group that Ada owns, with Grace and Eve as members. */
@@ -37,7 +37,7 @@ const tablesWith = Effect.fnUntraced(function* (words: string) {
 })
 
 layer(TestServices)("An edit", (it) => {
-  it.effect("replaces a text, keeps its place, and moves its version to the head", () =>
+  it.effect("replaces a text, keeps its position, and moves its version to the head", () =>
     Effect.gen(function* () {
       const { ada, changes, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "first")
@@ -59,7 +59,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("keeps what was said before, readable by all participants, from the first on", () =>
+  it.effect("keeps all earlier texts, which all participants may read", () =>
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "first")
@@ -79,7 +79,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("is its author's only, whoever leads the group", () =>
+  it.effect("is allowed only to its author, whoever leads the group", () =>
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "mine")
@@ -90,7 +90,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("is of a text: an image, a file, and what the server says stay as they are", () =>
+  it.effect("changes only texts, not images, files and system messages", () =>
     Effect.gen(function* () {
       const { ada, changes, id, messages } = yield* world
       const url = "https://example.com/a"
@@ -109,7 +109,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("for a version that is past is refused; of many for the same version, one is made", () =>
+  it.effect("of an old version is refused; of many edits of the same version, one succeeds", () =>
     Effect.gen(function* () {
       const { changes, eve, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "first")
@@ -125,7 +125,7 @@ layer(TestServices)("An edit", (it) => {
       const edited = yield* messages.get(eve.id, id, sent.id)
       assert.include(outcomes, edited.content)
       assert.strictEqual(edited.version, sent.version + 1)
-      // A reaction moves the version as well: what the caller knows is not the whole.
+      // A reaction moves the version, too, so the caller does not know the latest state.
       yield* changes.react(eve.id, targetOf(sent), "👍")
       assert.strictEqual(
         yield* refusal(changes.edit(grace.id, targetOf(sent), "late", at(edited.version))),
@@ -134,7 +134,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("to what is there already changes nothing, also when its answer was lost and it is asked for again", () =>
+  it.effect("to the current text changes nothing, also when it is repeated because its answer was lost", () =>
     Effect.gen(function* () {
       const { ada, changes, grace, id, targetOf } = yield* world
       const sent = yield* post(grace, id, "first")
@@ -146,7 +146,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("mentions those whom the text names now", () =>
+  it.effect("mentions the people whom the new text names", () =>
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, targetOf } = yield* world
       const sent = yield* post(grace, id, `hello @${ada.account.username}`)
@@ -157,7 +157,7 @@ layer(TestServices)("An edit", (it) => {
     })
   )
 
-  it.effect("many at once, and sends between them, leave no gap; each change is the one at its place", () =>
+  it.effect("and many others at once, with sends in between, leave no gap and no position with two changes", () =>
     Effect.gen(function* () {
       const { ada, changes, grace, id, targetOf } = yield* world
       const sent = yield* post(grace, id, "start")
@@ -174,7 +174,7 @@ layer(TestServices)("An edit", (it) => {
       const log = yield* wholeLog(id)
       const head = yield* headOf(ada, id)
       assert.strictEqual(head, 22)
-      // The edited message is where it was posted, and where it last changed: its earlier changes are places no more.
+      // The edited message has its first position and that of its last change. Its earlier changes have none.
       assert.strictEqual(log.length, 13)
       assert.strictEqual(new Set(log.map(({ position }) => position)).size, 13)
       assert.strictEqual((yield* changes.history(ada.id, targetOf(sent), 200)).versions.length, 10)
@@ -183,7 +183,7 @@ layer(TestServices)("An edit", (it) => {
 })
 
 layer(TestServices)("A deletion", (it) => {
-  it.effect("leaves a tombstone, and what was said is nowhere in the database any more", () =>
+  it.effect("leaves a tombstone, and its text is nowhere in the database", () =>
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, `xylophone for @${ada.account.username}`)
@@ -208,7 +208,7 @@ layer(TestServices)("A deletion", (it) => {
     })
   )
 
-  it.effect("is its author's, or that of who leads the group", () =>
+  it.effect("is allowed to its author and to the leaders of the group", () =>
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, messages, targetOf } = yield* world
       const [first, second, third] = [
@@ -231,7 +231,7 @@ layer(TestServices)("A deletion", (it) => {
     })
   )
 
-  it.effect("in a direct conversation is the author's only", () =>
+  it.effect("in a direct conversation is allowed only to the author", () =>
     Effect.gen(function* () {
       const { ada, changes, grace } = yield* world
       const { conversation } = yield* (yield* Conversations).direct(ada.id, grace.id)
@@ -242,7 +242,7 @@ layer(TestServices)("A deletion", (it) => {
     })
   )
 
-  it.effect("is for ever: no edit, no reaction, no reply; and once more changes nothing", () =>
+  it.effect("is final: no edit, no reaction and no reply follow, and deleting again changes nothing", () =>
     Effect.gen(function* () {
       const { ada, changes, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "gone")
@@ -263,7 +263,7 @@ layer(TestServices)("A deletion", (it) => {
 })
 
 layer(TestServices)("Reactions", (it) => {
-  it.effect("are one of each kind a person, in the order in which they were given", () =>
+  it.effect("count once for each person and kind, in the order in which they were given", () =>
     Effect.gen(function* () {
       const { ada, changes, eve, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "news")
@@ -286,7 +286,7 @@ layer(TestServices)("Reactions", (it) => {
     })
   )
 
-  it.effect("given or taken back again and again, at once, take one position", () =>
+  it.effect("given or taken back many times at once take one position", () =>
     Effect.gen(function* () {
       const { ada, changes, grace, id, messages, targetOf } = yield* world
       const sent = yield* post(grace, id, "news")
@@ -299,7 +299,7 @@ layer(TestServices)("Reactions", (it) => {
       const reacted = yield* messages.get(ada.id, id, sent.id)
       assert.deepStrictEqual(reacted.reactions, [{ emoji: "👍", count: 1, userIds: [ada.id] }])
       assert.strictEqual(yield* headOf(ada, id), sent.version + 1)
-      // Of others' reactions there are none to take back.
+      // Nobody can take back another person's reaction.
       yield* changes.unreact(grace.id, targetOf(sent), "👍")
       yield* tenTimes(changes.unreact(ada.id, targetOf(sent), "👍"))
       assert.deepStrictEqual((yield* messages.get(ada.id, id, sent.id)).reactions, [])

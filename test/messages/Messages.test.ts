@@ -31,7 +31,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("the same message sent fifty times at once is one message, and everyone is answered the same", () =>
+  it.effect("the same message sent fifty times at once is one message, and every answer is the same", () =>
     Effect.gen(function* () {
       const { ada, id, messages } = yield* world
       const messageId = newId()
@@ -44,7 +44,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("an id stands for one message: other content, another author or another conversation is refused", () =>
+  it.effect("an id belongs to one message: other content, another author or another conversation is refused", () =>
     Effect.gen(function* () {
       const { ada, eve, grace, id, messages } = yield* world
       const { conversation: other } = yield* (yield* Conversations).direct(ada.id, eve.id)
@@ -60,7 +60,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("who takes no part can neither write nor read, and changes nothing", () =>
+  it.effect("an outsider can neither write nor read, and changes nothing", () =>
     Effect.gen(function* () {
       const { ada, eve, id, messages } = yield* world
       const { message } = yield* messages.send(ada.id, id, newId(), text("between us"))
@@ -119,7 +119,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("pages lead forward from a position, and say when there is no more", () =>
+  it.effect("pages lead forward from a position, and show where the log ends", () =>
     Effect.gen(function* () {
       const { ada, id, messages } = yield* world
       yield* Effect.forEach(Array.range(1, 7), (index) => messages.send(ada.id, id, newId(), text(`${index}`)))
@@ -149,7 +149,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("a message is delivered and read when the cursors of all others have come to it", () =>
+  it.effect("a message is delivered and read when the cursors of all others have reached it", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { ada, grace, id, messages } = yield* world
@@ -178,7 +178,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("an image and a file come back as they were sent, by each way there is to read them", () =>
+  it.effect("an image and a file come back as they were sent, in every way to read them", () =>
     Effect.gen(function* () {
       const { ada, grace, id, messages } = yield* world
       const url = "https://example.com/a.png"
@@ -210,7 +210,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("a reply is to a message of the same conversation, and to no other", () =>
+  it.effect("a reply must be to a message of the same conversation", () =>
     Effect.gen(function* () {
       const { ada, eve, grace, id, messages } = yield* world
       const { conversation: other } = yield* (yield* Conversations).direct(ada.id, eve.id)
@@ -256,7 +256,7 @@ layer(TestServices)("Messages", (it) => {
     })
   )
 
-  it.effect("an edited message that is sent again is answered as it is now; another content is another message", () =>
+  it.effect("an edited message that is sent again is answered with its current text; another content is refused", () =>
     Effect.gen(function* () {
       const { ada, grace, id, messages } = yield* world
       const changes = yield* MessageChanges

@@ -48,7 +48,7 @@ const sentElsewhere = (
   )
 
 layer(TestServices, { excludeTestServices: true })("A send that waits for the locks of its conversation", (it) => {
-  it.effect("takes the position after what was written meanwhile, and a later time", () =>
+  it.effect("gets a position and a time after the messages written meanwhile", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
@@ -70,7 +70,7 @@ layer(TestServices, { excludeTestServices: true })("A send that waits for the lo
     })
   )
 
-  it.effect("takes its turn among those who wait with it, and nobody's position", () =>
+  it.effect("gets its turn among others that wait, and nobody else's position", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const [id, elsewhere] = [yield* groupOf([ada, grace]), yield* groupOf([grace])]
@@ -203,7 +203,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
     )
   }
 
-  it.effect("holds up nobody where there are more of them than connections", () =>
+  it.effect("delays no other conversation, even if more of them are locked than there are connections", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const locked = yield* Effect.replicateEffect(groupOf([ada]), 15)
@@ -216,7 +216,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
               Effect.forkChild(send(ada, id, "waits"), { startImmediately: true })
             )
             yield* send(grace, free, "goes on")
-            // One that is free again goes on, too, while those are locked.
+            // A conversation whose lock is gone goes on, too, while the others are locked.
             yield* holding(locks["by its row"](momentary), (release) =>
               Effect.gen(function* () {
                 const sent = yield* Effect.forkChild(send(grace, momentary, "soon"), { startImmediately: true })
@@ -234,7 +234,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
     })
   )
 
-  it.effect("for long is answered as unavailable, and nothing is stored: to send it again stores it once", () =>
+  it.effect("for long answers sends as unavailable and stores nothing; sent again, the message is stored once", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const id = yield* groupOf([ada])
@@ -250,7 +250,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
     })
   )
 
-  it.effect("takes no more than a part of what a server has under way", () =>
+  it.effect("takes only a part of a server's requests in progress", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const id = yield* groupOf([ada])
@@ -272,7 +272,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
 })
 
 layer(TestServices, { excludeTestServices: true })("An outbox that ends", (it) => {
-  it.effect("has told everybody what became of their sends", () =>
+  it.effect("has answered every send", () =>
     Effect.gen(function* () {
       const ada = yield* signedIn()
       const { id: conversationId } = yield* (yield* Conversations).create(ada.id, { participantIds: [] })
@@ -294,12 +294,12 @@ layer(TestServices, { excludeTestServices: true })("An outbox that ends", (it) =
 })
 
 layer(TestServices, { excludeTestServices: true })("A lone send", (it) => {
-  it.effect("is not planned anew: PostgreSQL keeps the plan of those before it", () =>
+  it.effect("needs no new plan: PostgreSQL keeps that of earlier sends", () =>
     Effect.gen(function* () {
       const ada = yield* signedIn()
       const { id: conversationId } = yield* (yield* Conversations).create(ada.id, { participantIds: [] })
       const { url } = yield* TestDatabase
-      // In small tables it does not matter to PostgreSQL how many rows it looks for.
+      // With small tables, PostgreSQL would choose the same plan for any number of rows.
       const sql = yield* SqlClient.SqlClient
       yield* sql`INSERT INTO conversations (is_direct_message) SELECT false FROM generate_series(1, 5000)`
       yield* sql`
@@ -309,7 +309,7 @@ layer(TestServices, { excludeTestServices: true })("A lone send", (it) => {
         INSERT INTO chat_messages (conversation_id, id, sender_id, content, message_type, seq, version)
         SELECT id, gen_random_uuid(), ${ada.id}, '?', 'text', n, n FROM conversations, generate_series(1, 5) n WHERE id <> ${conversationId}`
       yield* sql`ANALYZE`
-      // The plans are known to their connection alone.
+      // Plans belong to one connection.
       const onOneConnection = Layer.fresh(Outbox.layer).pipe(
         Layer.provideMerge(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 })))
       )
@@ -322,7 +322,7 @@ layer(TestServices, { excludeTestServices: true })("A lone send", (it) => {
           SELECT generic_plans::int AS kept, custom_plans::int AS own FROM pg_prepared_statements
           WHERE statement ~ '^[[:space:]]*WITH input'`
       }).pipe(Effect.provide(onOneConnection))
-      // To compare, it makes five for their very parameters.
+      // PostgreSQL first makes five plans for the given parameters, to compare them.
       assert.deepStrictEqual(plans, [{ kept: 15, own: 5 }])
     })
   )

@@ -19,7 +19,7 @@ class Ada extends Context.Service<Ada, TestUser>()("test/Ada") {
 
 const encodings = [braidEncoding, eventEncoding, lineEncoding]
 
-/** Most bytes of several frames that a listener is handed at once, before they are encoded. */
+/** The most bytes, before encoding, of several frames that a listener gets at once. */
 const batchBytes = 131_072
 
 const at = (position: number) => Position.make(position)
@@ -52,7 +52,7 @@ const followed = Effect.fnUntraced(function* (budget: RingBudget) {
   }
 })
 
-/** The frames that a listener at a position is handed until there are no more, each encoded in every way. */
+/** All frames that a listener at a position gets, each in every encoding. */
 const framesAfter = Effect.fnUntraced(function* (topic: Topic, position: number, head: number) {
   const frames: Array<Frame> = []
   for (let last = position; last < head; last = frames.at(-1)?.position ?? assert.fail()) {
@@ -70,21 +70,21 @@ const framesAfter = Effect.fnUntraced(function* (topic: Topic, position: number,
   return frames
 })
 
-/** The log as the database has it. */
+/** The log in the database. */
 const logAfter = (id: ConversationId, position: number) =>
   Messages.use((messages) => messages.since(id, at(position), 10_000, 1_000_000_000))
 
-/** A reader of a log: where it stands, the messages as it was handed them, and a scope while it listens. */
+/** A reader of a log: its position, the messages that it got, and a scope while it listens. */
 const reader = (): { cursor: number; copy: Map<string, Message>; listening: Scope.Closeable | undefined } => ({
   cursor: 1,
   copy: new Map(),
   listening: undefined
 })
 
-/** A listener that never looks. */
+/** A listener that never reads. */
 const listener = { wake: () => {} }
 
-/** The bytes that the frames of a topic have at least: their texts, and each encoded form. */
+/** The least bytes that the frames of a topic can have: their texts and their encoded forms. */
 const leastBytes = (topic: Topic, head: number): number => {
   let bytes = 0
   const seen = new Set<Frame>()
@@ -107,18 +107,18 @@ const Act = Schema.Union([
     fromEnd: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })),
     size: Size
   }),
-  // The topic hears of the log as far as it goes, and a reader takes one batch.
+  // The topic learns of the whole log, and a reader takes one batch.
   Schema.TaggedStruct("ReadOn", { which: Which }),
   Schema.TaggedStruct("Take", { which: Which }),
-  // Somebody begins to listen, or leaves.
+  // A listener comes or leaves.
   Schema.TaggedStruct("Listen", { which: Which })
 ])
 const anyActs = Arbitrary.array(Arbitrary.schema(Act), { minLength: 30, maxLength: 60 })
-/** From nothing at all to more than there is. */
+/** From nothing to more than the whole log. */
 const anyBudget = Arbitrary.schema(Schema.Literals([0, 2_000, 50_000, 1_000_000, 67_108_864]))
 
 layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
-  it.effect("hold no more bytes than their budget, whatever the number of conversations and the size of messages", () =>
+  it.effect("hold at most their budget of bytes, whatever the number of conversations and the size of messages", () =>
     Effect.gen(function* () {
       const most = 6_000_000
       const budget = new RingBudget(most)
@@ -162,7 +162,7 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
     })
   )
 
-  it.effect("give up first what nobody listens to", () =>
+  it.effect("first give up the frames that nobody listens to", () =>
     Effect.gen(function* () {
       const budget = new RingBudget(400_000)
       const [heard, left] = [yield* followed(budget), yield* followed(budget)]
@@ -186,7 +186,7 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
     })
   )
 
-  it.effect("are read within a budget of bytes, and on from there", () =>
+  it.effect("are read in batches within a budget of bytes", () =>
     Effect.gen(function* () {
       const messages = yield* Messages
       const { edit, head, id, send } = yield* followed(new RingBudget(0))
@@ -210,7 +210,7 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
     })
   )
 
-  it.effect("give all that was posted before they followed, though it is too large to be read back at once", () =>
+  it.effect("give all messages from before they followed a log, though these are too large to be read at once", () =>
     Effect.gen(function* () {
       const { head, id, readOn, send, topic } = yield* followed(new RingBudget(67_108_864))
       yield* topic.listen(listener)
@@ -231,7 +231,7 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
   )
 
   it.effect.prop(
-    "resume exactly from every position, whatever they may hold and who listens",
+    "resume exactly from every position, with any budget and any listeners",
     { acts: anyActs, most: anyBudget },
     ({ acts, most }) =>
       Effect.gen(function* () {
@@ -284,7 +284,7 @@ layer(Layer.provideMerge(Ada.layer, TestServices))("The rings", (it) => {
             (position) =>
               Effect.map(framesAfter(topic, position, last), (frames) => {
                 const places = frames.map((frame) => frame.position)
-                // Memory may also know places that a later change has taken over.
+                // Memory may also have positions that a later change has vacated.
                 assert.includeMembers(
                   places,
                   log.map((change) => change.position).filter((place) => place > position)

@@ -72,7 +72,7 @@ layer(TestServices)("Subscriptions", (it) => {
     })
   )
 
-  it.effect("resume with exactly what is missing, and nothing when nothing is", () =>
+  it.effect("resume with exactly the missing messages, or with none", () =>
     Effect.gen(function* () {
       const { send, subscribe } = yield* world
       yield* Effect.forEach(["a", "b", "c", "d"], send)
@@ -85,7 +85,7 @@ layer(TestServices)("Subscriptions", (it) => {
     })
   )
 
-  it.effect("give one snapshot to who is too far behind, or knows a position that never was", () =>
+  it.effect("give one snapshot to a subscriber that is too far behind, or sends an unknown position", () =>
     Effect.gen(function* () {
       const { send, subscribe } = yield* world
       yield* Effect.forEach(Array.range(1, 1_002), (index) => send(`${index}`), { concurrency: "unbounded" })
@@ -116,7 +116,7 @@ layer(TestServices)("Subscriptions", (it) => {
     })
   )
 
-  it.effect("say that they live as often as asked", () =>
+  it.effect("send heartbeats at the requested interval", () =>
     Effect.gen(function* () {
       const { send, subscribe } = yield* world
       const { updates } = yield* subscribe(0)
@@ -128,13 +128,13 @@ layer(TestServices)("Subscriptions", (it) => {
     })
   )
 
-  it.effect("are made up by a sweep for a hint that was lost", () =>
+  it.effect("get from a sweep the messages whose hint was lost", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { id, subscribe } = yield* world
       const { updates } = yield* subscribe(0)
       const received = yield* collect(updates, 1)
-      // As another process would, whose hint does not arrive.
+      // As if another process did it, and its hint got lost.
       yield* sql`UPDATE conversations SET head = 1 WHERE id = ${id}`
       yield* sql`
         INSERT INTO chat_messages (conversation_id, id, content, seq, version)
@@ -144,7 +144,7 @@ layer(TestServices)("Subscriptions", (it) => {
     })
   )
 
-  it.effect("are refused to who takes no part", () =>
+  it.effect("are refused to outsiders", () =>
     Effect.gen(function* () {
       const { eve, id, subscriptions } = yield* world
       const refused = yield* Effect.flip(

@@ -32,7 +32,7 @@ const followed = Effect.gen(function* () {
   return { topic, send, edit, reads: () => reads, misses: () => misses }
 })
 
-/** The places that a listener at a position is given until there are no more. */
+/** All positions that a listener at a position gets. */
 const placesAfter = Effect.fnUntraced(function* (topic: Topic, position: number, head: number) {
   const places: Array<number> = []
   for (let at = position; at < head; at = places.at(-1) ?? assert.fail()) {
@@ -42,7 +42,7 @@ const placesAfter = Effect.fnUntraced(function* (topic: Topic, position: number,
 })
 
 layer(TestServices)("A topic", (it) => {
-  it.effect("gives each place once to who comes back from before it was followed, though some are taken over", () =>
+  it.effect("gives each position once to a listener from before it was followed, though some were vacated", () =>
     Effect.gen(function* () {
       const { edit, send, topic } = yield* followed
       const { message } = yield* send
@@ -56,7 +56,7 @@ layer(TestServices)("A topic", (it) => {
     })
   )
 
-  it.effect("reads what a thousand missed who come back together once for all", () =>
+  it.effect("reads the missed messages once for a thousand listeners that come back together", () =>
     Effect.gen(function* () {
       const { misses, reads, send, topic } = yield* followed
       yield* Effect.replicateEffect(send, 120, { concurrency: "unbounded", discard: true })
@@ -70,7 +70,7 @@ layer(TestServices)("A topic", (it) => {
     })
   )
 
-  it.effect("reads for who is further behind than it keeps, and shares again when they have come near", () =>
+  it.effect("reads for a listener that is behind its memory, and shares again once it has caught up", () =>
     Effect.gen(function* () {
       const { send, topic } = yield* followed
       yield* topic.readTo(Position.make(0))

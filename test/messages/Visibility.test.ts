@@ -9,7 +9,7 @@ import { Receipts } from "../../src/conversations/Receipts.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { findMessages, groupOf, headOf, newId, people, post, refusal, text } from "../world.ts"
 
-/** The texts that somebody sees, by each way there is to see them. */
+/** The texts that a person sees, in every way to read them. */
 const seenBy = Effect.fnUntraced(function* (user: TestUser, conversation: ConversationId, word: string) {
   const messages = yield* Messages
   const view = yield* messages.view(user.id, conversation)
@@ -51,7 +51,7 @@ const summaryOf = Effect.fnUntraced(function* ({ id }: TestUser, conversation: C
   return conversations.find((summary) => summary.id === conversation)
 })
 
-/** Ada's group with Grace, in which something was said and edited before Eve joined. */
+/** Ada's group with Grace, with messages and an edit from before Eve joined. */
 const joined = Effect.fnUntraced(function* (history: typeof History.Type) {
   const [ada, grace, eve] = yield* people("ada", "grace", "eve")
   const id = yield* groupOf([ada, grace], { history })
@@ -62,8 +62,8 @@ const joined = Effect.fnUntraced(function* (history: typeof History.Type) {
   return { ada, grace, eve, id, earlier, edited }
 })
 
-layer(TestServices)("Who joins a group", (it) => {
-  it.effect("sees the whole history where that is the setting, and has none of it to read", () =>
+layer(TestServices)("A person who joins a group", (it) => {
+  it.effect("sees the whole history if that is the setting, and has nothing unread", () =>
     Effect.gen(function* () {
       const { ada, earlier, edited, eve, id } = yield* joined("whole")
       assert.strictEqual((yield* summaryOf(eve, id))?.unreadCount, 0)
@@ -82,7 +82,7 @@ layer(TestServices)("Who joins a group", (it) => {
     })
   )
 
-  it.effect("sees what was posted since joining where that is the setting, and nothing of before", () =>
+  it.effect("sees only messages from after joining if that is the setting", () =>
     Effect.gen(function* () {
       const messages = yield* Messages
       const changes = yield* MessageChanges
@@ -94,7 +94,7 @@ layer(TestServices)("Who joins a group", (it) => {
       assert.deepInclude(arrival?.lastMessage, { messageType: "system", preview })
 
       const later = yield* post(ada, id, "later secret")
-      // A change of what was posted before is not a message since.
+      // A change of an earlier message is not a new message.
       yield* changes.edit(grace.id, { conversationId: id, id: edited.id }, "edited again, still a secret")
       assert.deepStrictEqual(yield* seenBy(eve, id, "secret"), inEveryWay(["later secret"]))
       const summary = yield* summaryOf(eve, id)
@@ -116,7 +116,7 @@ layer(TestServices)("Who joins a group", (it) => {
     })
   )
 
-  it.effect("sees by the setting at the time of joining: a later change is for those who join after it", () =>
+  it.effect("keeps the setting from the time of joining; a change applies to those who join after it", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const participants = yield* Participants
@@ -134,7 +134,7 @@ layer(TestServices)("Who joins a group", (it) => {
   )
 })
 
-layer(TestServices)("Who leaves a group", (it) => {
+layer(TestServices)("A person who leaves a group", (it) => {
   for (const how of ["leaves", "is removed"] as const) {
     it.effect(`and ${how}, sees nothing of it any more and changes nothing in it`, () =>
       Effect.gen(function* () {
@@ -175,7 +175,7 @@ layer(TestServices)("Who leaves a group", (it) => {
     )
   }
 
-  it.effect("and comes back, sees from then on where that is the setting", () =>
+  it.effect("and comes back sees only messages from then on if that is the setting", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const { ada, eve, id } = yield* joined("since_joining")

@@ -63,7 +63,7 @@ const listen = <E>(updates: Stream.Stream<SubscriptionUpdate | Heartbeat, E>) =>
 const second = TestClock.adjust("1 second")
 
 layer(TestServer.layer)("A subscription ends", (it) => {
-  it.effect("within a second after its session, and that of another session goes on", () =>
+  it.effect("within a second after its session, while that of another session continues", () =>
     Effect.gen(function* () {
       const { grace, open, send, session, sessions } = yield* group
       const { token } = yield* sessions.open(grace.id, { name: undefined, address: undefined })
@@ -128,7 +128,7 @@ layer(TestServer.layer)("A subscription ends", (it) => {
       yield* (yield* Participants).remove(ada.id, id, grace.id)
       yield* send("after")
       assert.deepStrictEqual(yield* Fiber.join(received), ["before"])
-      // Who reads only now gets no more.
+      // A client that reads only now gets nothing further.
       assert.deepStrictEqual(yield* Fiber.join(yield* listen(late.updates)), ["before"])
     })
   )
@@ -151,7 +151,7 @@ layer(TestServer.layer)("A subscription ends", (it) => {
     )
   }
 
-  it.effect("where its user leaves, and starts anew where they come back", () =>
+  it.effect("at the position where its user leaves, and another starts where they come back", () =>
     Effect.gen(function* () {
       const { ada, grace, id, open, send } = yield* group
       const participants = yield* Participants
@@ -166,8 +166,8 @@ layer(TestServer.layer)("A subscription ends", (it) => {
   )
 })
 
-layer(TestServer.layer)("A subscription of who sees what was posted since they joined", (it) => {
-  it.effect("is silent about what came before: a long poll waits on", () =>
+layer(TestServer.layer)("A subscription of a person who sees only messages from after joining", (it) => {
+  it.effect("is silent about earlier messages: a long poll keeps waiting", () =>
     Effect.gen(function* () {
       const { ada, id, open, send } = yield* group
       const early = yield* send("early")
@@ -188,7 +188,7 @@ layer(TestServer.layer)("A subscription of who sees what was posted since they j
 })
 
 layer(TestServer.layer)("The streams of a session and of a user", (it) => {
-  it.effect("are limited: one more is answered 429 in every encoding, until one has ended", () =>
+  it.effect("are limited: one more gets 429 in every encoding, until one has ended", () =>
     Effect.gen(function* () {
       const { grace, id, open, sessions } = yield* group
       const { baseUrl, fetch } = yield* TestServer

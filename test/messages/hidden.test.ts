@@ -13,7 +13,7 @@ import { Receipts } from "../../src/conversations/Receipts.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
 import { findMessages } from "../world.ts"
 
-/** Ada and Eve in a conversation of the two, where Eve wrote "before", and Ada has blocked her since. */
+/** The direct conversation of Ada and Eve, in which Eve wrote "before", after which Ada blocked her. */
 const blocked = Effect.gen(function* () {
   const messages = yield* Messages
   const blocks = yield* Blocks
@@ -32,8 +32,8 @@ const blocked = Effect.gen(function* () {
   return { ada, eve, id, send, page, before, blocks, messages }
 })
 
-layer(TestServices)("What somebody writes whom I have blocked", (it) => {
-  it.effect("is accepted as ever, and for me nothing but a place in the log, until I unblock them", () =>
+layer(TestServices)("A message of somebody whom I have blocked", (it) => {
+  it.effect("is accepted as ever, and is a hidden place in my log until I unblock them", () =>
     Effect.gen(function* () {
       const { ada, before, blocks, eve, id, messages, page, send } = yield* blocked
       const after = yield* send(eve, "after")
@@ -76,7 +76,7 @@ layer(TestServices)("What somebody writes whom I have blocked", (it) => {
     })
   )
 
-  it.effect("is never told to have reached me, nor am I told that what I write has reached them", () =>
+  it.effect("never counts as received by me, and neither do my messages as received by them", () =>
     Effect.gen(function* () {
       const { ada, eve, id, page, send } = yield* blocked
       const receipts = yield* Receipts
@@ -87,7 +87,7 @@ layer(TestServices)("What somebody writes whom I have blocked", (it) => {
       for (const message of (yield* page(ada)).messages) {
         assert.deepInclude(message, { isDelivered: false, isRead: false })
       }
-      // Eve knows what she has read herself: that it says so is how it is without a block.
+      // Eve's own cursor shows her own reading, as without a block.
       assert.deepStrictEqual(
         (yield* page(eve)).messages.map(({ isDelivered, isRead }) => [isDelivered, isRead]),
         [
@@ -98,7 +98,7 @@ layer(TestServices)("What somebody writes whom I have blocked", (it) => {
     })
   )
 
-  it.effect("shows them nothing of it: not one row that they can see has changed", () =>
+  it.effect("shows them nothing of the block: not one row that they can see has changed", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { ada, blocks, eve, id, page } = yield* blocked

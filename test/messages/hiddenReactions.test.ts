@@ -26,7 +26,7 @@ const world = Effect.gen(function* () {
   return { ada, bob, grace, id, target, changes, blocks: yield* Blocks, messages: yield* Messages }
 })
 
-/** Follows a log in one encoding until the scope closes; waits for the copy's next state that is as it should be. */
+/** Follows a log in one encoding until the scope closes. Waits until the copy is as expected. */
 const follow = Effect.fnUntraced(function* ({ token }: TestUser, id: string, encoding: Encoding) {
   const { baseUrl, fetch } = yield* TestServer
   const leaving = new AbortController()

@@ -23,7 +23,7 @@ interface Filled {
   readonly view: View
 }
 
-/** A database in which no table is so small that it is read whole. */
+/** A database whose tables are all too large to be read whole. */
 class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
   static readonly layer = Layer.effect(
     Fill,
@@ -118,7 +118,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       indexes: ["chat_messages_seq_key", "chat_messages_changed_idx"],
       run: ({ id }) => Messages.use((messages) => messages.since(id, at(4_000), 100))
     },
-    "what a participant may see": {
+    "the messages that a participant may see": {
       indexes: ["conversations_pkey"],
       run: ({ ada, id }) => Messages.use((messages) => messages.view(ada.id, id))
     },
@@ -142,7 +142,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       indexes: ["conversations_pkey"],
       run: ({ ada, id }) => Receipts.use((receipts) => receipts.put(ada.id, id, { readSeq: at(10) }))
     },
-    "a message, and what it said before": {
+    "a message and its earlier contents": {
       indexes: ["message_versions_pkey"],
       run: Effect.fnUntraced(function* ({ ada, id, view }) {
         const messages = yield* Messages
@@ -175,7 +175,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       ],
       run: ({ ada }) => Inbox.use((inbox) => inbox.read(ada.id, undefined))
     },
-    "who of some takes part": {
+    "the participants among some people": {
       indexes: [],
       run: ({ ada, id }) => PresenceAudiences.use((audiences) => audiences.findParticipants([id], [ada.id]))
     },
@@ -191,7 +191,7 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
       indexes: ["conversations_pkey", "message_terms_posted_at_idx"],
       run: ({ grace, ada }) => findMessages(ada, `from:${grace.account.username} in:"filler 1000"`)
     },
-    "what search has not indexed": {
+    "messages that search has not indexed": {
       indexes: ["conversations_pkey", "search_progress_pkey"],
       run: ({ id }) => SearchIndex.use((index) => index.catchUp([id]))
     }

@@ -50,7 +50,7 @@ const writes = Effect.fnUntraced(function* (ada: TestUser, grace: TestUser, eve:
 })
 
 layer(TestServices, { excludeTestServices: true })("While a conversation is locked", (it) => {
-  it.effect("every kind of write to others goes on, however many wait for it", () =>
+  it.effect("every kind of write to others continues, however many wait for it", () =>
     Effect.gen(function* () {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const [locked, free] = [yield* groupOf([ada, grace]), yield* groupOf([ada, grace])]

@@ -6,7 +6,7 @@ import { Blocks } from "../../src/friends/Blocks.ts"
 import { TestServices, type TestUser } from "../../src/testing/index.ts"
 import { people } from "../world.ts"
 
-/** More than two statements take. */
+/** More than two statements can process. */
 const many = 2_100
 
 /** How many of somebody's conversations have seen each number of changes. */

@@ -39,7 +39,7 @@ const reactionsTo = Effect.fnUntraced(function* (message: number) {
     WHERE message_id = '${uuidOf(message)}' ORDER BY created_at, emoji, user_id`)
 })
 
-describe("reactions that were there before they had one spelling", () => {
+describe("reactions from before they had one spelling", () => {
   it.live("are spelled as the server spells them", () =>
     Effect.gen(function* () {
       const spellings = [...singles, ...sequences].flatMap((emoji) => {
@@ -106,7 +106,7 @@ describe("reactions that were there before they had one spelling", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("are shown again to those who have a copy, here and when the migration is taken back", () =>
+  it.live("are sent again to clients with a copy, here and when the migration is reverted", () =>
     Effect.gen(function* () {
       yield* before(20240114000000n, 3)
       yield* run(`INSERT INTO conversations (id, is_direct_message, head) VALUES ('${ann}', false, 7);
@@ -124,7 +124,7 @@ describe("reactions that were there before they had one spelling", () => {
   )
 })
 
-describe("histories that were there before they had a bound", () => {
+describe("histories from before they had a bound", () => {
   it.live("keep the first content, and the latest within the bounds", () =>
     Effect.gen(function* () {
       yield* before(20261127010000n, 3)

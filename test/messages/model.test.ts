@@ -15,7 +15,7 @@ import { RingBytes } from "../../src/messages/Ring.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { Copy, encodings, get, Refused, told, type Encoding, type Source, type Told } from "./subscriber.ts"
 
-/** Who is in the histories: the first owns the group and stays, the last is not there at first. */
+/** The people of the histories. The first one owns the group and stays; the last one is not a participant at first. */
 class People extends Context.Service<People, ReadonlyArray<TestUser>>()("test/People") {
   static readonly layer = Layer.effect(
     People,
@@ -27,26 +27,26 @@ const atFirst = [0, 1, 2]
 
 const Person = Schema.Literals([0, 1, 2, 3])
 const Guest = Schema.Literals([1, 2, 3])
-/** A place in a list of any length, from its end: most is done to what was posted last. */
+/** A position in a list of any length, counted from its end, since most acts concern the latest messages. */
 const FromEnd = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 6 }))
 const Emoji = Schema.Literals(["👍", "🎉"])
 
-/** What people do between sending. What they may not do, or cannot, they do not. */
+/** The acts between sends. An act that is not possible or not allowed is skipped. */
 const Act = Schema.Union([
   Schema.TaggedStruct("Edit", { which: FromEnd, text: TextContent.check(Schema.isMaxLength(20)) }),
   Schema.TaggedStruct("Erase", { which: FromEnd }),
   Schema.TaggedStruct("React", { by: Person, which: FromEnd, emoji: Emoji }),
   Schema.TaggedStruct("Unreact", { by: Person, which: FromEnd, emoji: Emoji }),
-  // Who takes part leaves, or is removed; who does not, joins.
+  // A participant leaves or is removed, and anyone else joins.
   Schema.TaggedStruct("Move", { who: Guest, removed: Schema.Boolean }),
-  // Who has not blocked the other blocks them, and who has no longer does.
+  // A block if there is none, otherwise its end.
   Schema.TaggedStruct("Block", { by: Person, whom: Person }),
   Schema.TaggedStruct("Receive", { by: Person, back: FromEnd, isRead: Schema.Boolean }),
   Schema.TaggedStruct("SetHistory", { history: Schema.Literals(["whole", "since_joining"]) })
 ])
 type Act = typeof Act.Type
 
-/** Up to two people send at once, and then something else is done: at most 4 messages, and a snapshot holds 50. */
+/** In each step up to two people send at once, then an act follows. A snapshot holds all of the messages. */
 const anyHistory = Arbitrary.array(
   Arbitrary.all({
     senders: Arbitrary.schema(Schema.Array(Person).check(Schema.isMaxLength(2))),
@@ -54,7 +54,7 @@ const anyHistory = Arbitrary.array(
   }),
   { minLength: 8, maxLength: 12 }
 )
-/** After how many steps those who are there at first begin to listen: the server has followed the log since then. */
+/** The number of steps before the first participants subscribe, from when on the server follows the log. */
 const anyLate = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 12 })))
 const anyEncoding = Arbitrary.schema(Schema.Literals(encodings))
 const anyResumes = Arbitrary.array(
@@ -98,7 +98,7 @@ class Listener {
         this.changed()
       }
     } catch (error) {
-      // Who long-polls is told of the end by a refusal.
+      // For a long poll, the end is a refusal.
       if (!(error instanceof Refused) && !this.leaving.signal.aborted) throw error
     }
   }
@@ -143,7 +143,7 @@ class Listener {
   }
 }
 
-/** With memory for what is told, and with none: then all is read from the database. */
+/** With memory for changes, and with none, when every change is read from the database. */
 const memories = [
   { name: "A subscriber's copy", server: TestServer.layer, runs: 20 },
   {
@@ -184,15 +184,15 @@ describe.each(memories)("$name", ({ runs, server }) => {
           const posted: Array<Known> = []
           let head = 1
           let sinceJoining = false
-          /** Who takes part sees messages above this position. */
+          /** Participants, each with the position after which they see messages. */
           const visibleAfter = new Map(atFirst.map((person) => [person, 0]))
-          /** Whom each has blocked. */
+          /** The people whom each person blocks. */
           const blocked = new Map(people.map((_, person) => [person, new Set<number>()]))
           const areApart = (one: number, other: number) =>
             blocked.get(one)?.has(other) === true || blocked.get(other)?.has(one) === true
           const seen = (person: number) => posted.filter(({ seq }) => seq > (visibleAfter.get(person) ?? Infinity))
 
-          // The subscribers: one for each time that somebody takes part, in one encoding after the other.
+          // The subscribers: one for each time that a person is a participant, with all encodings in turn.
           let opened = 0
           const listeners = new Map<number, Listener>()
           const copies = new Map(people.map((_, person) => [person, [new Copy(undefined, []), new Copy("0", [])]]))
@@ -270,7 +270,7 @@ describe.each(memories)("$name", ({ runs, server }) => {
                 visibleAfter.delete(act.who)
                 listeners.delete(act.who)
                 head += 1
-                // What is posted at once after that must not reach them.
+                // They must not get a message that is posted right after that.
                 yield* send([owner])
                 if (listener === undefined) return
                 yield* Effect.promise(() => listener.ended)

@@ -12,7 +12,7 @@ import { findMessages, groupOf, headOf, people, post } from "../world.ts"
 const bytesOf = ({ content }: MessagePage["messages"][number]) =>
   typeof content === "string" ? Buffer.byteLength(content) : 0
 
-/** Members of a message beside what people wrote. */
+/** The members of a message other than its content. */
 const envelope = 2_048
 
 const assertBounded = (page: MessagePage) => {
@@ -48,7 +48,7 @@ layer(TestServices)("A page of messages", (it) => {
       Effect.gen(function* () {
         const [ada, grace] = yield* people("ada", "grace")
         const id = yield* groupOf([ada, grace])
-        // What JSON escapes, at the greatest length, among short ones.
+        // Characters that JSON escapes, at the greatest length, among short messages.
         yield* Effect.forEach(Arrays.range(1, 40), (n) =>
           post(ada, id, n % 3 === 0 ? `${n}` : "\u0001".repeat(maxContentBytes - (n % 5)))
         )

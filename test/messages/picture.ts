@@ -5,7 +5,7 @@ import { ask, poll, readPieces, readServerSentEvents, type Encoding, type Source
 // A picture is a state that is replaced part by part, as an inbox and presence are: each encoding tells the whole of it, or
 // what changed.
 
-/** What a subscriber of a picture is told. */
+/** An update that a subscriber to a picture gets. */
 export interface Told<Page> {
   readonly version: string
   readonly parents?: ReadonlyArray<string>
@@ -13,7 +13,7 @@ export interface Told<Page> {
   readonly change?: Page
 }
 
-/** A part that is replaced, as Braid tells it: where it is, and what is there now. */
+/** A part that a Braid patch replaces: its place and its new value. */
 export interface Part {
   readonly contentRange: string
   readonly value: unknown
@@ -55,7 +55,7 @@ async function* readLines<Page>(body: AsyncIterable<Uint8Array>): AsyncGenerator
   for await (const line of readPieces(body, "\n")) if (line !== "{}") yield JSON.parse(line) as Told<Page>
 }
 
-/** Reads what a subscriber is told from a version on, or from nothing; `changeOf` makes one change of Braid's parts. */
+/** Reads the updates of a subscriber, from a version on or from the start. `changeOf` makes one change of Braid's parts. */
 export const teller = <Page>(changeOf: (parts: ReadonlyArray<Part>) => Page) =>
   async function* told(
     source: Source,

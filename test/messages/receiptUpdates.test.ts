@@ -14,7 +14,7 @@ import { Subscriptions } from "../../src/messages/Subscriptions.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 import { groupOf, people, post } from "../world.ts"
 
-/** A few seconds, less than what a lost hint may take. */
+/** A few seconds: less than the time that a lost hint may take. */
 const seconds = Effect.replicateEffect(
   Effect.andThen(
     TestClock.adjust("1 second"),
@@ -77,7 +77,7 @@ layer(TestServices)("A subscriber's receipts", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("do not come while they stay as they are", () =>
+  it.effect("do not come while they do not change", () =>
     Effect.gen(function* () {
       const subscriptions = yield* Subscriptions
       const receipts = yield* Receipts
@@ -97,7 +97,7 @@ layer(TestServices)("A subscriber's receipts", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are four at most in a large group, and say of each sender's messages what all of them would", () =>
+  it.effect("are at most four in a large group, from which the same follows as from all of them", () =>
     Effect.gen(function* () {
       const receipts = yield* Receipts
       const messages = yield* Messages

@@ -82,7 +82,7 @@ layer(TestServer.layerSocket, { excludeTestServices: true })("A subscriber who s
       assert.deepStrictEqual(yield* received.pipe(Fiber.join), all)
 
       const { socket, writableLength } = stalled.answer
-      // What was written when there was room, and no batch beyond it.
+      // The server writes while there is room, and no batch beyond that.
       assert.isBelow(writableLength, 3 * size)
       assert.isBelow(socket?.bytesWritten ?? Infinity, (count * size) / 2)
 

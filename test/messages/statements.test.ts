@@ -7,7 +7,7 @@ import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { clientOf, signedIn, testPassword, TestServer } from "../../src/testing/index.ts"
 import { newId, people } from "../world.ts"
 
-/** What was sent to the database, in order. */
+/** The statements sent to the database, in order. */
 const executed: Array<string> = []
 
 class RecordingSpan extends Tracer.NativeSpan {
@@ -84,7 +84,7 @@ const endpoints: Record<
     8,
     ({ asAda }) => asAda.auth.changePassword({ payload: { currentPassword: password, newPassword: password } })
   ],
-  // Two of them sign up who is deleted.
+  // Two of them sign up the person who is deleted.
   "auth.deleteAccount": [
     16,
     Effect.fnUntraced(function* ({ asNobody }) {
@@ -157,7 +157,7 @@ const endpoints: Record<
     3,
     ({ asAda, message }) => asAda.messages.reactors({ params: { ...message, emoji: "🎉" }, query: {} })
   ],
-  // What was posted moments ago is indexed first, by some more.
+  // A few more statements first index the latest messages.
   "search.search": [4, ({ asAda }) => asAda.search.search({ query: { q: "engine" } })],
   "usage.usage": [2, ({ asAda }) => asAda.usage.usage()],
   "inbox.inbox": [2, ({ asAda }) => asAda.inbox.inbox({ query: {} })],
@@ -176,7 +176,7 @@ const statementsOf = Effect.fnUntraced(function* <E, R>(call: Effect.Effect<unkn
 
 const server = Layer.effect(People, makePeople).pipe(Layer.provideMerge(TestServer.layer), Layer.provideMerge(recorder))
 
-/** What only reads: of one thing, or of all there are. */
+/** The endpoints that only read, by whether they read one thing or all. */
 const reads = [
   "people.search",
   "people.get",
@@ -214,7 +214,7 @@ layer(server)("The number of SQL statements", (it) => {
     )
   }
 
-  it.effect("of what only reads is the same, however much there is", () =>
+  it.effect("of endpoints that only read is the same, however much there is to read", () =>
     Effect.gen(function* () {
       const filled = yield* world
       const { asAda, eve, id, message } = filled

@@ -56,7 +56,7 @@ interface ToldReceipts {
   readonly receipts: ReceiptList
 }
 
-/** Whom to ask, and as whom. */
+/** The server and the user of a request. */
 export interface Source {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Of the messages of a conversation. */

@@ -47,7 +47,7 @@ const world = Effect.gen(function* () {
     hold,
     release,
     rows,
-    /** Waits until a transaction is about to commit, and gives the process that serves it. */
+    /** Waits until a transaction is about to commit, and returns the process that serves it. */
     committing: Effect.repeat(waiting, { until: ({ length }) => length > 0, schedule: often }).pipe(
       Effect.map(([row]) => row?.pid ?? 0)
     ),
@@ -120,7 +120,7 @@ describe("Counted usage", () => {
       assert.strictEqual((yield* Fiber.join(flush))._tag, "DatabaseUnavailable")
       yield* between.recover
 
-      // Nobody knows yet whether it is written, or will be.
+      // It is not known yet whether it was written.
       ledger.add(november!, ada, { requests: 2 })
       assert.strictEqual((yield* Effect.flip(ledger.flush))._tag, "DatabaseUnavailable")
       yield* release

@@ -15,13 +15,13 @@ import { countsOf, emptyTally, periodOf } from "../../src/contract/Metric.ts"
 import { Usage } from "../../src/usage/Usage.ts"
 import { groupOf, newId, people, post, refusal, text } from "../world.ts"
 
-/** What a user has used, but for what is 0. */
+/** The usage of a user, without counts of 0. */
 const usedBy = Effect.fnUntraced(function* ({ id }: Pick<TestUser, "id">) {
   const { counts } = yield* (yield* Usage).of(id)
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))
 })
 
-/** What the table says of a user. */
+/** The counts of a user in the table. */
 const writtenOf = Effect.fnUntraced(function* ({ id }: Pick<TestUser, "id">) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ metric: string; count: number }>`
@@ -29,8 +29,8 @@ const writtenOf = Effect.fnUntraced(function* ({ id }: Pick<TestUser, "id">) {
   return Object.fromEntries(rows.map(({ count, metric }) => [metric, count]))
 })
 
-layer(TestServices)("What a user has used", (it) => {
-  it.effect("are the messages that they sent, and the bytes of them", () =>
+layer(TestServices)("The usage of a user", (it) => {
+  it.effect("counts the messages that they sent, and the bytes in them", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada, grace])
@@ -40,7 +40,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("is no message that was sent again, nor one that was refused", () =>
+  it.effect("counts no message that was sent again, and none that was refused", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const id = yield* groupOf([ada])
@@ -56,7 +56,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("are the bytes of an edit, and no message more", () =>
+  it.effect("counts the bytes of an edit, and no further message", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const id = yield* groupOf([ada])
@@ -67,7 +67,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("are the conversations that they made, not those that were there or could not be made", () =>
+  it.effect("counts the conversations that they created, not those that existed or could not be created", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
       const conversations = yield* Conversations
@@ -83,7 +83,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("are the friend requests that they sent, each once, and not that they accepted one", () =>
+  it.effect("counts each friend request that they sent once, and none that they accepted", () =>
     Effect.gen(function* () {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const friends = yield* Friends
@@ -96,7 +96,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("are the streams that they opened, and the full minutes of all of them together", () =>
+  it.effect("counts the streams that they opened, and the full minutes of all of them together", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const streams = yield* LiveStreams
@@ -141,7 +141,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("is added to what an older XFChat counted, whatever that was", () =>
+  it.effect("is added to any count of an older XFChat", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const usage = yield* Usage
@@ -157,7 +157,7 @@ layer(TestServices)("What a user has used", (it) => {
     })
   )
 
-  it.effect("is not lost for others when somebody is gone", () =>
+  it.effect("is not lost for others when an account is gone", () =>
     Effect.gen(function* () {
       const usage = yield* Usage
       const ada = yield* signedIn()
@@ -197,7 +197,7 @@ layer(
     })
   )
 
-  it.effect("does not keep anybody from sending again what is there", () =>
+  it.effect("keeps nobody from sending an existing message again", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const id = yield* groupOf([ada])
@@ -209,7 +209,7 @@ layer(
     })
   )
 
-  it.effect("of bytes is one of what was sent and of what it was changed to", () =>
+  it.effect("of bytes counts both sent and edited texts", () =>
     Effect.gen(function* () {
       const [ada] = yield* people("ada")
       const id = yield* groupOf([ada])
@@ -222,7 +222,7 @@ layer(
     })
   )
 
-  it.effect("of conversations keeps none from being found", () =>
+  it.effect("of conversations keeps nobody from opening existing ones", () =>
     Effect.gen(function* () {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const conversations = yield* Conversations
@@ -234,7 +234,7 @@ layer(
     })
   )
 
-  it.effect("of friend requests keeps none from being sent again, or accepted", () =>
+  it.effect("of friend requests keeps nobody from sending one again, or accepting one", () =>
     Effect.gen(function* () {
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
       const friends = yield* Friends
@@ -247,7 +247,7 @@ layer(
     })
   )
 
-  it.effect("is one of all processes: ten seconds later each knows what the others have counted", () =>
+  it.effect("holds for all processes: ten seconds later each knows the counts of the others", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada] = yield* people("ada")
@@ -295,7 +295,7 @@ const ofTen = {
 }
 
 layer(withQuotas(ofTen))("A quota of ten, and 28 requests at once", (it) => {
-  /** How many of these succeed, of which the others are refused by the quota. */
+  /** The number of requests that succeed. The quota must refuse all others. */
   const admitted = Effect.fnUntraced(function* <E extends { readonly _tag: string }, R>(
     attempts: ReadonlyArray<Effect.Effect<unknown, E, R>>
   ) {

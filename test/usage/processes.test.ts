@@ -7,7 +7,7 @@ import { Person, twoPeople } from "../conformance/client.ts"
 import { subscribe } from "../conformance/stream.ts"
 import { startServer } from "../serverProcess.ts"
 
-/** Each person's messages and their bytes: as they were counted, and as they are there. */
+/** Each person's messages and their bytes: as counted, and as stored. */
 const tallies = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return yield* sql<{ counted: number; sent: number; countedBytes: number; sentBytes: number }>`

@@ -49,7 +49,7 @@ describe("a folder of migrations", () => {
     })
   )
 
-  it.effect("is refused when a file's name says no id and direction", () =>
+  it.effect("is refused when a file's name lacks an id or a direction", () =>
     Effect.gen(function* () {
       assert.include(yield* refused({ "20240101000000_first.sql": "" }), "20240101000000_first.sql")
       assert.include(yield* refused({ "first.up.sql": "" }), "first.up.sql")
@@ -68,7 +68,7 @@ describe("a folder of migrations", () => {
     })
   )
 
-  it.effect("is refused when there is no way back, or no way forward", () =>
+  it.effect("is refused when an up or a down file is missing", () =>
     Effect.gen(function* () {
       const up = yield* refused({ "20240101000000_first.up.sql": "" })
       assert.include(up, "20240101000000_first.down.sql is missing")
@@ -77,7 +77,7 @@ describe("a folder of migrations", () => {
     })
   )
 
-  it.effect("is refused when it is empty or not there", () =>
+  it.effect("is refused when it is empty or does not exist", () =>
     Effect.gen(function* () {
       assert.include(yield* refused({}), "there are none")
       const missing = yield* Effect.flip(load("/nowhere/migrations"))

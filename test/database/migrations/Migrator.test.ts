@@ -43,7 +43,7 @@ const sqlxHistory = (rows: string) => `
   INSERT INTO _sqlx_migrations VALUES ${rows};`
 
 describe("migrate", () => {
-  it.live("runs what is missing, once, in order, and says what it ran", () =>
+  it.live("runs the missing migrations, once, in order, and returns them", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* withFiles(first)(names), ["first"])
       assert.deepStrictEqual(yield* withFiles({ ...third, ...first, ...second })(names), ["second", "third"])
@@ -112,7 +112,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("keeps nothing of a migration that fails, and all of those before it", () =>
+  it.live("keeps nothing of a migration that fails, and all earlier ones", () =>
     Effect.gen(function* () {
       const broken = {
         ...second,
@@ -128,7 +128,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("says the line of a mistake, without the rows that PostgreSQL quotes", () =>
+  it.live("reports the line of a mistake, without the rows that PostgreSQL quotes", () =>
     Effect.gen(function* () {
       const mistaken = { ...first, "20240101000000_first.up.sql": "SELECT 1;\n\nSELECT é FROM nothing;\n" }
       assert.include((yield* refusal(withFiles(mistaken)(Migrator.migrate))).message, "at line 3")
@@ -156,7 +156,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("takes apart strings, comments, and dollar quotes as PostgreSQL does", () =>
+  it.live("splits strings, comments, and dollar quotes as PostgreSQL does", () =>
     Effect.gen(function* () {
       const up = `
         -- a comment; with 'quotes
@@ -210,7 +210,7 @@ describe("migrate", () => {
 describe("rollback", () => {
   const all = { ...first, ...second, ...third }
 
-  it.live("takes back one migration, the newest", () =>
+  it.live("reverts the newest migration", () =>
     Effect.gen(function* () {
       yield* Migrator.migrate
       assert.deepStrictEqual(
@@ -221,7 +221,7 @@ describe("rollback", () => {
     }).pipe(withFiles(all), Effect.provide(EmptyDatabase))
   )
 
-  it.live("takes back all above a migration, the newest first, or everything", () =>
+  it.live("reverts all migrations after one, the newest first, or everything", () =>
     Effect.gen(function* () {
       yield* Migrator.migrate
       const above = yield* Migrator.rollback({ to: 20240101000000n })
@@ -236,7 +236,7 @@ describe("rollback", () => {
     }).pipe(withFiles(all), Effect.provide(EmptyDatabase))
   )
 
-  it.live("keeps a migration whose way back fails", () =>
+  it.live("keeps a migration whose down file fails", () =>
     Effect.gen(function* () {
       yield* Migrator.migrate
       yield* run("DROP TABLE third")
@@ -248,7 +248,7 @@ describe("rollback", () => {
 })
 
 describe("status", () => {
-  it.live("says of each migration whether and when it ran, and changes nothing", () =>
+  it.live("shows whether and when each migration ran, and changes nothing", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* withFiles({ ...first, ...second })(states), ["first pending", "second pending"])
       assert.deepStrictEqual(yield* query("SELECT to_regclass('schema_migrations') AS history"), [{ history: null }])
@@ -273,7 +273,7 @@ describe("a history of sqlx", () => {
     yield* run(sqlxHistory(rows))
   })
 
-  it.live("is adopted: its first three count as applied, ours run from there, and it stays as it was", () =>
+  it.live("is adopted: its first three count as applied, ours follow, and it stays unchanged", () =>
     Effect.gen(function* () {
       yield* sqlxDatabase(legacy)
       const before = yield* query("SELECT * FROM _sqlx_migrations ORDER BY version")
@@ -286,7 +286,7 @@ describe("a history of sqlx", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("runs what sqlx had not come to", () =>
+  it.live("runs the migrations that sqlx did not run", () =>
     Effect.gen(function* () {
       yield* sqlxDatabase("(20240101000000, 'initial schema', now(), TRUE, '', 1)")
       yield* run("DROP TABLE chat_messages, contacts, friend_requests")

@@ -5,7 +5,7 @@ import { migrated, unaccounted, usual, uuid } from "./legacy.ts"
 import { LegacyDatabase, query, run } from "./postgres.ts"
 
 describe("any database of an older XFChat", () => {
-  it.live("has its set-aside rows named in the log, by table and reason", () =>
+  it.live("has its set-aside rows listed in the log, by table and reason", () =>
     Effect.gen(function* () {
       const warnings: Array<string> = []
       const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
@@ -59,7 +59,7 @@ describe("any database of an older XFChat", () => {
       : `INSERT INTO ${into} VALUES ${values.map((row) => `(${row.map(literal).join(", ")})`).join(", ")} ON CONFLICT DO NOTHING;`
 
   it.live.prop(
-    "loses no row on the way forward, nor on the way back",
+    "loses no row on the way forward or back",
     { legacy: Legacy },
     ({ legacy }) =>
       Effect.gen(function* () {

@@ -32,8 +32,8 @@ const run = Effect.fnUntraced(function* (direction: "up" | "down") {
   yield* sql.withTransaction(sql.unsafe(`DO $test$ BEGIN EXECUTE $file$${statements}$file$; END $test$`).unprepared)
 })
 
-describe("Names that only the database's locale told apart", () => {
-  it.live("are one's from now on: the younger account is renamed, and what it had is set aside", () =>
+describe("Names that only the database's locale distinguishes", () => {
+  it.live("belong to one account: the younger one is renamed, and its old name is set aside", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* run("down")

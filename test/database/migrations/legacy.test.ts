@@ -65,7 +65,7 @@ describe("accounts of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("have their former names and addresses again when the migration is taken back", () =>
+  it.live("have their former names and addresses again when the migration is reverted", () =>
     Effect.gen(function* () {
       yield* migrated(usual, accounts)
       yield* Migrator.rollback()
@@ -79,7 +79,7 @@ describe("accounts of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("keep what they chose since when the migration is taken back, and get an address if they have none", () =>
+  it.live("keep later changes when the migration is reverted, and get an address if they have none", () =>
     Effect.gen(function* () {
       yield* migrated(usual, accounts)
       yield* run(`UPDATE users SET username = 'newann', email = 'new@x.org' WHERE id = '${uuid(1)}';
@@ -98,7 +98,7 @@ describe("accounts of an older XFChat", () => {
 })
 
 describe("messages of an older XFChat", () => {
-  it.live("without a conversation are kept where no stranger can read them", () =>
+  it.live("without a conversation are kept, but no stranger can read them", () =>
     Effect.gen(function* () {
       yield* migrated(
         oldest,
@@ -150,7 +150,7 @@ describe("messages of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("whose conversation no table knows get one, with those who wrote in it", () =>
+  it.live("whose conversation is in no table get one, with their authors as participants", () =>
     Effect.gen(function* () {
       const [friends, strangers, alone, withGone] = [uuid(21), uuid(22), uuid(23), uuid(24)]
       yield* migrated(
@@ -190,7 +190,7 @@ describe("messages of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("of an unknown kind, or longer than what is taken today, stay", () =>
+  it.live("of an unknown kind, or longer than today's limit, stay", () =>
     Effect.gen(function* () {
       yield* migrated(
         oldest,
@@ -214,7 +214,7 @@ describe("messages of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("are read and delivered as far as their flags said, for each participant", () =>
+  it.live("are read and delivered as their flags said, for each participant", () =>
     Effect.gen(function* () {
       const talk = uuid(21)
       yield* migrated(
@@ -248,7 +248,7 @@ describe("messages of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("are read again as far as the others' cursors say, whatever the sender's own says", () =>
+  it.live("are read again by the others' cursors, whatever the sender's own says", () =>
     Effect.gen(function* () {
       yield* migrated(
         usual,
@@ -282,7 +282,7 @@ describe("the global chat of an older XFChat", () => {
     INSERT INTO version_history (version_id, user_id, parents, created_at) VALUES
       ('v1', '${ann}', NULL, '2024-01-01Z'), ('v2', '${bob}', '{v1}', '2024-01-02Z'), ('v3', '${bob}', '{v2,v1}', '2024-01-03Z');`
 
-  it.live("is a conversation of all who wrote there, that belongs to nobody", () =>
+  it.live("is a conversation of all its authors, which belongs to nobody", () =>
     Effect.gen(function* () {
       yield* migrated(usual, people, chat)
       assert.deepStrictEqual(
@@ -317,7 +317,7 @@ describe("the global chat of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("is back as it was when the migration is taken back", () =>
+  it.live("is restored when the migration is reverted", () =>
     Effect.gen(function* () {
       yield* migrated(usual, people, chat)
       yield* Migrator.rollback({ to: 20240104000000n })
@@ -336,7 +336,7 @@ describe("the global chat of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("may have ids that are numbers, or that a chat message has too", () =>
+  it.live("may have ids that are numbers, or that chat messages have, too", () =>
     Effect.gen(function* () {
       yield* migrated(
         usual,
@@ -356,7 +356,7 @@ describe("the global chat of an older XFChat", () => {
 })
 
 describe("friendships of an older XFChat", () => {
-  it.live("keep one request for a pair, whoever asked: accepted before blocked before pending before rejected", () =>
+  it.live("keep one request for each pair: accepted before blocked before pending before rejected", () =>
     Effect.gen(function* () {
       yield* migrated(
         usual,
@@ -394,7 +394,7 @@ describe("friendships of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("and usage of accounts that are gone are set aside, and come back with the way back", () =>
+  it.live("and usage of accounts that are gone are set aside, and are restored on the way back", () =>
     Effect.gen(function* () {
       yield* migrated(
         usual,
@@ -429,7 +429,7 @@ describe("conversations of an older XFChat", () => {
   const pairs = query(`
     SELECT id, is_direct_message AS direct, direct_low, direct_high FROM conversations WHERE is_direct_message ORDER BY id`)
 
-  it.live("that are direct have their pair once: the oldest stays direct, the others become groups", () =>
+  it.live("that are direct are unique for a pair: the oldest stays direct, the others become groups", () =>
     Effect.gen(function* () {
       yield* migrated(newest, people, conversations)
       assert.deepStrictEqual(yield* pairs, [
@@ -445,7 +445,7 @@ describe("conversations of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("that are groups belong to their creator, or to who has been there longest", () =>
+  it.live("that are groups belong to their creator, or else to the longest-standing participant", () =>
     Effect.gen(function* () {
       yield* migrated(newest, people, conversations)
       assert.deepStrictEqual(yield* participants(group), [
@@ -465,7 +465,7 @@ describe("conversations of an older XFChat", () => {
     }).pipe(Effect.provide(LegacyDatabase))
   )
 
-  it.live("are there again after a way back and forth, with those who take part", () =>
+  it.live("are the same after a way back and forth, participants included", () =>
     Effect.gen(function* () {
       yield* migrated(newest, people, conversations)
       const picture = query(`

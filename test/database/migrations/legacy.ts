@@ -6,13 +6,13 @@ import { Effect } from "effect"
 import * as Migrator from "../../../src/database/Migrator.ts"
 import { query, run } from "./postgres.ts"
 
-/** A UUID that is told apart by its last digits. */
+/** A UUID that differs in its last digits. */
 export const uuid = (n: number) => `00000000-0000-0000-0000-${String(n).padStart(12, "0")}`
 
 export const globalChat = "00000000-0000-4000-8000-000000000001"
 export const withoutConversation = "00000000-0000-4000-8000-000000000002"
 
-/** The tables that any of them has. */
+/** The tables of all of them. */
 const tables = `
   CREATE TABLE users (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), email VARCHAR(255) UNIQUE NOT NULL,
     password_hash TEXT NOT NULL, username VARCHAR(255), stripe_customer_id VARCHAR(255), subscription_status VARCHAR(50),
@@ -83,7 +83,7 @@ const sources = [
   "conversation_participants"
 ]
 
-/** Copies every legacy table as it is now into the schema `legacy`. */
+/** Copies every legacy table in its present state into the schema `legacy`. */
 const remember = run(`
   CREATE SCHEMA legacy;
   DO $$

@@ -8,10 +8,10 @@ import { join } from "node:path"
 import { load, title } from "../../../src/database/MigrationFile.ts"
 import * as Migrator from "../../../src/database/Migrator.ts"
 
-/** The server that the test run has started, or was given. */
+/** The server of the test run. */
 const server = Config.Redacted("TEST_DATABASE_URL")
 
-/** The URL of the database that the test has to itself. */
+/** The URL of the test's own database. */
 export class DatabaseUrl extends Context.Service<DatabaseUrl, Redacted.Redacted>()("test/DatabaseUrl") {}
 
 /** Connections as a server might configure them. */
@@ -52,7 +52,7 @@ export const folderOf = (files: Record<string, string>) =>
     (folder) => Effect.promise(() => rm(folder, { recursive: true }))
   )
 
-/** The last of the migrations that know what an older XFChat left: what comes after them starts from their schema. */
+/** The last migration that handles the databases of an older XFChat. Later ones start from its schema. */
 const lastOfLegacy = 20240106000000n
 
 const legacyMigrations = Effect.gen(function* () {
@@ -69,7 +69,7 @@ const legacyMigrations = Effect.gen(function* () {
   )
 })
 
-/** An empty database for the migrations of older databases alone, whatever was added to the project's since. */
+/** An empty database for the migrations of older databases only, without those that the project has added since. */
 export const LegacyDatabase = Layer.merge(EmptyDatabase, Layer.effect(Migrator.MigrationsFolder, legacyMigrations))
 
 /** Runs SQL of several statements. */
@@ -84,7 +84,7 @@ export const query = Effect.fnUntraced(function* (statement: string) {
   return yield* sql.unsafe<Record<string, unknown>>(statement)
 })
 
-/** What the catalog says of the schema, one line for each column, constraint and index, apart from the histories. */
+/** The schema in the catalog, without the histories: a line for each column, constraint and index. */
 export const catalog = Effect.map(
   query(`
     SELECT line FROM (

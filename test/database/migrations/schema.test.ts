@@ -5,7 +5,7 @@ import * as Migrator from "../../../src/database/Migrator.ts"
 import { newest, oldest, usual } from "./legacy.ts"
 import { catalog, EmptyDatabase, query, run } from "./postgres.ts"
 
-/** The schemas that an empty database gets: the newest, and that of the last XFChat without this history. */
+/** The schemas of an empty database: the newest, and that of the last XFChat without this history. */
 const schemas = Effect.gen(function* () {
   yield* Migrator.migrate
   const fresh = yield* catalog
@@ -17,7 +17,7 @@ const schemas = Effect.gen(function* () {
 const changesRowsAlone = new Set([20261127010000n, 20261127010100n])
 
 describe("the schema", () => {
-  it.live("is the same after each migration, whether it was reached from below or from above", () =>
+  it.live("is the same after each migration, whether reached forward or back", () =>
     Effect.gen(function* () {
       const migrations = yield* load(yield* Migrator.MigrationsFolder)
       for (const { down, id, up } of migrations) {
@@ -34,7 +34,7 @@ describe("the schema", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("is the same whatever an older XFChat left", () =>
+  it.live("is the same for every database of an older XFChat", () =>
     Effect.gen(function* () {
       const { fresh, older } = yield* schemas
       for (const legacy of [oldest, usual, newest]) {
@@ -70,7 +70,7 @@ describe("the schema", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("refuses what the program must never write", () =>
+  it.live("refuses rows that the program must never write", () =>
     Effect.gen(function* () {
       yield* Migrator.migrate
       const [a, b, c] = ["a", "b", "c"].map((digit) => `${digit.repeat(8)}-0000-0000-0000-000000000000`)
@@ -111,7 +111,7 @@ describe("the schema", () => {
     }).pipe(Effect.provide(EmptyDatabase))
   )
 
-  it.live("takes a message of exactly 65536 bytes", () =>
+  it.live("accepts a message of exactly 65536 bytes", () =>
     Effect.gen(function* () {
       yield* Migrator.migrate
       yield* run(`INSERT INTO conversations (id) VALUES ('00000000-0000-0000-0000-000000000001');
