@@ -21,8 +21,8 @@ import {
 import { call } from "./friends/caller.ts"
 
 /*
- * Every channel by which an act of Bob's can reach Ada, and which acts she sees there, by what is between the two: each route
- * of the contract with an answer, and each resource that can be followed, in every encoding.
+ * Every channel by which an act of Bob's can reach Ada, with the acts that she sees there, for each relation between the two.
+ * The channels are each route of the contract with an answer, and each resource that can be followed, in every encoding.
  */
 
 type Request = readonly [method: string, path: string, body?: unknown]
@@ -251,7 +251,7 @@ const expected = (name: string, channel: Channel, relation: Relation, isPast: bo
   return oneOf(seen).filter((item) => acts.includes(item) && !hidden.includes(item))
 }
 
-/** Whoever has left is offline after 0.3 of a second. */
+/** A person who has left is offline after 0.3 seconds. */
 const quick = ConfigProvider.layer(ConfigProvider.fromUnknown({ ...process.env, PRESENCE_LEASE: "1 second" }))
 
 const live = AccountAdmin.layer.pipe(Layer.provideMerge(TestServer.layer), Layer.provide(quick))
@@ -262,12 +262,12 @@ const read = Effect.fnUntraced(function* (world: Acted, { requests }: Channel) {
   )
 })
 
-/** Typing ends after a few seconds, so of earlier acts it may be seen or not. */
+/** Typing ends after a few seconds, so that of earlier acts may or may not be seen. */
 const withoutTyping = (seen: ReadonlyArray<Act>, isPast: boolean) =>
   seen.filter((item) => !(isPast && item === "typing")).join(" ")
 
 layer(live, { excludeTestServices: true })("Acts of another person", (it) => {
-  /** What Ada sees in all channels: first in the answers that change nothing, then in streams, then in the other answers. */
+  /** Ada's view of all channels: first the answers that change nothing, then the streams, then the other answers. */
   const look = Effect.fnUntraced(function* (
     world: Acted,
     opened: Effect.Success<ReturnType<typeof followAll>>,

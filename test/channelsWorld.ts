@@ -234,7 +234,7 @@ const isSentinel = ({ apart }: World, update: unknown) =>
   JSON.stringify(update).includes("sentinel") ||
   objectsIn(update).some(({ typing }) => Predicate.isObject(typing) && Object.hasOwn(typing, apart))
 
-/** Follows a resource as Ada: what is there at first, and with that all that is sent up to the sentinel or the end. */
+/** Follows a resource as Ada. Returns the first state, and all output up to the sentinel or the end. */
 export const follow = Effect.fnUntraced(function* (world: World, name: keyof typeof streams, encoding: Encoding) {
   const { baseUrl, fetch } = yield* TestServer
   const sessions = yield* Sessions

@@ -53,7 +53,7 @@ const failsToStart = Effect.fnUntraced(function* (url: string) {
 
 const signup = (username: string) => ({ username, email: `${username}@example.com`, password })
 
-// Other tests cover each of these in full. This is the plan's own list, in its order and words.
+// Other tests cover each promise in full. This is the plan's own list, in its order and words.
 describe("the plan, 5.1:", { timeout: 60_000 }, () => {
   promise("user registration requires the database", ({ database, server, sql }) =>
     Effect.gen(function* () {

@@ -38,7 +38,7 @@ export const search: Measure = Effect.fn("measure search")(function* (postgres, 
     yield* settle(database.sql)
     const subject = yield* startSubject(database, { profile })
     const seconds = yield* awaitIndex(database.sql)
-    yield* Console.error(`  indexed in ${seconds.toFixed(0)} s, beside the server`)
+    yield* Console.error(`  indexed in ${seconds.toFixed(0)} s, next to the server`)
     yield* settle(database.sql)
     for (const word of ["common", "hundredth", "rare", '"hundredth rare"', "absent"]) {
       const ask = Effect.promise(async () => {

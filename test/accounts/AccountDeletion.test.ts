@@ -47,7 +47,7 @@ const everything = Effect.gen(function* () {
   return rows.flat().map(({ row }) => row)
 })
 
-/** Fails when a log has a gap, or says something of a person after it has said that they left. */
+/** Fails if a log has a gap, or an entry of a person after the entry that they left. */
 const assertWhole = Effect.fnUntraced(function* (witness: TestUser, id: ConversationId, gone: UserId) {
   const log = (yield* wholeLog(id)).map(({ message }) => message)
   assert.deepStrictEqual(
@@ -136,7 +136,7 @@ layer(TestServices)("A deleted account", (it) => {
       const conversations = yield* Conversations
       const [ada, grace] = yield* people("ada", "grace")
       yield* deleteAccount(ada)
-      // As if their session had been asked for before.
+      // As if the session had been authenticated before.
       assert.strictEqual(yield* refusal((yield* Profiles).update(ada.id, { displayName: "Ada" })), "Unauthorized")
       assert.strictEqual(yield* refusal(accounts.get(ada.id)), "Unauthorized")
       const device = { name: undefined, address: undefined }
@@ -323,7 +323,7 @@ layer(TestServices, { excludeTestServices: true })("An account that is being del
       for (const fiber of sending) assert.include(["NotFound", "Forbidden"], yield* Fiber.join(fiber))
       yield* Fiber.interruptAll(others)
       for (const group of groups) {
-        // What was on its way when its sender was interrupted is there before this.
+        // A message that was on its way when its sender was interrupted arrives before this one.
         yield* post(grace, group, "last")
         yield* assertWhole(grace, group, ada.id)
       }

@@ -12,7 +12,7 @@ import { groupOf, people, refusal } from "../world.ts"
 
 const update = (id: UserId, change: AccountChange) => Profiles.use((profiles) => profiles.update(id, change))
 
-/** Whom a change tells that their picture of others is another one. */
+/** The people whose lists a change affects. */
 const toldOf = Effect.fnUntraced(function* (id: UserId, change: AccountChange) {
   const bus = yield* ChangeBus
   const end = ChangeHint.RollCall()
@@ -91,7 +91,7 @@ layer(TestServices)("A profile that changes", (it) => {
       let wakes = 0
       const listener = yield* inbox.follow(grace.id, { wake: () => wakes++ })
       yield* update(ada.id, { displayName: "Ada" })
-      // By the hint: the clock of the sweep stands still.
+      // It comes by the hint, since the clock of the sweep is stopped.
       yield* Effect.repeat(Effect.yieldNow, { until: () => wakes > 0 })
       assert.isTrue(listener.consumeWakeUp())
       const { conversations } = yield* inbox.read(grace.id, known)

@@ -15,7 +15,7 @@ interface Filled {
   readonly session: Caller
 }
 
-/** A database in which no table is so small that it is read whole. */
+/** A database whose tables are all too large to be read whole. */
 class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
   static readonly layer = Layer.effect(
     Fill,

@@ -10,10 +10,10 @@ import { Sessions } from "../../src/auth/Sessions.ts"
 import { ChangeBus } from "../../src/changes/ChangeBus.ts"
 import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts"
 
-/** What was asked of the passwords since it was last emptied. */
+/** The calls of the passwords since it was last emptied. */
 const work: Array<string> = []
 
-/** The legacy costs that the passwords were told. */
+/** The legacy costs that the passwords got. */
 const costs: Array<number | undefined> = []
 
 const CountedPasswords = Layer.effect(
@@ -47,7 +47,7 @@ const wrong = Redacted.make("not the password")
 const here = "192.0.2.1"
 const elsewhere = "192.0.2.2"
 
-/** What becomes of a login: "in", or the refusal with its delay. */
+/** The result of a login: "in", or the refusal with its delay. */
 const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.Redacted, address?: string) {
   const accounts = yield* Accounts
   return yield* accounts.verifyLogin({ login, password }, address).pipe(
@@ -58,7 +58,7 @@ const tryLogin = Effect.fnUntraced(function* (login: string, password: Redacted.
   )
 })
 
-/** Lets what is blocked be tried again, as if the time had passed. */
+/** Lets blocked logins be tried again, as if the time had passed. */
 const delaysPass = SqlClient.SqlClient.use((sql) => sql`UPDATE login_attempts SET blocked_until = now()`)
 
 layer(services)("A login", (it) => {

@@ -182,7 +182,7 @@ for (const { connect, isMissing = false, layer, name, url } of carriers) {
       }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
     )
 
-    it.live("reports that hints may have been missed once it listens again, and goes on", () =>
+    it.live("reports that hints may have been missed once it listens again, and continues", () =>
       Effect.gen(function* () {
         const direct = yield* url
         const between = yield* proxy(direct)

@@ -66,7 +66,7 @@ describe("A follower", () => {
     )
   }
 
-  it.effect("goes on after a defect", () =>
+  it.effect("continues after a defect", () =>
     Effect.gen(function* () {
       const { bus, fault, miss, record } = yield* following({ hasCatchUp: false })
       yield* settle

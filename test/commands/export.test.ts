@@ -65,7 +65,7 @@ describe("xfchat export and import", () => {
           }
         }
         assert.strictEqual(there["sessions"]!.rows, 0)
-        // What is written there later does not collide, and the foreign keys are as they were.
+        // Later writes there do not collide, and the foreign keys have not changed.
         yield* other.run(
           Effect.gen(function* () {
             const sql = yield* SqlClient.SqlClient

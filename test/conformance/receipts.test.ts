@@ -4,7 +4,7 @@ import { Copy, encodings, get, told, type Encoding, type Source } from "../messa
 import { Person, twoPeople, type Conversation } from "./client.ts"
 import { conformance } from "./server.ts"
 
-/** A copy that follows a conversation until it is told to stop. */
+/** A copy that follows a conversation until it is stopped. */
 class Follower {
   copy: Copy
   readonly ended: Promise<void>
@@ -29,14 +29,14 @@ class Follower {
     }
   }
 
-  /** Waits until the copy has each message as it is, with its flags. */
+  /** Waits until the copy has each message with its present flags. */
   async equals(messages: Copy["messages"]): Promise<void> {
     while (!isDeepStrictEqual(this.copy.current, messages)) {
       await new Promise<void>((resolve) => (this.changed = resolve))
     }
   }
 
-  /** Waits until the copy is what a GET shows. */
+  /** Waits until the copy equals the answer to a GET. */
   async isCurrent(): Promise<Copy> {
     const fresh = await get(this.source)
     assert.deepStrictEqual(fresh.current, fresh.messages)
@@ -72,7 +72,7 @@ conformance("Receipts in a conversation's stream", (server) => {
     const before = live.copy
     await receive(grace, conversation, { readSeq: seq })
     assert.isTrue((await live.isCurrent()).messages[0]?.isRead)
-    // To answer is to have read.
+    // A person who answers has read.
     await ada.send(conversation, "two")
     await grace.send(conversation, "three")
     assert.isTrue((await live.isCurrent()).messages[1]?.isRead)
@@ -82,7 +82,7 @@ conformance("Receipts in a conversation's stream", (server) => {
     for (const follower of [live, resumed]) await follower.leave()
   })
 
-  it.concurrent("poll: each answer has those of its end, and they end no wait", async () => {
+  it.concurrent("poll: each answer has the receipts at its end, and they end no wait", async () => {
     const { ada, conversation, grace, messages } = await twoPeople(server)
     const { seq } = await ada.send(conversation, "one")
     const began = performance.now()

@@ -176,7 +176,7 @@ describe("The reference client, braid-http 1.3.80,", () => {
       await atOnce(20, (index) => ada.send(conversation, `before: ${index}`))
       await subscriber.has(20)
 
-      // Some of these are acknowledged and some are not. The acknowledged ones must be there.
+      // Some of them are acknowledged and some are not. The acknowledged ones must arrive.
       const sending = Promise.allSettled(
         Array.from({ length: 40 }, (_, index) => ada.send(conversation, `meanwhile: ${index}`))
       )

@@ -52,7 +52,7 @@ describe("A reaction", () => {
   })
 
   it.prop(
-    "is one: not two, nor one with anything beside it",
+    "is one emoji: not two, nor one with other characters",
     [Qualified, Qualified, Schema.Char],
     ([one, other, character]) => {
       for (const text of [`${one} ${other}`, `${one}\u200b`, `\u202e${one}`, `${one}:tada:`, `${character}${one}x`]) {
@@ -147,7 +147,7 @@ layer(TestServices)("Reactions to a message", (it) => {
     })
   )
 
-  it.effect("that an older server stored in another spelling are taken back by either", () =>
+  it.effect("that an older server stored in another spelling are removed by either spelling", () =>
     Effect.gen(function* () {
       const { ada, changes, reactions, target } = yield* world
       const sql = yield* SqlClient.SqlClient

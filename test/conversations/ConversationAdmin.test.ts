@@ -16,7 +16,7 @@ const handOver = (id: ConversationId, username: string) =>
 const show = (id: ConversationId) => ConversationAdmin.use((control) => control.show(id))
 const person = ({ account: { username } }: TestUser, role: string, account = "active") => ({ username, role, account })
 
-/** Waits until as many statements of this database wait for a lock. */
+/** Waits until that many statements of this database wait for a lock. */
 const untilWaiting = Effect.fnUntraced(function* (count: number) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
@@ -67,7 +67,7 @@ layer(services)("An operator", (it) => {
     })
   )
 
-  it.effect("changes nothing where the group or the person is not right", () =>
+  it.effect("changes nothing if the group or the person is not suitable", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace, stranger] = yield* people("ada", "grace", "stranger")
@@ -111,7 +111,7 @@ layer(services)("An operator", (it) => {
     })
   )
 
-  it.effect("who disables a new owner during the hand-over has the group pass on", () =>
+  it.effect("who disables a new owner during the hand-over makes the group pass on", () =>
     Effect.gen(function* () {
       const accounts = yield* AccountAdmin
       const [ada, grace] = yield* people("ada", "grace")

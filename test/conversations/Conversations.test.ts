@@ -6,7 +6,7 @@ import { Conversations } from "../../src/conversations/Conversations.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
 
 layer(TestServices)("Conversations", (it) => {
-  it.effect("two people have one direct conversation, whoever asks", () =>
+  it.effect("two people have one direct conversation, whoever opens it", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace] = [yield* signedIn(), yield* signedIn()]
@@ -24,7 +24,7 @@ layer(TestServices)("Conversations", (it) => {
     })
   )
 
-  it.effect("also when both ask at once, many times", () =>
+  it.effect("two people have one direct conversation, even if both open it at once, many times", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const conversations = yield* Conversations
@@ -41,7 +41,7 @@ layer(TestServices)("Conversations", (it) => {
     })
   )
 
-  it.effect("there is none with oneself, nor with nobody", () =>
+  it.effect("there is none with oneself, or with an unknown person", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const ada = yield* signedIn()

@@ -86,7 +86,7 @@ describe("In a group", () => {
     }
   })
 
-  it("only friends add a person who wants it so, and nobody adds more than there is room for", () => {
+  it("only friends add a person who has chosen that, and nobody adds more people than fit", () => {
     const group = groupFor("owner")
     const full = {
       ...group,
@@ -103,7 +103,7 @@ describe("In a group", () => {
     assert.strictEqual(Effect.runSync(GroupRules.remove(groupFor("owner"), owner)), "leaves")
   })
 
-  it("the log tells each setting that differs, once", () => {
+  it("the log has each changed setting once", () => {
     const said = (change: Parameters<typeof GroupRules.update>[2]) =>
       Effect.runSync(GroupRules.update(groupFor("admin"), settings, change))
     assert.deepStrictEqual(said({}), { settings, said: [] })

@@ -12,7 +12,7 @@ import { TestServices } from "../../src/testing/index.ts"
 import { groupOf, headOf, nobody, people, post, refusal, systemMessages, wholeLog } from "../world.ts"
 
 layer(TestServices)("A group", (it) => {
-  it.effect("belongs to its creator, as its log says first", () =>
+  it.effect("belongs to its creator, which is the first entry of its log", () =>
     Effect.gen(function* () {
       const conversations = yield* Conversations
       const [ada, grace, eve] = yield* people("ada", "grace", "eve")
@@ -280,7 +280,7 @@ layer(TestServices)("The list of conversations", (it) => {
       }
       yield* post(ada, older, "newest")
       assert.deepStrictEqual(yield* listed, [older, newer])
-      // What the server says is a message too: the last one, which the list shows.
+      // A system message is a message, too: the last one, which the list shows.
       yield* conversations.update(ada.id, newer, { name: "Looms" })
       assert.deepStrictEqual(yield* listed, [newer, older])
     })

@@ -16,7 +16,7 @@ const roles = Effect.fnUntraced(function* (id: ConversationId) {
   return new Map(rows.map(({ role, user_id }) => [user_id, role]))
 })
 
-/** The participants and their roles by the log, from those at first on. */
+/** The participants and their roles that follow from the log and the first participants. */
 const toldRoles = Effect.fnUntraced(function* (id: ConversationId, atFirst: ReadonlyArray<UserId>) {
   const told = new Map<UserId, Role>(atFirst.map((user) => [user, "member"]))
   for (const said of yield* systemMessages(id)) {
@@ -246,7 +246,7 @@ const anyAttempts = Arbitrary.array(Arbitrary.array(Arbitrary.schema(Attempt), {
 
 layer(People.layer.pipe(Layer.provideMerge(TestServices)))("Whatever people do in a group", (it) => {
   it.effect.prop(
-    "it has one owner, a log without gaps, and the participants that the log tells",
+    "it has one owner, a log without gaps, and the participants that follow from the log",
     { attempts: anyAttempts },
     ({ attempts }) =>
       Effect.gen(function* () {

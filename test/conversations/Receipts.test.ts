@@ -51,7 +51,7 @@ layer(TestServices)("Receipts", (it) => {
     })
   )
 
-  it.effect("what is read was delivered; what is delivered may not be read", () =>
+  it.effect("a message that is read was delivered, but one that is delivered may be unread", () =>
     Effect.gen(function* () {
       const { ada, cursors, grace, id, receipts } = yield* world
       for (let n = 0; n < 4; n++) yield* post(ada, id, `message ${n}`)
@@ -62,7 +62,7 @@ layer(TestServices)("Receipts", (it) => {
     })
   )
 
-  it.effect("do not go past the head: what comes later is neither delivered nor read", () =>
+  it.effect("do not go past the head: later messages are neither delivered nor read", () =>
     Effect.gen(function* () {
       const { ada, cursors, grace, id, receipts, unread } = yield* world
       yield* post(ada, id, "one")
@@ -73,7 +73,7 @@ layer(TestServices)("Receipts", (it) => {
     })
   )
 
-  it.effect("are of those who take part", () =>
+  it.effect("are those of the participants", () =>
     Effect.gen(function* () {
       const { id, receipts } = yield* world
       const [bob] = yield* people("bob")
@@ -81,7 +81,7 @@ layer(TestServices)("Receipts", (it) => {
     })
   )
 
-  it.effect("a message in a group is delivered and read when all others have come to it", () =>
+  it.effect("a message in a group is delivered and read when all others have reached it", () =>
     Effect.gen(function* () {
       const { ada, eve, grace, id, messages, receipts } = yield* world
       const earlier = yield* post(ada, id, "earlier")
@@ -104,7 +104,7 @@ layer(TestServices)("Receipts", (it) => {
     })
   )
 
-  it.effect("who joins or leaves does not keep a message from being read", () =>
+  it.effect("a person who joins or leaves does not keep a message from being read", () =>
     Effect.gen(function* () {
       const { ada, eve, grace, id, messages, receipts } = yield* world
       const participants = yield* Participants
@@ -131,7 +131,7 @@ layer(TestServices)("Receipts", (it) => {
 })
 
 layer(TestServices)("A person who writes", (it) => {
-  it.effect("has read up to there: nothing is unread, and what others wrote is delivered and read", () =>
+  it.effect("has read up to there: nothing is unread, and others' messages are delivered and read", () =>
     Effect.gen(function* () {
       const { ada, cursors, eve, grace, id, messages, receipts, unread } = yield* world
       const asked = [yield* post(ada, id, "one?"), yield* post(ada, id, "two?")] as const
@@ -146,7 +146,7 @@ layer(TestServices)("A person who writes", (it) => {
     })
   )
 
-  it.effect("goes no further by what was sent before or is refused, nor back by an older receipt", () =>
+  it.effect("moves no cursor by repeated or refused sends, and none back by an older receipt", () =>
     Effect.gen(function* () {
       const { ada, cursors, grace, id, messages, receipts, unread } = yield* world
       const sent = yield* post(grace, id, "first")
@@ -162,7 +162,7 @@ layer(TestServices)("A person who writes", (it) => {
     })
   )
 
-  it.effect("and puts receipts at the same time ends at the later of both, in whatever processes", () =>
+  it.effect("and sends receipts at the same time ends at the later position, in any processes", () =>
     Effect.gen(function* () {
       const { ada, cursors, eve, grace, id, receipts } = yield* world
       const other = yield* groupOf([eve, grace, ada])
@@ -199,7 +199,7 @@ layer(TestServices)("A person who writes", (it) => {
 })
 
 layer(TestServices)("The unread count", (it) => {
-  it.effect("is of others' messages past the read cursor, neither deleted nor the server's", () =>
+  it.effect("counts others' messages past the read cursor, without deleted and system messages", () =>
     Effect.gen(function* () {
       const { ada, eve, grace, id, receipts, unread } = yield* world
       assert.deepStrictEqual([yield* unread(ada), yield* unread(grace)], [0, 0])
@@ -218,7 +218,7 @@ layer(TestServices)("The unread count", (it) => {
     })
   )
 
-  it.effect("goes down by what is deleted, and stays by what is edited or reacted to", () =>
+  it.effect("decreases with deletions, and does not change with edits and reactions", () =>
     Effect.gen(function* () {
       const { ada, grace, id, receipts, unread } = yield* world
       const changes = yield* MessageChanges
@@ -230,7 +230,7 @@ layer(TestServices)("The unread count", (it) => {
       const targetOf = ({ id: message }: typeof first) => ({ conversationId: id, id: message })
       yield* receipts.put(grace.id, id, { readSeq: first.seq })
       assert.strictEqual(yield* unread(grace), 2)
-      // What was read stays read, also as it says something else now.
+      // A message that was read stays read after an edit.
       yield* changes.edit(ada.id, targetOf(first), "one more")
       yield* changes.edit(ada.id, targetOf(second), "two more")
       yield* changes.react(ada.id, targetOf(second), "👍")
@@ -245,7 +245,7 @@ layer(TestServices)("The unread count", (it) => {
     })
   )
 
-  it.effect("begins at zero for who joins, whatever was said before", () =>
+  it.effect("begins at zero for a person who joins, whatever the history", () =>
     Effect.gen(function* () {
       const { ada, eve, id, unread } = yield* world
       const [bob] = yield* people("bob")
@@ -257,7 +257,7 @@ layer(TestServices)("The unread count", (it) => {
     })
   )
 
-  it.effect("goes no further than a thousand", () =>
+  it.effect("is at most a thousand", () =>
     Effect.gen(function* () {
       const { ada, grace, id, receipts, unread } = yield* world
       const sql = yield* SqlClient.SqlClient

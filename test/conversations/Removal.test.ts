@@ -26,7 +26,7 @@ const services = ServicesLive.pipe(
   Layer.provideMerge(TestDatabase.layer)
 )
 
-/** Makes messages, and of some of them reactions, earlier versions and replies, as SQL does it best. */
+/** Creates messages, some with reactions, earlier versions and replies, by SQL. */
 const fill = Effect.fnUntraced(function* (id: ConversationId, sender: TestUser, count: number) {
   const { url } = yield* TestDatabase
   yield* Effect.gen(function* () {
@@ -49,7 +49,7 @@ const fill = Effect.fnUntraced(function* (id: ConversationId, sender: TestUser, 
   }).pipe(Effect.provide(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 }))))
 })
 
-/** How many rows of each table a conversation has. */
+/** The number of a conversation's rows in each table. */
 const rowsOf = Effect.fnUntraced(function* (id: ConversationId) {
   const sql = yield* SqlClient.SqlClient
   const tables = yield* sql<{ name: string }>`
@@ -92,7 +92,7 @@ const deleteAccount = Effect.fnUntraced(function* ({ token }: TestUser) {
   yield* (yield* AccountDeletion).deleteAccount(current, testPassword)
 })
 
-/** That a person finds nothing of a conversation, whatever they ask. */
+/** Asserts that a person finds nothing of a conversation, by any request. */
 const assertUnknown = Effect.fnUntraced(function* ({ id: user }: TestUser, id: ConversationId, message: string) {
   const conversations = yield* Conversations
   const messages = yield* Messages
@@ -187,7 +187,7 @@ layer(services, { excludeTestServices: true })("A deleted account of many conver
         SELECT id FROM made`).map(({ id }) => id)
       const own = yield* Effect.replicateEffect(groupOf([ada]), 3)
       yield* deleteAccount(ada)
-      // As when this process had ended here.
+      // As if this process had ended here.
       yield* Layer.build(Layer.fresh(Participants.layer))
       yield* until(Effect.map(sql`SELECT FROM departures`, (departures) => departures.length === 0))
       const left = yield* sql<{ role: string; count: number }>`

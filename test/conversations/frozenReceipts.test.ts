@@ -12,7 +12,7 @@ import { Receipts } from "../../src/conversations/Receipts.ts"
 import { TestServices, testPassword, type TestUser } from "../../src/testing/index.ts"
 import { groupOf, people, post } from "../world.ts"
 
-/** The two flags of all messages, as somebody reads them in a page, one by one, and by search. */
+/** The two flags of all messages, as a person reads them in a page, one by one, and by search. */
 const flagsSeenBy = Effect.fnUntraced(function* ({ id: viewer }: TestUser, id: ConversationId) {
   const messages = yield* Messages
   const view = yield* messages.view(viewer, id)
@@ -35,7 +35,7 @@ class Three extends Context.Service<Three, Effect.Success<typeof signUp>>()("tes
   static readonly layer = Layer.effect(Three, signUp)
 }
 
-/** What happens in a conversation of Ada's, Bob's and, where it is a group, Grace's. */
+/** The acts in a conversation of Ada, Bob and, if it is a group, Grace. */
 const Step = Schema.Union([
   Schema.TaggedStruct("Send", { by: Schema.Literals(["bob", "grace"]) }),
   Schema.TaggedStruct("Edit", { back: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 })) }),
@@ -49,7 +49,7 @@ const anySteps = Arbitrary.schema(Schema.Array(Step).check(Schema.isMinLength(4)
 const anyPlace = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 12 })))
 
 layer(Layer.provideMerge(Three.layer, TestServices))("The receipts that a blocked person sees", (it) => {
-  /** Runs steps, with a block or with Ada gone silent from one of them on; gives what Bob sees after each step. */
+  /** Runs steps, with a block, or with Ada silent, from one of them on. Returns Bob's view after each step. */
   const seenByBob = Effect.fnUntraced(function* (
     isDirect: boolean,
     steps: ReadonlyArray<typeof Step.Type>,
@@ -63,7 +63,7 @@ layer(Layer.provideMerge(Three.layer, TestServices))("The receipts that a blocke
     const id = isDirect
       ? (yield* (yield* Conversations).direct(ada.id, bob.id)).conversation.id
       : yield* groupOf([ada, bob, grace])
-    // A direct conversation is always the same one: the positions count from where it is.
+    // A direct conversation is always the same one, so its positions count from its present head.
     const { head: start } = yield* (yield* Messages).view(bob.id, id)
     const who = { ada, bob, grace }
     const own: Array<Effect.Success<ReturnType<typeof post>>> = []
@@ -149,7 +149,7 @@ layer(TestServices)("A block", (it) => {
         yield* blocks.unblock(ada.id, bob.id)
         const after = { [at(1)]: "read", [at(2)]: "read", [at(3)]: "read", [at(4)]: "read" }
         assert.deepStrictEqual(yield* flagsSeenBy(bob, id), after)
-        // Another block freezes what is there now.
+        // Another block freezes the present state.
         yield* blocks.block(ada.id, bob.id)
         assert.deepStrictEqual(yield* flagsSeenBy(bob, id), after)
       })
@@ -181,13 +181,13 @@ layer(TestServices)("A block", (it) => {
         assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { [at(1)]: "sent" })
         const session = yield* (yield* Sessions).authenticate(Redacted.make(ada.token))
         yield* (yield* AccountDeletion).deleteAccount(session, testPassword)
-        // Whoever has left a group is waited for by nobody.
+        // A person who has left a group does not keep a message from being read.
         assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { [at(1)]: kind === "group" ? "read" : "sent" })
       })
     )
   }
 
-  it.effect("between people of a group holds their receipts also when one of them leaves and comes back", () =>
+  it.effect("between people of a group holds back their receipts, also when one of them leaves and comes back", () =>
     Effect.gen(function* () {
       const participants = yield* Participants
       const [ada, bob, grace] = yield* people("ada", "bob", "grace")
@@ -201,7 +201,7 @@ layer(TestServices)("A block", (it) => {
       yield* participants.remove(grace.id, id, bob.id)
       yield* participants.add(grace.id, id, bob.id)
       assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { "2": "sent" })
-      // Ada, who comes back, is where everybody begins who joins.
+      // Ada, who comes back, begins where everybody who joins begins.
       yield* participants.remove(grace.id, id, ada.id)
       assert.deepStrictEqual(yield* flagsSeenBy(bob, id), { "2": "read" })
       yield* participants.add(grace.id, id, ada.id)
@@ -212,7 +212,7 @@ layer(TestServices)("A block", (it) => {
     })
   )
 
-  it.effect("holds for somebody who joins while it lasts, and for a group that is made then", () =>
+  it.effect("holds for a person who joins while it lasts, and for a group that is created then", () =>
     Effect.gen(function* () {
       const [ada, bob, grace] = yield* people("ada", "bob", "grace")
       yield* (yield* Blocks).block(ada.id, bob.id)

@@ -56,7 +56,7 @@ const refusals: ReadonlyArray<
     "eve",
     404,
     "NotFound",
-    "who takes no part does not learn whether the conversation is there",
+    "an outsider does not learn whether the conversation exists",
     [
       ["GET", "/conversations/:id"],
       ["PATCH", "/conversations/:id", { name: "Mine" }],
@@ -84,7 +84,7 @@ const refusals: ReadonlyArray<
     "ada",
     404,
     "NotFound",
-    "what is not there",
+    "an id that does not exist",
     [
       ["GET", "/conversations/:new"],
       ["PATCH", "/conversations/:new", { name: "Mine" }],
@@ -139,7 +139,7 @@ const refusals: ReadonlyArray<
     "ada",
     422,
     "MessageIdReused",
-    "an id stands for one message",
+    "an id belongs to one message",
     [
       ["PUT", "/conversations/:id/messages/:adas", text],
       ["PUT", "/conversations/:id/messages/:adas", { content: "Ada's", replyTo: ":graces" }],
@@ -154,7 +154,7 @@ const send = (body: unknown) => ["PUT", "/conversations/:id/messages/:new", body
 const asImage = (content: unknown) => send({ messageType: "image", content })
 const asFile = (content: unknown) => send({ messageType: "file", content })
 
-/** What is not as it must be, and the member that is named for it. */
+/** Invalid requests, each with the member that the answer names. */
 const invalid: ReadonlyArray<readonly [what: string, path: string, row: Row]> = [
   ["no content", "payload.content", send({})],
   ["an empty text", "payload.content", send({ content: "" })],
@@ -174,7 +174,7 @@ const invalid: ReadonlyArray<readonly [what: string, path: string, row: Row]> = 
   ["a file without a name", "payload.content.filename", asFile({ ...file, filename: "" })],
   ["a file of negative size", "payload.content.size", asFile({ ...file, size: -1 })],
   ["a media type that is none", "payload.content.mimeType", asFile({ ...file, mimeType: "png" })],
-  ["what only the server says", "payload.messageType", send({ content: "hello", messageType: "system" })],
+  ["a type that only the server writes", "payload.messageType", send({ content: "hello", messageType: "system" })],
   ["a kind that there is not", "payload.messageType", send({ content: "hello", messageType: "poll" })],
   ["a reply to no id", "payload.replyTo", send({ ...text, replyTo: "the first" })],
   ["a reply to what is not there", "payload.replyTo", send({ ...text, replyTo: randomUUID() })],
@@ -194,7 +194,7 @@ const invalid: ReadonlyArray<readonly [what: string, path: string, row: Row]> = 
   ["a name too long", "payload.name", ["POST", "/conversations", { name: "x".repeat(256), participantIds: [] }]],
   ["a history that there is not", "payload.history", ["PATCH", "/conversations/:id", { history: "none" }]],
   [
-    "a group with nobody known",
+    "a group with unknown people",
     "payload.participantIds",
     ["POST", "/conversations", { participantIds: [unknownUser] }]
   ],

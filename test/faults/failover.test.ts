@@ -69,7 +69,7 @@ describe.each(["taken over", "put back"] as const)("a database that loses commit
         const lostInbox = yield* inboxVersion
 
         yield* loseMoment(how)
-        // An open stream ends between updates, before any update whose position now stands for something else. A long poll
+        // An open stream ends between updates, before any update whose position now has another meaning. A long poll
         // has ended with its response.
         for (const [index, updates] of live.entries()) {
           if (encodings[index] === "poll") continue

@@ -38,7 +38,7 @@ const gauge = (text: string, name: string) => Number(new RegExp(`^${name} (\\d+)
 const tolerated = 8 * 1_024 * 1_024
 
 /**
- * Floods a server twice. It must go on serving, hold no more memory and connections than after the first time, and log
+ * Floods a server twice. It must keep serving, hold at most the memory and the connections of the first time, and log
  * neither a failure nor a secret.
  */
 const survives = Effect.fnUntraced(function* (server: Flooded, flood: Effect.Effect<void, never, Scope.Scope>) {
@@ -104,7 +104,7 @@ const heads = [
 
 describe("A server survives", () => {
   it.live(
-    `${manySockets} open sockets, and goes on serving`,
+    `${manySockets} open sockets, and keeps serving`,
     () =>
       Effect.gen(function* () {
         const server = yield* start

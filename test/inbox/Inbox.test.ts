@@ -24,7 +24,7 @@ const world = Effect.gen(function* () {
 })
 
 layer(TestServices)("Inbox", (it) => {
-  it.effect("is the whole picture: each conversation with its last message and unread count", () =>
+  it.effect("shows each conversation with its last message and unread count", () =>
     Effect.gen(function* () {
       const { ada, grace, id, inbox, send } = yield* world
       yield* send(grace)
@@ -38,7 +38,7 @@ layer(TestServices)("Inbox", (it) => {
     })
   )
 
-  it.effect("tells what changed since a horizon, and nothing that did not", () =>
+  it.effect("returns the changes since a horizon, and nothing else", () =>
     Effect.gen(function* () {
       const { ada, conversations, grace, id, inbox, send } = yield* world
       const quiet = yield* conversations.create(ada.id, { participantIds: [] })
@@ -63,7 +63,7 @@ layer(TestServices)("Inbox", (it) => {
     })
   )
 
-  it.effect("misses no transaction that was under way when it was read", () =>
+  it.effect("misses no transaction that was open when it was read", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { ada, id, inbox } = yield* world
@@ -86,7 +86,7 @@ layer(TestServices)("Inbox", (it) => {
     })
   )
 
-  it.effect("gives the whole picture for a horizon of another database", () =>
+  it.effect("returns everything for a horizon of another database", () =>
     Effect.gen(function* () {
       const { ada, inbox } = yield* world
       const { acquaintances, conversations, isWhole } = yield* inbox.read(ada.id, {
@@ -102,7 +102,7 @@ layer(TestServices)("Inbox", (it) => {
     })
   )
 
-  it.effect("tells its listeners of messages, of receipts, of who joins and who leaves", () =>
+  it.effect("notifies its listeners of messages, receipts, and people who join or leave", () =>
     Effect.gen(function* () {
       const { ada, conversations, grace, id, inbox, send } = yield* world
       const woken = yield* Queue.unbounded<void>()

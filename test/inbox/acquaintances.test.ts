@@ -16,14 +16,14 @@ const anyEncoding = Arbitrary.schema(Schema.Literals(encodings))
 const live = Layer.provideMerge(People.layer, TestServer.layer)
 
 layer(live, { excludeTestServices: true })("Friends, requests and blocks in an inbox", (it) => {
-  it.effect("are empty at first, and always there when all is asked for", () =>
+  it.effect("are empty at first, and always part of a whole inbox", () =>
     Effect.gen(function* () {
       const page = yield* inboxOf(yield* signedIn())
       assert.deepStrictEqual(page, { conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] })
     })
   )
 
-  it.effect("are what the lists of them show", () =>
+  it.effect("are the same as in their own lists", () =>
     Effect.gen(function* () {
       const [ada, ...others] = [yield* signedIn(), yield* signedIn(), yield* signedIn(), yield* signedIn()]
       const [friend, asking, asked] = others
@@ -48,7 +48,7 @@ layer(live, { excludeTestServices: true })("Friends, requests and blocks in an i
   )
 
   it.effect.prop(
-    "are what a plain GET answers, whatever people do, from wherever one resumes and in every encoding",
+    "equal those of a plain GET, whatever people do, after every resume and in every encoding",
     { acts: anyActs, encoding: anyEncoding, resumed: anyEncoding },
     ({ acts, encoding, resumed }) =>
       Effect.gen(function* () {
@@ -76,18 +76,18 @@ layer(live, { excludeTestServices: true })("Friends, requests and blocks in an i
     { arbitrary: { runs: 16 }, timeout: 120_000 }
   )
 
-  // Each is done while the second of three listens, who must not see it.
+  // Each act happens while the second of three people listens, who must not see it.
   const unseen: Record<string, { readonly before: ReadonlyArray<Act>; readonly then: ReadonlyArray<Act> }> = {
     "that they are blocked": { before: [], then: [{ deed: "Block", by: 0, to: 1 }] },
-    "that who was asked blocks them": {
+    "a block by the recipient of a request": {
       before: [{ deed: "Ask", by: 1, to: 0 }],
       then: [{ deed: "Block", by: 0, to: 1 }]
     },
-    "that they are declined": {
+    "a declined request": {
       before: [{ deed: "Ask", by: 1, to: 0 }],
       then: [{ deed: "Decline", by: 0, to: 1 }]
     },
-    "that they are blocked no more": {
+    "the end of a block": {
       before: [
         { deed: "Block", by: 0, to: 1 },
         { deed: "Ask", by: 1, to: 0 }
@@ -99,7 +99,7 @@ layer(live, { excludeTestServices: true })("Friends, requests and blocks in an i
   for (const [what, { before, then }] of Object.entries(unseen)) {
     for (const encoding of encodings) {
       it.effect(
-        `do not tell ${what}, nor when, also while a long transaction makes all be read again (${encoding})`,
+        `do not reveal ${what}, nor its time, even if a long transaction makes them be read again (${encoding})`,
         () =>
           Effect.gen(function* () {
             const people = yield* People
@@ -131,13 +131,13 @@ layer(live, { excludeTestServices: true })("Friends, requests and blocks in an i
     }
   }
 
-  it.effect("come also where the hint of them was lost", () =>
+  it.effect("also come when their hint was lost", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [ada, grace] = [yield* signedIn(), yield* signedIn()]
       const subscriber = yield* subscribe(ada, "lines")
       yield* Effect.promise(() => subscriber.next())
-      // As another process does it whose hints do not arrive.
+      // As if another process did it, and its hints got lost.
       yield* Effect.gen(function* () {
         yield* sql`INSERT INTO friend_requests (from_user_id, to_user_id) VALUES (${grace.id}, ${ada.id})`
         yield* sql`INSERT INTO people_revisions (user_id) VALUES (${ada.id})`

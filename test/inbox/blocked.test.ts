@@ -36,7 +36,7 @@ const world = Effect.gen(function* () {
 
 type World = Effect.Success<typeof world>
 
-/** All that Bob can do in what he shares with Ada. */
+/** All acts of Bob in the conversations that he shares with Ada. */
 const act = Effect.fnUntraced(function* ({ ada, bob, direct, group, own, second }: World) {
   const messages = `/conversations/${group}/messages`
   yield* write(bob, direct, "are you there?")
@@ -58,11 +58,11 @@ layer(TestServer.layer, { excludeTestServices: true })("Somebody who blocks a pe
   const next = (subscriber: Subscriber) => Effect.promise(() => subscriber.next())
 
   for (const encoding of encodings) {
-    it.effect(`is sent nothing that the blocked person does, live or after a resume (${encoding})`, () =>
+    it.effect(`gets nothing of the blocked person's acts, live or after a resume (${encoding})`, () =>
       Effect.gen(function* () {
         const ours = yield* world
         const { ada, apart, carol } = ours
-        // The name of the other one of a direct conversation is public, and the one thing that changes here.
+        // The name of the other person in a direct conversation is public. It is all that changes here.
         yield* done(ours.bob, "PATCH", "/auth/me", { displayName: "Robert" })
         const there = yield* subscribe(ada, encoding)
         yield* next(there)
@@ -84,7 +84,7 @@ layer(TestServer.layer, { excludeTestServices: true })("Somebody who blocks a pe
       })
     )
 
-    it.effect(`misses nothing that others do there, or that is undone (${encoding})`, () =>
+    it.effect(`misses no act of others there, and no end of a block (${encoding})`, () =>
       Effect.gen(function* () {
         const { ada, bob, carol, group, second } = yield* world
         const there = yield* subscribe(ada, encoding)

@@ -15,7 +15,7 @@ import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { encodings } from "../messages/subscriber.ts"
 import { inboxOf, subscribe } from "./subscriber.ts"
 
-/** A connection of its own, on which a test begins and ends transactions as it likes, until the scope closes. */
+/** A connection of its own, on which a test begins and ends transactions, until the scope closes. */
 const connect = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   const connection = yield* sql.reserve
   yield* Effect.addFinalizer(() => Effect.ignore(connection.executeRaw("ROLLBACK", [])))
@@ -23,7 +23,7 @@ const connect = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
 })
 const session = Effect.flatMap(SqlClient.SqlClient, connect)
 
-/** So many transactions that have a number and stay open for as long as the scope, in another database of the server. */
+/** Opens that many transactions with a number in another database of the server, until the scope closes. */
 const keepOpenElsewhere = Effect.fnUntraced(function* (count: number) {
   const url = yield* Config.Redacted("TEST_DATABASE_URL")
   const sql = yield* PgClient.make({ url, maxConnections: count }).pipe(Effect.provide(Reactivity.layer))
@@ -53,7 +53,7 @@ const idsOf = ({ conversations }: { readonly conversations: InboxState["conversa
 
 layer(TestServer.layer, { excludeTestServices: true })("While somebody's transaction stays open", (it) => {
   for (const encoding of encodings) {
-    it.effect(`a client is sent each item once (${encoding})`, () =>
+    it.effect(`a client gets each item once (${encoding})`, () =>
       Effect.gen(function* () {
         const [ada, grace] = [yield* signedIn(), yield* signedIn()]
         yield* keepOpenElsewhere(1)
@@ -72,7 +72,7 @@ layer(TestServer.layer, { excludeTestServices: true })("While somebody's transac
     )
   }
 
-  it.effect("a read misses nothing that a savepoint wrote, also where it looks older than what was read before", () =>
+  it.effect("a read misses no write of a savepoint, even if it looks older than an earlier read", () =>
     Effect.gen(function* () {
       const inbox = yield* Inbox
       const [ada, grace] = [yield* signedIn(), yield* signedIn()]
@@ -92,7 +92,7 @@ layer(TestServer.layer, { excludeTestServices: true })("While somebody's transac
     }).pipe(Effect.scoped)
   )
 
-  it.effect("a version stays short, however many transactions are open, and misses none of them", () =>
+  it.effect("a version stays short with any number of open transactions, and misses none of them", () =>
     Effect.gen(function* () {
       const inbox = yield* Inbox
       const [ada, grace] = [yield* signedIn(), yield* signedIn()]
@@ -110,7 +110,7 @@ layer(TestServer.layer, { excludeTestServices: true })("While somebody's transac
     }).pipe(Effect.scoped)
   )
 
-  /** The steps of three sessions, each with a group of its own, and when the copy is brought up to date. */
+  /** The steps of three sessions, each with a group of its own, and of updates of the copy. */
   const Step = Schema.Union([
     Schema.TaggedStruct("Begin", { by: Schema.Literals([0, 1, 2]) }),
     Schema.TaggedStruct("Savepoint", { by: Schema.Literals([0, 1, 2]) }),
@@ -121,7 +121,7 @@ layer(TestServer.layer, { excludeTestServices: true })("While somebody's transac
   const anySteps = Arbitrary.array(Arbitrary.schema(Step), { minLength: 10, maxLength: 40 })
 
   it.effect.prop(
-    "a copy equals a whole read after any interleaving, and is sent nothing but what it does not have",
+    "a copy equals a whole read after any interleaving, and gets only items that it lacks",
     { steps: anySteps },
     ({ steps }) =>
       Effect.gen(function* () {

@@ -52,7 +52,7 @@ const send = (sender: TestUser, conversation: string, content: string) =>
   )
 
 layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to draw a list", (it) => {
-  it.effect("every system message has a text, and the people whom it names", () =>
+  it.effect("every system message has a text, and the profiles of the people in it", () =>
     Effect.gen(function* () {
       const [ada, grace, tim] = [yield* named("Ada L"), yield* named("Grace H"), yield* named("Tim B")]
       const group = yield* groupOf(ada, grace)
@@ -90,7 +90,7 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
     })
   )
 
-  it.effect("mentions are counted beside the unread messages", () =>
+  it.effect("mentions are counted, as well as unread messages", () =>
     Effect.gen(function* () {
       const [ada, grace] = [yield* signedIn(), yield* signedIn()]
       const group = yield* groupOf(ada, grace)
@@ -103,7 +103,7 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
     })
   )
 
-  it.effect("people come with a conversation: the first few, and how many there are", () =>
+  it.effect("a conversation has its first few participants, and the number of all", () =>
     Effect.gen(function* () {
       const ada = yield* signedIn()
       const others = yield* Effect.forEach(Array.from({ length: maxParticipantsListed + 2 }), () => signedIn())
@@ -129,7 +129,7 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
     })
   )
 
-  it.effect("many people are asked for at once, and those who are not there are left out", () =>
+  it.effect("one request returns many people, and leaves out unknown ones", () =>
     Effect.gen(function* () {
       const [ada, grace] = [yield* signedIn(), yield* signedIn()]
       const { body } = yield* call(ada, "GET", `/users?ids=${grace.id},${randomUUID()},${ada.id},${grace.id}`)
@@ -151,7 +151,7 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
   )
 
   for (const encoding of encodings) {
-    it.effect(`a new name, picture or receipt of another changes the item, and only it (${encoding})`, () =>
+    it.effect(`another person's new name, picture or receipt changes the item, and no other (${encoding})`, () =>
       Effect.gen(function* () {
         const [ada, grace] = [yield* signedIn(), yield* signedIn()]
         const group = yield* groupOf(ada, grace)
@@ -182,7 +182,7 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox is enough to dr
     )
   }
 
-  it.effect("in a group too large for everyone's receipts, none changes an item", () =>
+  it.effect("in a group too large for everyone's receipts, no receipt changes an item", () =>
     Effect.gen(function* () {
       const ada = yield* signedIn()
       const others = yield* Effect.forEach(Array.from({ length: maxReceiptsListed }), () => signedIn(), {

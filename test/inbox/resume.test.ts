@@ -6,7 +6,7 @@ import { call } from "../friends/caller.ts"
 import { encodings, poll } from "../messages/subscriber.ts"
 import { inboxOf, subscribe } from "./subscriber.ts"
 
-/** A new group of somebody's with others in it. */
+/** A new group of a person, with other participants. */
 const groupOf = Effect.fnUntraced(function* (owner: TestUser, ...others: ReadonlyArray<TestUser>) {
   const participantIds = others.map(({ id }) => id)
   const { body } = yield* call(owner, "POST", "/conversations", { participantIds })
@@ -31,32 +31,30 @@ const losses: Record<string, (world: World) => Effect.Effect<unknown, never, Tes
   "was deleted": ({ grace, group }) => call(grace, "DELETE", `/conversations/${group}`)
 }
 
-layer(TestServer.layer, { excludeTestServices: true })("Who follows an inbox", (it) => {
+layer(TestServer.layer, { excludeTestServices: true })("A client that follows an inbox", (it) => {
   for (const [how, lose] of Object.entries(losses)) {
     for (const encoding of encodings) {
-      it.effect(
-        `is told at once of a conversation that ${how}, while there and when they come back (${encoding})`,
-        () =>
-          Effect.gen(function* () {
-            const ours = yield* world
-            const there = yield* subscribe(ours.ada, encoding)
-            yield* Effect.promise(() => there.next())
-            const { page, version } = there
-            assert.sameMembers([...(page?.conversationIds ?? [])], [ours.group, ours.other])
-            yield* lose(ours)
-            const now = yield* inboxOf(ours.ada)
-            assert.deepStrictEqual(now.conversationIds, [ours.other])
-            yield* Effect.promise(() => there.reach(now))
+      it.effect(`learns at once of a conversation that ${how}, live and after a resume (${encoding})`, () =>
+        Effect.gen(function* () {
+          const ours = yield* world
+          const there = yield* subscribe(ours.ada, encoding)
+          yield* Effect.promise(() => there.next())
+          const { page, version } = there
+          assert.sameMembers([...(page?.conversationIds ?? [])], [ours.group, ours.other])
+          yield* lose(ours)
+          const now = yield* inboxOf(ours.ada)
+          assert.deepStrictEqual(now.conversationIds, [ours.other])
+          yield* Effect.promise(() => there.reach(now))
 
-            const back = yield* subscribe(ours.ada, encoding, { version, page })
-            yield* Effect.promise(() => back.next())
-            assert.deepStrictEqual(back.page, now)
-          })
+          const back = yield* subscribe(ours.ada, encoding, { version, page })
+          yield* Effect.promise(() => back.next())
+          assert.deepStrictEqual(back.page, now)
+        })
       )
     }
   }
 
-  it.effect("goes on from the version of a plain GET", () =>
+  it.effect("continues from the version of a plain GET", () =>
     Effect.gen(function* () {
       const ours = yield* world
       const { body, headers } = yield* call(ours.ada, "GET", "/inbox")
@@ -71,7 +69,7 @@ layer(TestServer.layer, { excludeTestServices: true })("Who follows an inbox", (
     })
   )
 
-  it.effect("waits by long poll while nothing is new, also while a long transaction makes all be read again", () =>
+  it.effect("waits by long poll while nothing is new, even if a long transaction makes it read everything again", () =>
     Effect.gen(function* () {
       const { ada, grace, group } = yield* world
       const { baseUrl, fetch } = yield* TestServer
@@ -91,7 +89,7 @@ layer(TestServer.layer, { excludeTestServices: true })("Who follows an inbox", (
     })
   )
 
-  it.effect("gets the whole for a version that is none of an inbox", () =>
+  it.effect("gets everything for a version that no inbox has had", () =>
     Effect.gen(function* () {
       const { ada } = yield* world
       const page = yield* inboxOf(ada)

@@ -17,7 +17,7 @@ const open = Effect.fnUntraced(function* (user: TestUser, headers: Record<string
   )
 })
 
-/** The lines of a stream of NDJSON that are no heartbeats, one at a time. */
+/** The lines of a stream of NDJSON, without heartbeats, one at a time. */
 const lines = (response: Response) => {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let text = ""
@@ -59,7 +59,7 @@ const world = Effect.gen(function* () {
 })
 
 layer(TestServer.layer, { excludeTestServices: true })("The stream of an inbox", (it) => {
-  it.effect("begins with the whole picture, and goes on with what changes, resuming by its version", () =>
+  it.effect("begins with everything, continues with changes, and resumes by its version", () =>
     Effect.gen(function* () {
       const { ada, id, send } = yield* world
       yield* send("one")
@@ -78,7 +78,7 @@ layer(TestServer.layer, { excludeTestServices: true })("The stream of an inbox",
     })
   )
 
-  it.effect("is told by Braid as patches of the same resource", () =>
+  it.effect("comes by Braid as patches of the same resource", () =>
     Effect.gen(function* () {
       const { ada, id, send } = yield* world
       const response = yield* open(ada, { subscribe: "true" })

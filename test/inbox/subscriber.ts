@@ -6,7 +6,7 @@ import { call } from "../friends/caller.ts"
 import { teller, type Told } from "../messages/picture.ts"
 import type { Encoding, Source } from "../messages/subscriber.ts"
 
-/** An inbox as a client reads it, or the part of it that changed. */
+/** An inbox as a client reads it, or the changed part of it. */
 export interface Page {
   readonly conversationIds: ReadonlyArray<string>
   readonly conversations: Readonly<Record<string, unknown>>
@@ -84,5 +84,5 @@ export const subscribe = Effect.fnUntraced(function* (
   )
 })
 
-/** What a plain GET answers. */
+/** The answer to a plain GET. */
 export const inboxOf = (user: TestUser) => Effect.map(call(user, "GET", "/inbox"), ({ body }) => body as Page)

@@ -44,7 +44,7 @@ const signUp = (headers: Environment = {}) => {
 
 const statuses = (responses: ReadonlyArray<Response>) => responses.map(({ status }) => status)
 
-/** What an answer says of its limit, in both notations. */
+/** The limit in an answer's headers, in both notations. */
 const limitIn = ({ headers }: Response) => {
   const number = (name: string) => Number(headers.get(`ratelimit-${name}`) ?? Number.NaN)
   const [, routeClass, quota, window] = /^"(\w+)";q=(\d+);w=(\d+)$/.exec(headers.get("ratelimit-policy") ?? "") ?? []

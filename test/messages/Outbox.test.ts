@@ -216,7 +216,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
               Effect.forkChild(send(ada, id, "waits"), { startImmediately: true })
             )
             yield* send(grace, free, "goes on")
-            // A conversation whose lock is gone goes on, too, while the others are locked.
+            // A conversation whose lock is gone continues, too, while the others are locked.
             yield* holding(locks["by its row"](momentary), (release) =>
               Effect.gen(function* () {
                 const sent = yield* Effect.forkChild(send(grace, momentary, "soon"), { startImmediately: true })

@@ -215,8 +215,8 @@ async function* readPolls(source: Source, from: string | undefined, signal?: Abo
 }
 
 /**
- * What a subscriber is told from a version on, or from nothing, until the subscription ends or the subscriber leaves. Who
- * long-polls learns of the end when the next poll is refused.
+ * The updates of a subscriber, from a version on or from the start, until the subscription ends or the subscriber leaves. With
+ * long polls, the end is known when the next poll is refused.
  */
 export async function* told(
   source: Source,
@@ -235,7 +235,7 @@ export async function* toldOfLog(...of: Parameters<typeof told>): AsyncGenerator
   for await (const update of told(...of)) if (!("receipts" in update)) yield update
 }
 
-/** A subscriber's copy of a conversation: what it had, and what it was told since. */
+/** A subscriber's copy of a conversation: its first state and all updates since. */
 export class Copy {
   readonly version: string | undefined
   readonly messages: ReadonlyArray<Message>

@@ -21,7 +21,7 @@ const find = Effect.fnUntraced(function* (caller: TestUser, query: string) {
 })
 
 layer(TestServices)("People", (it) => {
-  it.effect("are found by their whole username or address, whatever its case, whether they like it or not", () =>
+  it.effect("are found by their whole username or address, in any case and with any settings", () =>
     Effect.gen(function* () {
       const [ada, me] = [yield* signedIn("Lovelace"), yield* signedIn()]
       for (const query of ["Lovelace", "lovelACE", "lovelace@EXAMPLE.com"]) {
@@ -52,7 +52,7 @@ layer(TestServices)("People", (it) => {
     })
   )
 
-  it.effect("are ten at most, without a way to the others", () =>
+  it.effect("are ten at most, without a way to get the others", () =>
     Effect.gen(function* () {
       const me = yield* signedIn()
       const sql = yield* SqlClient.SqlClient
@@ -68,7 +68,7 @@ layer(TestServices)("People", (it) => {
     })
   )
 
-  it.effect("are nobody once their account is deleted", () =>
+  it.effect("are not found once their account is deleted", () =>
     Effect.gen(function* () {
       const people = yield* People
       const [gone, me] = [yield* signedIn("leaving"), yield* signedIn()]
@@ -84,20 +84,20 @@ layer(TestServices)("People", (it) => {
     })
   )
 
-  it.effect("who block somebody are to them like people who do not allow to be found", () =>
+  it.effect("who block somebody are to them like people who do not want to be found", () =>
     Effect.gen(function* () {
       const [blocker, blocked, other] = [yield* signedIn("turing"), yield* signedIn(), yield* signedIn()]
       yield* discoverable(blocker)
       yield* (yield* Blocks).block(blocker.id, blocked.id)
       assert.deepStrictEqual(yield* find(blocked, "tur"), [])
       assert.deepStrictEqual(yield* find(other, "tur"), ["turing"])
-      // As anybody is: the blocked one may have the name from elsewhere.
+      // As for anybody: the blocked person may know the name from elsewhere.
       assert.deepStrictEqual(yield* find(blocked, "turing"), ["turing"])
       assert.deepStrictEqual(yield* find(blocked, "turing@example.com"), ["turing"])
     })
   )
 
-  it.effect("are meant by their username, their address or their id", () =>
+  it.effect("are identified by their username, their address or their id", () =>
     Effect.gen(function* () {
       const people = yield* People
       const user = yield* signedIn("Neumann")

@@ -14,7 +14,7 @@ const program = Effect.gen(function* () {
   const server = yield* EmbeddedPostgres.start(folder === undefined ? {} : { folder })
   yield* say({ url: Redacted.value(server.url), folder: server.folder })
   if (ends === "exit") process.exit(0)
-  // What uses the server is released before it, and so must still find it there.
+  // The users of the server are released before it, so they must still reach it.
   const sql = Context.get(yield* Layer.build(PgClient.layer({ url: server.url })), PgClient.PgClient)
   yield* Effect.addFinalizer(() =>
     sql<{ answer: number }>`SELECT 1 AS answer`.pipe(

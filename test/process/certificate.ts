@@ -36,7 +36,7 @@ const certify = (subject: string, publicKey: KeyObject, issuer: string, issuerKe
   return `-----BEGIN CERTIFICATE-----\n${certificate.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`
 }
 
-/** A certificate for a host, of an authority that nobody knows, and what it takes to serve with it. Good for a day. */
+/** A certificate for a host from an unknown authority, valid for a day, with its key and the authority's certificate. */
 export const makeCertificate = (host: string) => {
   const authority = generateKeyPairSync("ec", { namedCurve: "P-256" })
   const server = generateKeyPairSync("ec", { namedCurve: "P-256" })

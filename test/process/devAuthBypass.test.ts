@@ -26,7 +26,7 @@ describe("DEV_AUTH_BYPASS", () => {
     ["all addresses of IPv6", "node", { SERVER_HOST: "::" }, /other machines may reach ::/],
     ["a public address", "deno", { SERVER_HOST: "192.0.2.1" }, /other machines may reach 192\.0\.2\.1/],
     ["a name", "node", { SERVER_HOST: "localhost.example.com" }, /other machines may reach localhost\.example\.com/],
-    ["what a fetch handler is told", "edge", { SERVER_HOST: "127.0.0.1" }, /a fetch handler cannot tell who/]
+    ["a fetch handler", "edge", { SERVER_HOST: "127.0.0.1" }, /a fetch handler cannot tell who/]
   ] as const) {
     it.live(`is refused on ${when}, in one line, before anything else, on ${runtime}`, () =>
       Effect.gen(function* () {

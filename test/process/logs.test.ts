@@ -169,7 +169,7 @@ describe("OpenTelemetry", () => {
       yield* Effect.promise(() => ada.get(`/api/messages/search?q=${canary}`))
       yield* breakSignIn
       const { headers } = yield* Effect.promise(() => new Client({ url: server.baseUrl }, canary).get("/api/auth/me"))
-      // What was not sent yet is sent at the end.
+      // Unsent lines are sent at the end.
       yield* server.kill("SIGTERM")
       yield* server.exit
       const [traces, logs] = [received.get("/v1/traces"), received.get("/v1/logs")]

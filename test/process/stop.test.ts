@@ -9,7 +9,7 @@ import { closed } from "./tcp.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "deno", "edge"]
 
-describe("a server that is told to stop", () => {
+describe("a server that is asked to stop", () => {
   for (const runtime of runtimes) {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       it.live(`by ${signal} ends its streams, finishes its requests and leaves no connection, on ${runtime}`, () =>

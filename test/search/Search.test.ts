@@ -20,7 +20,7 @@ const world = Effect.gen(function* () {
   return { ada, grace, id, found }
 })
 
-/** Texts, and what the marks of a search cut out of each. */
+/** Texts, each with its parts that a search marks. */
 const marked = Effect.fnUntraced(function* ({ id }: TestUser, query: string) {
   const { messages } = yield* (yield* Search).search(id, { query, limit: 50 })
   return messages.map(({ content, marks }) => marks.map(({ end, start }) => String(content).slice(start, end)))

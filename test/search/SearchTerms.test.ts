@@ -9,12 +9,12 @@ const AnyText = Schema.String.check(
   Schema.makeFilter((text: string) => text.isWellFormed() && !text.includes("\u0000"), { identifier: "Sendable" })
 )
 
-/** Words of many scripts between what stands between words. */
+/** Words of many scripts, with separators between them. */
 const words = corpus.flatMap(({ text }) => text.match(/[\p{L}\p{N}\p{M}]+/gu) ?? [])
 const between = [" ", "/", ".", "—", "“", "，", "🎉", "\u00a0", "\u200b", "@", "://", "\n", "'", "\\", "&"]
 const Sentence = Schema.NonEmptyArray(Schema.Tuple([Schema.Literals(words), Schema.Literals(between)]))
 
-/** What PostgreSQL reads without an escape: nothing in it ends or bends a quoted lexeme. */
+/** Text that PostgreSQL reads without escapes, since nothing in it ends or changes a quoted lexeme. */
 const vector = /^(|'[^'\\\s:]+'(:\d+(,\d+)*)?( '[^'\\\s:]+'(:\d+(,\d+)*)?)*)$/u
 const tsquery = /^[()&| ]*('[^'\\\s:]+'(:\*)?(\)* (&|\||<->) \(*)?)+[() ]*$/u
 
@@ -48,7 +48,7 @@ describe("The terms of a text", () => {
     )
   })
 
-  it.prop("stand where they say, in order", [AnyText], ([text]) => {
+  it.prop("are at their positions in the text, in order", [AnyText], ([text]) => {
     let previous = 0
     for (const { end, firstEnd, lexeme, start } of cut(text)) {
       assert.isAtLeast(start, previous)
@@ -60,11 +60,11 @@ describe("The terms of a text", () => {
     }
   })
 
-  it.prop("are lexemes that PostgreSQL reads as they are", [AnyText], ([text]) => {
+  it.prop("are lexemes that PostgreSQL reads unchanged", [AnyText], ([text]) => {
     assert.match(toVector(cut(text), ["@cAb_-9"]), vector)
   })
 
-  it("fit into what PostgreSQL holds, whatever the text", () => {
+  it("are within PostgreSQL's limits, whatever the text", () => {
     const texts = [
       "x".repeat(65_536),
       "\ufdfa".repeat(21_845),
@@ -130,7 +130,7 @@ describe("A query", () => {
     }
   )
 
-  it("has few marks, however often its words stand there", () => {
+  it("has few marks, however often its words occur", () => {
     assert.strictEqual(found("na ".repeat(20_000), "na")?.length, 100)
   })
 

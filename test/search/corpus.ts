@@ -1,4 +1,4 @@
-/** Texts, and what people look for who look for them. */
+/** Texts, each with queries that must find it. */
 export const corpus: ReadonlyArray<{ readonly text: string; readonly finds: ReadonlyArray<string> }> = [
   // Nothing is taken for a host, a file or an address.
   { text: "see you monday/wardrobe", finds: ["wardrobe", "monday", "monday/wardrobe", "you monday"] },

@@ -99,7 +99,7 @@ const remember = run(`
     END LOOP;
   END $$`)
 
-/** Whole rows that a migration put aside; what has `placed_as` is a value of a row that was placed. */
+/** Whole rows that a migration put aside. A row with `placed_as` is only a value of a row that was placed. */
 const whole = (source: string, key: string) =>
   `(SELECT count(*) FROM set_aside s WHERE s.source_table = '${source}' AND NOT s.source_row ? 'placed_as' AND ${key})`
 

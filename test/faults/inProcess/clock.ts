@@ -1,6 +1,6 @@
 /**
  * Imported before the server: on SIGUSR2 the clock of its process is set back by an hour, as an administrator may do. The
- * monotonic clock goes on, as in the system itself.
+ * monotonic clock keeps running, as in the system itself.
  */
 const now = Date.now.bind(Date)
 let setBack = 0
