@@ -1,7 +1,7 @@
 import { ProblemError } from "./Errors.ts"
 
 /** The longest pause between two attempts, in milliseconds. */
-const longest = 30_000
+const longest = 15_000
 
 /**
  * The pauses between attempts: *full jitter*, a random time below a bound that doubles, so that clients that failed together

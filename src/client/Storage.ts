@@ -65,13 +65,20 @@ export const indexedDbStorage = (name: string): Storage => {
     write: async (changes) => {
       const transaction = (await open()).transaction("entries", "readwrite", { durability: "strict" })
       const store = transaction.objectStore("entries")
+      let failure: unknown
       const done = new Promise<void>((resolve, reject) => {
         transaction.addEventListener("complete", () => resolve())
-        transaction.addEventListener("abort", () => reject(transaction.error))
+        transaction.addEventListener("abort", () => reject(transaction.error ?? failure))
       })
-      for (const [key, value] of changes) {
-        if (value === undefined) store.delete(key)
-        else store.put(value, key)
+      try {
+        for (const [key, value] of changes) {
+          if (value === undefined) store.delete(key)
+          else store.put(value, key)
+        }
+      } catch (error) {
+        // All changes or none.
+        failure = error
+        transaction.abort()
       }
       await done
     },

@@ -181,6 +181,7 @@ export abstract class Followed<U, Snapshot> extends Store<Snapshot> {
     this.#running = undefined
     this.#state = "connecting"
     this.onStop()
-    this.changed("now")
+    // At the end of the client there is nothing to show any more.
+    if (!this.shared.signal.aborted) this.changed("now")
   }
 }

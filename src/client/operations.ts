@@ -91,9 +91,9 @@ export interface ConversationSummary {
   readonly role: "owner" | "admin" | "member"
   /** The position up to which the caller has read. */
   readonly lastReadSeq: number
-  /** Other people's messages past `lastReadSeq`, without deleted and system messages; counted up to 1000. */
+  /** The number of other people's messages past `lastReadSeq`, without deleted and system messages; counted up to 1000. */
   readonly unreadCount: number
-  /** The unread messages that mention the caller. */
+  /** The number of unread messages that mention the caller. */
   readonly mentionCount: number
   /** The other person in a direct conversation; `null` if their account is deleted. */
   readonly other: Profile | null
@@ -208,7 +208,7 @@ export interface FoundMessage {
   readonly replyTo: string | null
   /** The participants whom the text names as `@username`. */
   readonly mentions: ReadonlyArray<string>
-  /** In the order in which each reaction was first given. */
+  /** The reactions, in the order in which each was first given. */
   readonly reactions: ReadonlyArray<{
     /** One emoji, or a short code such as `:tada:`. */
     readonly emoji: string
@@ -229,9 +229,9 @@ export interface FoundMessage {
   readonly isRead: boolean
   /** The ranges of `content` that match, in UTF-16 units: at most 100. */
   readonly marks: ReadonlyArray<{
-    /** The first UTF-16 unit of the range. */
+    /** The position of the range's first UTF-16 unit. */
     readonly start: number
-    /** The first UTF-16 unit after the range. */
+    /** The position of the first UTF-16 unit after the range. */
     readonly end: number
   }>
 }
@@ -265,9 +265,9 @@ export interface FriendRequest {
 }
 
 export interface GroupChange {
-  /** Up to 255 characters; `null` removes the name. */
+  /** The name of the group: up to 255 characters; `null` removes it. */
   readonly name?: string | null
-  /** Up to 4,096 characters; `null` removes the description. */
+  /** The description of the group: up to 4,096 characters; `null` removes it. */
   readonly description?: string | null
   /** How much history new participants see. */
   readonly history?: "whole" | "since_joining"
@@ -295,7 +295,7 @@ export interface ImageContent {
   readonly width?: number
   /** The height in pixels. */
   readonly height?: number
-  /** Up to 1,024 characters. */
+  /** A caption: up to 1,024 characters. */
   readonly caption?: string
 }
 
@@ -368,7 +368,7 @@ export interface Message {
   readonly replyTo: string | null
   /** The participants whom the text names as `@username`. */
   readonly mentions: ReadonlyArray<string>
-  /** In the order in which each reaction was first given. */
+  /** The reactions, in the order in which each was first given. */
   readonly reactions: ReadonlyArray<{
     /** One emoji, or a short code such as `:tada:`. */
     readonly emoji: string
@@ -403,9 +403,9 @@ export interface MessageIdReused {
 }
 
 export interface MessagePage {
-  /** In ascending order of `seq`. */
+  /** The messages, in ascending order of `seq`. */
   readonly messages: ReadonlyArray<Message>
-  /** The flags of the messages follow from these. */
+  /** How far participants have received and read the conversation, from which the flags of the messages follow. */
   readonly receipts: ReadonlyArray<Receipt>
   /** The `before` of the page of older messages; `null` if there are none. */
   readonly before: string | null
@@ -423,9 +423,9 @@ export interface MessageVersion {
 }
 
 export interface NewGroup {
-  /** Up to 255 characters. */
+  /** The name of the group: up to 255 characters. */
   readonly name?: string
-  /** Up to 4,096 characters. */
+  /** The description of the group: up to 4,096 characters. */
   readonly description?: string
   /** How much history new participants see: all of it, unless `since_joining` is given. */
   readonly history?: "whole" | "since_joining"
@@ -466,7 +466,7 @@ export interface NotReady {
     readonly migrations: string
     /** Whether this server and the others notify each other at once. */
     readonly changes: string
-    /** Whether this server is going to go on running. */
+    /** Whether this server keeps running: not `ok` once it is about to stop. */
     readonly serving: string
   }
   /** The kind of error: stable, for programs. */
@@ -617,7 +617,7 @@ export interface Readiness {
     readonly migrations: string
     /** Whether this server and the others notify each other at once. */
     readonly changes: string
-    /** Whether this server is going to go on running. */
+    /** Whether this server keeps running: not `ok` once it is about to stop. */
     readonly serving: string
   }
 }
@@ -964,7 +964,7 @@ export interface Operations {
     }, void, CommonProblem | Forbidden | QuotaExceeded | RateLimited | Unauthorized>
     /** List your sessions. Lists the sessions of the account. */
     readonly sessions: Operation<{}, {
-      /** The most recently used first, at most 100. */
+      /** The sessions, the most recently used first: at most 100. */
       readonly sessions: ReadonlyArray<Session>
     }, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
     /** End other sessions. Ends all sessions except this one. */
@@ -1000,7 +1000,7 @@ export interface Operations {
       /** The `cursor` of the page before; without it, the first page. */
       readonly cursor?: string | undefined
     }, {
-      /** The latest friend first. */
+      /** The friends, the latest first. */
       readonly friends: ReadonlyArray<Friend>
       /** The `cursor` that the next page is requested with; `null` on the last page. */
       readonly cursor: string | null
@@ -1019,7 +1019,7 @@ export interface Operations {
       /** The `cursor` of the page before; without it, the first page. */
       readonly cursor?: string | undefined
     }, {
-      /** The latest request first. */
+      /** The requests, the latest first. */
       readonly requests: ReadonlyArray<FriendRequest>
       /** The `cursor` that the next page is requested with; `null` on the last page. */
       readonly cursor: string | null
@@ -1049,7 +1049,7 @@ export interface Operations {
       /** The `cursor` of the page before; without it, the first page. */
       readonly cursor?: string | undefined
     }, {
-      /** The latest block first. */
+      /** The blocked people, the latest block first. */
       readonly blocks: ReadonlyArray<Block>
       /** The `cursor` that the next page is requested with; `null` on the last page. */
       readonly cursor: string | null
@@ -1071,7 +1071,7 @@ export interface Operations {
       /** The id of the other person. */
       readonly userId: string
     }, Conversation, CommonProblem | Forbidden | NotFound | QuotaExceeded | RateLimited | Unauthorized>
-    /** Create a group. Creates a group owned by the caller. Its participants must be friends of the caller, or let everyone message them. */
+    /** Create a group. Creates a group that the caller owns. Its participants must be friends of the caller, or let everyone message them. */
     readonly create: Operation<{
       readonly body: NewGroup
     }, Conversation, CommonProblem | Forbidden | QuotaExceeded | RateLimited | Unauthorized>
@@ -1082,7 +1082,7 @@ export interface Operations {
       /** The `cursor` of the page before; without it, the first page. */
       readonly cursor?: string | undefined
     }, {
-      /** The one with the newest message first. */
+      /** The conversations, the one with the newest message first. */
       readonly conversations: ReadonlyArray<ConversationSummary>
       /** The `cursor` that the next page is requested with; `null` on the last page. */
       readonly cursor: string | null
@@ -1112,12 +1112,12 @@ export interface Operations {
       /** The `cursor` of the page before; without it, the first page. */
       readonly cursor?: string | undefined
     }, {
-      /** The longest there first. */
+      /** The participants, the longest there first. */
       readonly participants: ReadonlyArray<Participant>
       /** The `cursor` that the next page is requested with; `null` on the last page. */
       readonly cursor: string | null
     }, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
-    /** Add or change a participant. Adds a person to a group or changes a participant's role. The role `owner` hands the group over. */
+    /** Add or change a participant. Adds a person to a group, or changes a participant's role. The role `owner` hands the group over, which a disabled account cannot receive. */
     readonly putParticipant: Operation<{
       /** The conversation's id. */
       readonly id: string
@@ -1135,7 +1135,7 @@ export interface Operations {
       /** The id of the person. */
       readonly userId: string
     }, void, CommonProblem | Forbidden | NotFound | QuotaExceeded | RateLimited | Unauthorized>
-    /** Mark messages as read. Moves the caller's cursors forward: how far messages have been received, and how far they have been read. A smaller number changes nothing. */
+    /** Mark messages as read. Moves the caller's cursors forward, which say how far messages have been received and read. A smaller number changes nothing. */
     readonly receipt: Operation<{
       /** The conversation's id. */
       readonly id: string
@@ -1146,7 +1146,7 @@ export interface Operations {
         readonly readSeq?: number
       }
     }, void, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
-    /** Show that you type. Shows for six seconds that the caller is typing: repeat it every few seconds. `isTyping: false` ends it, and so does a message from the caller. */
+    /** Show that you are typing. Shows for six seconds that the caller is typing: repeat it every few seconds. `isTyping: false` ends it, and so does a message from the caller. */
     readonly typing: Operation<{
       /** The conversation's id. */
       readonly id: string
@@ -1157,7 +1157,7 @@ export interface Operations {
     }, void, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly messages: {
-    /** Read or follow messages. Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. `receipts` says how far each participant has come, or in a conversation of more than 50 those who are furthest behind. A message is read if the list has somebody besides its sender and each of their `readSeq` has reached its `seq`. The same holds for `deliveredSeq`; a `hidden` message is neither. Or returns a stream, in one of four encodings that all resume by the same version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), and long polls with `?wait=20s&after=`. */
+    /** Read or follow messages. Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. `receipts` says how far each participant has received and read, or, with more than 50 participants, only those who are furthest behind. A message is read if everyone in the list except its sender has a `readSeq` of at least its `seq`, and the list has somebody other than the sender. It is delivered if the same holds for `deliveredSeq`. A `hidden` message is neither. If the request asks for it, returns a stream instead, in one of four encodings that all resume by the same version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), or long polls with `?wait=20s&after=`. */
     readonly page: Operation<{
       /** The conversation's id. */
       readonly id: string
@@ -1226,7 +1226,7 @@ export interface Operations {
       /** The `after` of the page before; without it, the first page. */
       readonly after?: number | undefined
     }, {
-      /** The first content first. */
+      /** The contents, the first one first. */
       readonly versions: ReadonlyArray<MessageVersion>
       /** The `after` that the next page is requested with; `null` on the last page. */
       readonly after: string | null
@@ -1249,7 +1249,7 @@ export interface Operations {
       /** One emoji, or a short code such as `:tada:`. */
       readonly emoji: string
     }, void, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
-    /** List who reacted. Lists everyone who reacted to a message with one emoji, the first to react first. The message itself names 10 of them. */
+    /** List who reacted. Lists everyone who reacted to a message with one emoji, the first one first. The message itself names 10 of them. */
     readonly reactors: Operation<{
       /** The conversation's id. */
       readonly id: string
@@ -1262,14 +1262,14 @@ export interface Operations {
       /** The `after` of the page before; without it, the first page. */
       readonly after?: string | undefined
     }, {
-      /** The first to react first. */
+      /** The people who reacted, the first one first. */
       readonly users: ReadonlyArray<Reactor>
       /** The `after` that the next page is requested with; `null` on the last page. */
       readonly after: string | null
     }, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly search: {
-    /** Search messages. Finds texts in the caller's conversations that contain all the words, in any order, the newest first. Case and accents do not matter, and the last word may be the beginning of one. Quotation marks enclose a phrase; a word with punctuation in it, such as a URL, is the phrase of its parts. `from:` takes a username or `me`. `in:` takes the name of a group, the username of the other person in a direct conversation, or the id of a conversation; quote it if it has spaces. Several of either match any of them. `before:` and `after:` take a day, a month or a year in UTC, or a time: posted before it begins, or from then on. Everything else is words. A page of long messages may have fewer than `limit`; its `cursor` leads to the rest. */
+    /** Search messages. Finds texts in the caller's conversations that contain all the words, in any order, the newest first. Case and accents do not matter, and the last word may be the beginning of one. Quotation marks enclose a phrase; a word with punctuation in it, such as a URL, is the phrase of its parts. `from:` takes a username or `me`. `in:` takes the name of a group, the username of the other person in a direct conversation, or the id of a conversation; quote it if it has spaces. Several `from:` or several `in:` match any of them. `before:` and `after:` take a day, a month or a year in UTC, or a time, and find messages from before it begins, or from then on. Everything else is words. A page of long messages may have fewer than `limit`; its `cursor` leads to the rest. */
     readonly search: Operation<{
       /** The words to find, with `from:`, `in:`, `before:` and `after:` to narrow the search. */
       readonly q: string
@@ -1289,7 +1289,7 @@ export interface Operations {
     }, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly inbox: {
-    /** Read your inbox. Returns the user's conversations with their last message and unread count, and their friends, requests and blocks. As a stream, in the same four encodings as messages, it is enough for a whole client: each update replaces what it names. A resumed stream misses no update and may repeat one. */
+    /** Read your inbox. Returns the user's conversations with their last message and unread count, and their friends, requests and blocks. The same as a stream, in the four encodings of messages, is enough for a whole client. Each update replaces the members that it contains. A resumed stream misses no update, and may repeat one. */
     readonly inbox: Operation<{
       /** Asks for a long poll that answers within this time: `1s` to `60s`. */
       readonly wait?: string | undefined
@@ -1306,7 +1306,7 @@ export interface Operations {
     }, InboxPage, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly presence: {
-    /** See who is online. Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a conversation that is not listed. As a stream, in the same four encodings as messages, it starts with the whole and goes on with changes, in which each member replaces the one before. A user who hides their presence sees nobody and is seen by nobody. */
+    /** See who is online. Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a conversation that is not listed. A stream, in the four encodings of messages, starts with all of this and continues with changes, in which each member replaces the earlier one. A user who hides their presence sees nobody and is seen by nobody. */
     readonly presence: Operation<{
       /** Asks for a long poll that answers within this time: `1s` to `60s`. */
       readonly wait?: string | undefined
