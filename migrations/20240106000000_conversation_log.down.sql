@@ -1,12 +1,12 @@
 -- Takes back the log: messages lose their positions, participants their cursors and roles, accounts their sessions.
 --
--- What cannot come back, or does not come along:
---   * sessions: everybody signs in again. Passwords hashed since are not known to an older XFChat.
+-- These things are lost:
+--   * sessions: everybody signs in again. An older XFChat cannot verify passwords hashed since.
 --   * edited_at, deleted_at and reply_to: a deleted message stays as one without content.
 --   * display_name, avatar_url, last_seen_at; the roles of a group, except that its creator owns it.
---   * positions: the way forward numbers anew, by time; cursors come back from is_read and is_delivered, which say of a
---     message what all the others' cursors say of it.
---   * the ids of participants' rows, which are new; a blank username, which is none now.
+--   * positions: the way forward numbers messages again, by time. Cursors become is_read and is_delivered, which are true of
+--     a message that all the others' cursors have reached.
+--   * the ids of participants' rows, which are new; blank usernames, which become NULL.
 -- An account without an e-mail address gets <id>@xfchat.invalid: the older schema requires one.
 
 -- What follows joins large tables: without statistics, it could take hours.

@@ -1,5 +1,5 @@
--- Takes back 20240107000000_groups_and_changes. Reactions, mentions, earlier contents of edited messages, and from where
--- each participant sees the history cannot come back.
+-- Takes back 20240107000000_groups_and_changes. Reactions, mentions, earlier contents of edited messages, and the
+-- position from which each participant sees the history are lost.
 
 UPDATE chat_messages SET content = content::jsonb #>> '{}' WHERE message_type <> 'text' AND deleted_at IS NULL;
 

@@ -1,5 +1,5 @@
--- Takes back 20240108000000_people. What people had decided cannot come back; a deleted account stays without anything
--- that names its owner, and nobody can sign in to it.
+-- Takes back 20240108000000_people. People's settings are lost. A deleted account stays without anything that names its
+-- owner, and nobody can sign in to it.
 
 ALTER TABLE users
     DROP COLUMN direct_messages_from,

@@ -1,3 +1,3 @@
--- Takes back 20240109000000_login_attempts. Nothing is lost that is worth keeping.
+-- Takes back 20240109000000_login_attempts. Only failed attempts to sign in are lost.
 
 DROP TABLE login_attempts;

@@ -1,8 +1,8 @@
--- Takes back 20240110000000_friends. A block becomes the pair's request, as an older XFChat had it: from who is blocked, with
--- the status "blocked". Of two who block each other, the later block has no place there, and goes into set_aside.
+-- Takes back 20240110000000_friends. A block becomes the pair's request, as in an older XFChat: from the blocked person, with the
+-- status "blocked". If two people block each other, the later block has no place there, and goes into set_aside.
 --
--- What cannot come back, or does not come along: the names and addresses that a request was sent with are those that the
--- accounts have now; that a request was declined, once it was withdrawn; the request of who is blocked stays withdrawn.
+-- These things are lost: the names and addresses from the time of a request, in place of which it gets the present ones; that a
+-- request was declined before it was withdrawn; the request of a blocked person, which stays withdrawn.
 
 DROP INDEX users_discoverable_idx;
 DROP TABLE people_revisions;

@@ -1,5 +1,5 @@
--- Takes back 20261127010000_canonical_reactions. Nothing more is lost: the spellings that reactions had before it, and those
--- that it removed (beyond 50 different ones of a message or 20 of a person, or neither emoji nor short code), cannot come back.
+-- Takes back 20261127010000_canonical_reactions. Nothing more is lost, but two things do not come back: the former spellings
+-- of reactions, and the removed reactions (beyond 50 different ones of a message or 20 of a person, or neither emoji nor short code).
 
 -- Copies of logs with reactions are made again, as an older XFChat shows them.
 WITH log AS (

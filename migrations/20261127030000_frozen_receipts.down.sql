@@ -1,4 +1,4 @@
--- Takes back 20261127030000_frozen_receipts. What is lost is how far blockers had come when they blocked somebody: receipts
--- change for those who are blocked.
+-- Takes back 20261127030000_frozen_receipts. The receipts of blockers from before their blocks are lost: blocked people see
+-- their present receipts instead.
 
 DROP TABLE frozen_receipts;

@@ -1,5 +1,5 @@
--- Takes back 20261127060000_deletion_in_slices. Nothing is lost: what was marked as deleted is deleted here, at once. A deleted
--- account that had not left all of its conversations yet stays in the rest of them, without a name.
+-- Takes back 20261127060000_deletion_in_slices. Nothing is lost: conversations marked as deleted are deleted now. A deleted
+-- account that has not left all of its conversations yet stays in the rest of them, without a name.
 
 DROP TABLE departures;
 DELETE FROM conversations WHERE deleted_at IS NOT NULL;

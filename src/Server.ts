@@ -38,7 +38,7 @@ import { SearchLive } from "./search/SearchLive.ts"
 import { Usage } from "./usage/Usage.ts"
 import { UsageHttp } from "./usage/UsageHttp.ts"
 
-/** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. A feature stands on those below it. */
+/** Every service, on the clients of a PostgreSQL database: `SqlClient` and `PgClient`. A feature uses those below it. */
 export const ServicesLive = InboxLive.pipe(
   Layer.provideMerge(AccountsLive),
   Layer.provideMerge(FriendsLive),

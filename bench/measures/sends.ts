@@ -32,7 +32,7 @@ const sendsInto = ({ conversations, history, name, target }: Into): Measure =>
     const senders = yield* startWorker<Senders>("senders")
     const pgbench = baseline(database.url, conversations)
     const load = { port: subject.port, secret: database.secret, conversations, connections }
-    // V8 goes on optimizing the server's code for some ten thousand requests.
+    // V8 optimizes the server's code for some ten thousand requests.
     yield* senders.call("send", { ...load, seconds: quick ? 3 : 15 })
 
     const seconds = quick ? 3 : 8

@@ -950,7 +950,7 @@ export interface Operations {
     readonly logout: Operation<{}, void, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
     /** Get your account. Returns the account of the caller. */
     readonly me: Operation<{}, Account, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
-    /** Update your account. Changes the profile and the settings. A member that is missing stays as it is. A new e-mail address requires `currentPassword`. */
+    /** Update your account. Changes the profile and the settings. A missing member leaves its value unchanged. A new e-mail address requires `currentPassword`. */
     readonly update: Operation<{
       readonly body: AccountChange
     }, Account, CommonProblem | EmailTaken | Forbidden | QuotaExceeded | RateLimited | Unauthorized | UsernameTaken>
@@ -1190,7 +1190,7 @@ export interface Operations {
       readonly Parents?: string | undefined
       readonly body: Draft
     }, Message, CommonProblem | Forbidden | MessageIdReused | NotFound | QuotaExceeded | RateLimited | StaleVersion | Unauthorized>
-    /** Get a message. Returns a message as it is now. */
+    /** Get a message. Returns the present state of a message. */
     readonly get: Operation<{
       /** The conversation's id. */
       readonly id: string

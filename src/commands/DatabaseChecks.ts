@@ -166,7 +166,7 @@ const durability: Check = Effect.map(
   ),
   ({ off }) =>
     off === ""
-      ? ok("what is acknowledged survives a crash")
+      ? ok("acknowledged messages survive a crash")
       : warn(`${off} off: a crash loses messages that were acknowledged. Turn it on where it is not only a trial`)
 )
 

@@ -117,7 +117,7 @@ export const exportCommand = Command.make("export", { user, output }, ({ output,
     { command: "xfchat export | gzip > xfchat.ndjson.gz", description: "Everything, compressed" },
     {
       command: "xfchat export --user ada --output ada.ndjson",
-      description: "What belongs to ada, or is visible to her"
+      description: "Everything that belongs to ada, or is visible to her"
     }
   ])
 )

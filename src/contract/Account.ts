@@ -138,7 +138,7 @@ export const Login = Schema.Struct({
 }).annotate({ identifier: "Login" })
 export type Login = typeof Login.Type
 
-/** The changes to an account: a member that is missing stays as it is, and `null` clears it. */
+/** The changes to an account: a missing member leaves its value unchanged, and `null` clears it. */
 export const AccountChange = Schema.Struct({
   username: Schema.optionalKey(profile.username),
   email: Schema.optionalKey(profile.email),

@@ -78,7 +78,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
         OpenApi.annotations({
           summary: "Update your account",
           description:
-            "Changes the profile and the settings. A member that is missing stays as it is. A new e-mail address requires " +
+            "Changes the profile and the settings. A missing member leaves its value unchanged. A new e-mail address requires " +
             "`currentPassword`."
         })
       ),

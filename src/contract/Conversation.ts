@@ -69,7 +69,7 @@ export const NewGroup = Schema.Struct({
 }).annotate({ identifier: "NewGroup" })
 export type NewGroup = typeof NewGroup.Type
 
-/** The changes to a group: a member that is missing stays as it is, and `null` clears it. */
+/** The changes to a group: a missing member leaves its value unchanged, and `null` clears it. */
 export const GroupChange = Schema.Struct({
   name: Schema.optionalKey(Schema.NullOr(Name)).pipe(
     described("The name of the group: up to 255 characters; `null` removes it.")

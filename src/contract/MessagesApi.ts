@@ -94,7 +94,9 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       params: message,
       success: HttpApiSchema.WithHeaders(Message.json, Version),
       error: NotFound
-    }).annotateMerge(OpenApi.annotations({ summary: "Get a message", description: "Returns a message as it is now." })),
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Get a message", description: "Returns the present state of a message." })
+    ),
     HttpApiEndpoint.patch("edit", "/conversations/:id/messages/:messageId", {
       params: message,
       payload: Schema.Struct({ content: TextContent.pipe(described("The new text.")) }),

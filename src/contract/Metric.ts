@@ -34,7 +34,7 @@ export const addTo = (tally: Tally, amounts: Partial<Tally>) => {
   for (const metric of metrics) tally[metric] += amounts[metric] ?? 0
 }
 
-/** A user's usage, as it is shown and limited. */
+/** A user's usage, in the form in which it is shown and limited. */
 export const Counts = Schema.Struct({
   messagesSent: Schema.Int.pipe(described("Messages sent.")),
   conversationsCreated: Schema.Int.pipe(described("Conversations created.")),

@@ -104,7 +104,7 @@ export class HeadersTooLarge extends Problem<HeadersTooLarge>()("HeadersTooLarge
 
 export class MethodNotAllowed extends Problem<MethodNotAllowed>()("MethodNotAllowed") {}
 
-/** The caller has too many of these at once, or within some time. */
+/** The caller makes too many requests of a kind at once, or within some time. */
 export class RateLimited extends Problem<RateLimited>()("RateLimited", {
   retryAfter: Schema.optionalKey(Schema.Int).pipe(
     described("The seconds to wait before trying again, as in the `Retry-After` header.")

@@ -76,7 +76,7 @@ const refuseCutOff = (server: Server) => {
  * `answerTimeout` ends a connection whose client accepts nothing of a pending answer for that long. It does not apply while the
  * answer is not ready, or a stream is silent.
  *
- * A stopping server closes idle connections by itself, but not one whose last answer ends later: its client might keep the
+ * A stopping server closes idle connections on its own, but not one whose last answer ends later: its client might keep the
  * process alive for seconds. So each connection is closed after its answer then.
  */
 export const createNodeServer = (options: {
