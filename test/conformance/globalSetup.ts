@@ -1,4 +1,4 @@
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { ConfigProvider, Context, Effect, Exit, Layer, Scope } from "effect"
 import type { TestProject } from "vitest/node"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
@@ -20,7 +20,10 @@ const start = Effect.fn("start")(function* (runtime: Runtime) {
 export default async function globalSetup(project: TestProject): Promise<() => Promise<void>> {
   const names = process.env["XFCHAT_URL"] === undefined ? (Object.keys(runtimes) as Array<Runtime>) : []
   const scope = Scope.makeUnsafe()
-  const started = Effect.forEach(names, start, { concurrency: "unbounded" })
+  const started = Effect.forEach(names, start, { concurrency: "unbounded" }).pipe(
+    // The default provider read the environment before the database's setup wrote TEST_DATABASE_URL into it.
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv()))
+  )
   project.provide("sharedServers", Object.fromEntries(await Effect.runPromise(Scope.provide(started, scope))))
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }
