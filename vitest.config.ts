@@ -13,6 +13,8 @@ const processes = ["commands", "docs", "faults", "operations", "postgres-embedde
 )
 
 export default defineConfig({
+  // `xfchat` is the source, also where a test imports it as others do. The others are the defaults.
+  ssr: { resolve: { conditions: ["xfchat-source", "module", "node", "development|production"] } },
   test: {
     // Vitest runs them in the order of their names.
     projects: [
