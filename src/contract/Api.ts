@@ -19,6 +19,8 @@ const description =
   "`POST /api/auth/signup` answers with a token; send it as `Authorization: Bearer …`. Errors are " +
   "`application/problem+json` (RFC 9457), and their `type` is stable. A member that the server does not know is refused."
 
+const license = { name: "MIT", url: "https://opensource.org/license/mit" }
+
 /** The whole HTTP contract, which a server implements, a client is derived from, and `/openapi.json` shows. */
 export class Api extends HttpApi.make("xfchat")
   .add(AuthApi)
@@ -37,4 +39,4 @@ export class Api extends HttpApi.make("xfchat")
   // An unknown member is the caller's mistake, or a wish that would silently not be fulfilled.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotate(HttpApi.ParseOptions, { errors: "all" })
-  .annotateMerge(OpenApi.annotations({ title: "XFChat", version, description, transform: arrange })) {}
+  .annotateMerge(OpenApi.annotations({ title: "XFChat", version, description, license, transform: arrange })) {}

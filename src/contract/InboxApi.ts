@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./AuthApi.ts"
 import { InboxPage } from "./InboxPage.ts"
-import { StateVersion, streamed, StreamQuery } from "./Streamed.ts"
+import { schemaNamed, StateVersion, streamed, StreamQuery } from "./Streamed.ts"
 
 export class InboxApi extends HttpApiGroup.make("inbox")
   .add(
@@ -16,7 +16,7 @@ export class InboxApi extends HttpApiGroup.make("inbox")
           "Returns the user's conversations with their last message and unread count, and their friends, requests and blocks. " +
           "The same as a stream, in the four encodings of messages, is enough for a whole client. Each update replaces the members " +
           "that it contains. A resumed stream misses no update, and may repeat one.",
-        transform: streamed
+        transform: streamed({ name: "Inbox", change: "change", changeSchema: schemaNamed("InboxPage") })
       })
     )
   )

@@ -28,7 +28,7 @@ import {
   Reactor
 } from "./Reaction.ts"
 import { Limited } from "./RouteClass.ts"
-import { StateVersion, streamed, WaitParameter, withParents } from "./Streamed.ts"
+import { schemaNamed, StateVersion, streamed, WaitParameter, withParents } from "./Streamed.ts"
 
 /** The `Version` or `Parents` of a request names a version that this resource does not have. */
 export class VersionNotFound extends Problem<VersionNotFound>()("VersionNotFound") {}
@@ -68,7 +68,12 @@ export class MessagesApi extends HttpApiGroup.make("messages")
           "neither. If the request asks for it, returns a stream instead, in one of four encodings that all resume by the same " +
           "version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: text/event-stream` " +
           "(`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), or long polls with `?wait=20s&after=`.",
-        transform: streamed
+        transform: streamed({
+          name: "Message",
+          change: "message",
+          changeSchema: schemaNamed("Message"),
+          unversioned: { receipts: { type: "array", items: schemaNamed("Receipt") } }
+        })
       })
     ),
     HttpApiEndpoint.put("send", "/conversations/:id/messages/:messageId", {

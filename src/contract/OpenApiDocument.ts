@@ -1,4 +1,5 @@
 import { Predicate } from "effect"
+import { Examples } from "./OpenApiExamples.ts"
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -62,6 +63,32 @@ const describeProblem = (schema: Node): Node => {
   return { ...schema, properties: Object.fromEntries(members) }
 }
 
+/** Gives each body and each parameter of the path an example. */
+const exemplify = (document: Node, examples: Examples): Node => {
+  const visit = (value: unknown, owner: string): unknown => {
+    if (Array.isArray(value)) return value.map((part) => visit(part, owner))
+    if (!isNode(value)) return value
+    if (isNode(value["content"])) {
+      const content = Object.entries(value["content"]).map(([type, media]) => {
+        const hasExample = isNode(media) && isNode(media["schema"]) && type.endsWith("json")
+        return [type, hasExample ? { ...media, example: examples.of(media["schema"], "", owner) } : media] as const
+      })
+      return { ...value, content: Object.fromEntries(content) }
+    }
+    if (value["in"] === "path") {
+      const name = String(value["name"])
+      const collection = owner.split("/").at(owner.split("/").indexOf(`{${name}}`) - 1) ?? ""
+      return { ...value, example: examples.of(value["schema"], name, collection) }
+    }
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, visit(part, owner)]))
+  }
+  const paths = isNode(document["paths"]) ? document["paths"] : {}
+  return {
+    ...document,
+    paths: Object.fromEntries(Object.entries(paths).map(([path, item]) => [path, visit(item, path)]))
+  }
+}
+
 /**
  * Arranges the document that Effect derives from `Api` for its readers: each schema once, under its own name, and each
  * description next to what it describes.
@@ -98,11 +125,12 @@ export const arrange = (document: Node): Node => {
     const seen = visit(schema)
     if (isNode(seen)) add(nameOf(name), describeProblem(seen))
   }
+  const sorted = Object.fromEntries([...schemas].sort(([a], [b]) => (a < b ? -1 : 1)))
   return {
-    ...(isNode(arranged) ? arranged : {}),
-    components: {
-      ...others,
-      schemas: Object.fromEntries([...schemas].sort(([a], [b]) => (a < b ? -1 : 1)))
-    }
+    ...(isNode(arranged) ? exemplify(arranged, new Examples(sorted)) : {}),
+    // The first version that describes the items of a stream.
+    openapi: "3.2.0",
+    servers: [{ url: "/", description: "The server that this document comes from." }],
+    components: { ...others, schemas: sorted }
   }
 }

@@ -3,7 +3,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { Authorization } from "./AuthApi.ts"
 import { PresencePage } from "./PresencePage.ts"
 import { RateLimited } from "./Problem.ts"
-import { StateVersion, streamed, StreamQuery } from "./Streamed.ts"
+import { schemaNamed, StateVersion, streamed, StreamQuery } from "./Streamed.ts"
 
 export class PresenceApi extends HttpApiGroup.make("presence")
   .add(
@@ -20,7 +20,7 @@ export class PresenceApi extends HttpApiGroup.make("presence")
           "conversation that is not listed. A stream, in the four encodings of messages, starts with all of this and " +
           "continues with changes, in which each member replaces the earlier one. A user who hides their presence sees nobody and " +
           "is seen by nobody.",
-        transform: streamed
+        transform: streamed({ name: "Presence", change: "change", changeSchema: schemaNamed("PresencePage") })
       })
     )
   )

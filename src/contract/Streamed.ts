@@ -33,16 +33,25 @@ const parameters = [
   header("Last-Event-ID", "The version that a stream of server-sent events resumes after.")
 ]
 
-const text = { schema: { type: "string" } }
+/** The headers of a Braid-HTTP stream. */
+const answerHeaders = [
+  ["Subscribe", "`true`: the answer is a stream."],
+  [
+    "Current-Version",
+    "The version of the resource when the stream began, quoted. The client is caught up once it has it."
+  ],
+  ["Heartbeats", "The seconds between heartbeats, if the request asked for them."]
+] as const
 
-const membersOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null ? { ...value } : {}
+type Node = Readonly<Record<string, unknown>>
 
-const parametersOf = (operation: Readonly<Record<string, unknown>>): ReadonlyArray<unknown> =>
+const membersOf = (value: unknown): Node => (typeof value === "object" && value !== null ? { ...value } : {})
+
+const parametersOf = (operation: Node): ReadonlyArray<unknown> =>
   Array.isArray(operation["parameters"]) ? operation["parameters"] : []
 
 /** Adds to an operation in OpenAPI the header that makes a write an edit. */
-export const withParents = (operation: Readonly<Record<string, unknown>>) => ({
+export const withParents = (operation: Node) => ({
   ...operation,
   parameters: [
     ...parametersOf(operation),
@@ -50,23 +59,118 @@ export const withParents = (operation: Readonly<Record<string, unknown>>) => ({
   ]
 })
 
+/** A schema that OpenAPI shows once, under a name: see `arrange` in OpenApiDocument.ts. */
+const named = (name: string, schema: Node): Node => ({ title: `${name}.json`, ...schema })
+
+export const schemaNamed = (name: string): Node => ({ $ref: `#/components/schemas/${name}` })
+
+const object = (properties: Node, description: string): Node => ({
+  type: "object",
+  properties,
+  required: Object.keys(properties),
+  additionalProperties: false,
+  description
+})
+
+/** A schema with a description of its own. */
+const describedAs = (description: string, schema: unknown): Node => ({ ...membersOf(schema), description })
+
+const version = { type: "string", description: "The version that a client has reached with this update." }
+const whole = "The whole resource, in place of what the client had."
+const part = "The part that changed. It replaces the parts with the same ids or names."
+const unversionedPart = "A part that changed without a new version."
+
+/** An event: its data is JSON, in a text (OpenAPI 3.2, section 4.14.4). */
+const event = (name: string, data: unknown, description: string): Node => ({
+  type: "object",
+  properties: {
+    event: { type: "string", const: name, description: "The kind of update." },
+    id: version,
+    data: {
+      type: "string",
+      contentMediaType: "application/json",
+      contentSchema: data,
+      description: "The update, as JSON."
+    }
+  },
+  required: ["event", "id", "data"],
+  description
+})
+
+const multiresponse =
+  "A Braid-HTTP stream (draft-toomim-httpbis-braid-http-04): snapshots of the resource, then patches, each with a `Version`."
+
+/** How the updates of a resource come. */
+export interface Updates {
+  /** Begins the names of the schemas of its updates. */
+  readonly name: string
+  /** The kind of a change: the event's type, and the member of a line that holds it. */
+  readonly change: string
+  readonly changeSchema: Node
+  /** The members that change without a version, with their schemas. */
+  readonly unversioned?: Node
+}
+
 /**
  * Adds to an operation in OpenAPI the headers and the answers of its streams, which the handler reads and writes itself.
  * docs/streaming.md describes the encodings.
  */
-export const streamed = (operation: Readonly<Record<string, unknown>>) => {
-  const responses = membersOf(operation["responses"])
-  const ok = membersOf(responses["200"])
-  return {
-    ...operation,
-    parameters: [...parametersOf(operation), ...parameters],
-    responses: {
-      ...responses,
-      200: {
-        ...ok,
-        content: { ...membersOf(ok["content"]), "text/event-stream": text, "application/x-ndjson": text }
+export const streamed =
+  ({ change, changeSchema, name, unversioned = {} }: Updates) =>
+  (operation: Node) => {
+    const responses = membersOf(operation["responses"])
+    const ok = membersOf(responses["200"])
+    const content = membersOf(ok["content"])
+    const page = membersOf(content["application/json"])["schema"]
+    const others = Object.entries(unversioned)
+    const versioned = [
+      object({ version, snapshot: describedAs(whole, page) }, "A snapshot."),
+      object({ version, [change]: describedAs(part, changeSchema) }, "A change.")
+    ]
+    const lines = [
+      ...versioned,
+      ...others.map(([member, schema]) =>
+        object({ [member]: describedAs(unversionedPart, schema) }, "A change without a version.")
+      ),
+      { type: "object", maxProperties: 0, description: "A heartbeat." }
+    ]
+    const events = [
+      event("snapshot", page, whole),
+      event(change, changeSchema, part),
+      ...others.map(([member, schema]) => event(member, schema, unversionedPart))
+    ]
+    const pollMembers = others.map(
+      ([member, schema]) => [member, describedAs("As it is with that version.", schema)] as const
+    )
+    const poll = object(
+      {
+        updates: { type: "array", items: { oneOf: versioned }, description: "The updates, in their order." },
+        version: { type: "string", description: "The version to come back with, as `after`." },
+        ...Object.fromEntries(pollMembers)
       },
-      209: { description: "A Braid-HTTP stream", content: { "application/http-history": text } }
+      "The answer to a long poll."
+    )
+    return {
+      ...operation,
+      parameters: [...parametersOf(operation), ...parameters],
+      responses: {
+        ...responses,
+        200: {
+          ...ok,
+          description: "The resource as it is now, the answer to a long poll (with `wait`), or a stream.",
+          content: {
+            "application/json": { schema: { anyOf: [page, named(`${name}Poll`, poll)] } },
+            "application/x-ndjson": { itemSchema: named(`${name}Line`, { oneOf: lines }) },
+            "text/event-stream": { itemSchema: named(`${name}Event`, { oneOf: events }) }
+          }
+        },
+        209: {
+          description: multiresponse,
+          headers: Object.fromEntries(
+            answerHeaders.map(([header, description]) => [header, { description, schema: { type: "string" } }])
+          ),
+          content: { "application/http-history": { schema: { type: "string" } } }
+        }
+      }
     }
   }
-}

@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
+import { assertDocumented } from "../openapi.ts"
 import type { Server } from "./server.ts"
 
 /** The body to send: `json` encoded, or `body` unchanged. */
@@ -117,6 +118,8 @@ export class Client {
       text,
       body: (isJson ? JSON.parse(text) : undefined) as Body
     }
+    const type = response.headers.get("content-type")
+    assertDocumented(method, path, { status: answer.status, type, body: isJson ? answer.body : text })
     if (answer.status >= 400 && method !== "HEAD") {
       assertProblem(answer as Answer<Problem>, [password, ...(this.token === undefined ? [] : [this.token])])
     }

@@ -1,5 +1,7 @@
 import { assert, it } from "@effect/vitest"
+import { randomUUID } from "node:crypto"
 import { ask, Copy, encodings, get, poll, Refused, told, type Encoding, type Source } from "../messages/subscriber.ts"
+import { assertMatches } from "../openapi.ts"
 import { atOnce, Person, twoPeople, type Page } from "./client.ts"
 import { conformance } from "./server.ts"
 
@@ -42,6 +44,35 @@ const refusal = async (subscribed: Promise<unknown>): Promise<number> => {
 const nothing = new Copy(undefined, [])
 
 conformance("The encodings of a stream", (server) => {
+  it("comes in the lines and events that the document describes", async () => {
+    const { ada, messages } = await twoPeople(server)
+    await ada.put(`${messages}/${randomUUID()}`, { content: "one" })
+    const read = async (accept: string, end: string, updates: number) => {
+      const leaving = new AbortController()
+      const { body } = await fetch(server.url + messages, {
+        headers: { ...ada.authorization, accept },
+        signal: leaving.signal
+      })
+      assert(body !== null)
+      let text = ""
+      for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+        text += chunk
+        if (text.split(end).length > updates) break
+      }
+      leaving.abort()
+      return text.split(end).slice(0, updates)
+    }
+    const [start, ...lines] = await read("application/x-ndjson", "\n", 2)
+    for (const line of [start, ...lines]) assertMatches(JSON.parse(line ?? ""), "components", "schemas", "MessageLine")
+    assert.property(JSON.parse(lines[0] ?? ""), "snapshot")
+    const [event = ""] = await read("text/event-stream", "\n\n", 1)
+    const fields = event.split("\n").flatMap((line) => {
+      const [, name, value] = /^(\w+): (.*)$/.exec(line) ?? []
+      return name === undefined ? [] : [[name, value] as const]
+    })
+    assertMatches(Object.fromEntries(fields), "components", "schemas", "MessageEvent")
+  })
+
   it.each([
     [
       "events",

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Predicate } from "effect"
 import { TestServer, TestServices } from "../../src/testing/index.ts"
+import { assertValid } from "../openapi.ts"
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -93,6 +94,30 @@ layer(TestServer.layerRoutes.pipe(Layer.provide(TestServices)))("/openapi.json",
       )
       assert.isAbove(members.length, 200)
       assertNone(members.filter(([, { description }]) => !Predicate.isString(description)).map(([path]) => path))
+    })
+  )
+
+  it.effect("has a valid example of every JSON that is sent or answered, and of each part of a path", () =>
+    Effect.gen(function* () {
+      const { operations } = yield* served
+      const bodies = operations.flatMap(({ name, operation }) =>
+        [["request", operation["requestBody"]] as const, ...entriesOf(operation["responses"])].flatMap(
+          ([status, body]) =>
+            entriesOf(nodeOf(body)["content"]).flatMap(([type, { example, schema }]) =>
+              type.endsWith("json") && schema !== undefined ? [{ at: `${name} ${status}`, example, schema }] : []
+            )
+        )
+      )
+      assert.isAbove(bodies.length, 500)
+      for (const { at, example, schema } of bodies) assertValid(schema, example, at)
+      const parts = operations.flatMap(({ name, operation }) =>
+        listOf(operation["parameters"]).flatMap(({ example, in: place, name: part, schema }) =>
+          place === "path" ? [{ at: `${name} ${String(part)}`, example, schema }] : []
+        )
+      )
+      assert.isAbove(parts.length, 30)
+      for (const { at, example, schema } of parts) assertValid(schema, example, at)
+      assertNone(bodies.filter(({ example }) => JSON.stringify(example).includes("…")).map(({ at }) => at))
     })
   )
 
