@@ -299,6 +299,34 @@ export interface ImageContent {
   readonly caption?: string
 }
 
+export type InboxEvent = {
+  /** The kind of update. */
+  readonly event: "snapshot"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+} | {
+  /** The kind of update. */
+  readonly event: "change"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+}
+
+export type InboxLine = {
+  /** The version that a client has reached with this update. */
+  readonly version: string
+  /** The whole resource, in place of what the client had. */
+  readonly snapshot: InboxPage
+} | {
+  /** The version that a client has reached with this update. */
+  readonly version: string
+  /** The part that changed. It replaces the parts with the same ids or names. */
+  readonly change: InboxPage
+} | Readonly<Record<string, unknown>>
+
 export interface InboxPage {
   /** The ids of all conversations of the user, the last active first. */
   readonly conversationIds: ReadonlyArray<string>
@@ -310,6 +338,24 @@ export interface InboxPage {
   readonly requests?: ReadonlyArray<FriendRequest>
   /** The latest 1000 people whom the user blocks. */
   readonly blocks?: ReadonlyArray<Block>
+}
+
+/** The answer to a long poll. */
+export interface InboxPoll {
+  /** The updates, in their order. */
+  readonly updates: ReadonlyArray<{
+    /** The version that a client has reached with this update. */
+    readonly version: string
+    /** The whole resource, in place of what the client had. */
+    readonly snapshot: InboxPage
+  } | {
+    /** The version that a client has reached with this update. */
+    readonly version: string
+    /** The part that changed. It replaces the parts with the same ids or names. */
+    readonly change: InboxPage
+  }>
+  /** The version to come back with, as `after`. */
+  readonly version: string
 }
 
 export interface InternalError {
@@ -389,6 +435,29 @@ export interface Message {
   readonly isRead: boolean
 }
 
+export type MessageEvent = {
+  /** The kind of update. */
+  readonly event: "snapshot"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+} | {
+  /** The kind of update. */
+  readonly event: "message"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+} | {
+  /** The kind of update. */
+  readonly event: "receipts"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+}
+
 export interface MessageIdReused {
   /** One sentence on what went wrong and what to do. */
   readonly detail?: string
@@ -402,6 +471,21 @@ export interface MessageIdReused {
   readonly title?: "This message id is taken by another message"
 }
 
+export type MessageLine = {
+  /** The version that a client has reached with this update. */
+  readonly version: string
+  /** The whole resource, in place of what the client had. */
+  readonly snapshot: MessagePage
+} | {
+  /** The version that a client has reached with this update. */
+  readonly version: string
+  /** The part that changed. It replaces the parts with the same ids or names. */
+  readonly message: Message
+} | {
+  /** A part that changed without a new version. */
+  readonly receipts: ReadonlyArray<Receipt>
+} | Readonly<Record<string, unknown>>
+
 export interface MessagePage {
   /** The messages, in ascending order of `seq`. */
   readonly messages: ReadonlyArray<Message>
@@ -411,6 +495,26 @@ export interface MessagePage {
   readonly before: string | null
   /** The `after` of the page of newer messages; `null` if there are none. */
   readonly after: string | null
+}
+
+/** The answer to a long poll. */
+export interface MessagePoll {
+  /** The updates, in their order. */
+  readonly updates: ReadonlyArray<{
+    /** The version that a client has reached with this update. */
+    readonly version: string
+    /** The whole resource, in place of what the client had. */
+    readonly snapshot: MessagePage
+  } | {
+    /** The version that a client has reached with this update. */
+    readonly version: string
+    /** The part that changed. It replaces the parts with the same ids or names. */
+    readonly message: Message
+  }>
+  /** The version to come back with, as `after`. */
+  readonly version: string
+  /** As it is with that version. */
+  readonly receipts: ReadonlyArray<Receipt>
 }
 
 export interface MessageVersion {
@@ -525,6 +629,34 @@ export interface PayloadTooLarge {
   readonly title?: "The request body is too large"
 }
 
+export type PresenceEvent = {
+  /** The kind of update. */
+  readonly event: "snapshot"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+} | {
+  /** The kind of update. */
+  readonly event: "change"
+  /** The version that a client has reached with this update. */
+  readonly id: string
+  /** The update, as JSON. */
+  readonly data: string
+}
+
+export type PresenceLine = {
+  /** The version that a client has reached with this update. */
+  readonly version: string
+  /** The whole resource, in place of what the client had. */
+  readonly snapshot: PresencePage
+} | {
+  /** The version that a client has reached with this update. */
+  readonly version: string
+  /** The part that changed. It replaces the parts with the same ids or names. */
+  readonly change: PresencePage
+} | Readonly<Record<string, unknown>>
+
 export interface PresencePage {
   /** People by their id. Anyone not listed is offline. */
   readonly people: Readonly<Record<string, {
@@ -533,6 +665,24 @@ export interface PresencePage {
   }>>
   /** The people who are typing, in the order of their ids, by the id of the conversation. */
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>
+}
+
+/** The answer to a long poll. */
+export interface PresencePoll {
+  /** The updates, in their order. */
+  readonly updates: ReadonlyArray<{
+    /** The version that a client has reached with this update. */
+    readonly version: string
+    /** The whole resource, in place of what the client had. */
+    readonly snapshot: PresencePage
+  } | {
+    /** The version that a client has reached with this update. */
+    readonly version: string
+    /** The part that changed. It replaces the parts with the same ids or names. */
+    readonly change: PresencePage
+  }>
+  /** The version to come back with, as `after`. */
+  readonly version: string
 }
 
 export interface Profile {
@@ -1169,16 +1319,6 @@ export interface Operations {
       readonly after?: number | string | undefined
       /** Returns the messages around this position. */
       readonly around?: number | undefined
-      /** Asks for a long poll that answers within this time: `1s` to `60s`. */
-      readonly wait?: string | undefined
-      /** `true` asks for a Braid-HTTP stream, answered with 209. */
-      readonly Subscribe?: string | undefined
-      /** The version that a Braid-HTTP stream resumes after, in quotes: `"57"`. */
-      readonly Parents?: string | undefined
-      /** The seconds between heartbeats of a Braid-HTTP stream: 1 to 60, and 20 unless given. */
-      readonly Heartbeats?: string | undefined
-      /** The version that a stream of server-sent events resumes after. */
-      readonly "Last-Event-ID"?: string | undefined
     }, MessagePage, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized | VersionNotFound>
     /** Send a message. Sends a message: 201 the first time, and 200 with the stored message whenever it is sent again. A request with a `Parents` header edits: `Parents` must be the message's current version, as its `Version` header gives it. */
     readonly send: Operation<{
@@ -1291,35 +1431,15 @@ export interface Operations {
   readonly inbox: {
     /** Read your inbox. Returns the user's conversations with their last message and unread count, and their friends, requests and blocks. The same as a stream, in the four encodings of messages, is enough for a whole client. Each update replaces the members that it contains. A resumed stream misses no update, and may repeat one. */
     readonly inbox: Operation<{
-      /** Asks for a long poll that answers within this time: `1s` to `60s`. */
-      readonly wait?: string | undefined
       /** The version that a stream resumes after. */
       readonly after?: string | undefined
-      /** `true` asks for a Braid-HTTP stream, answered with 209. */
-      readonly Subscribe?: string | undefined
-      /** The version that a Braid-HTTP stream resumes after, in quotes: `"57"`. */
-      readonly Parents?: string | undefined
-      /** The seconds between heartbeats of a Braid-HTTP stream: 1 to 60, and 20 unless given. */
-      readonly Heartbeats?: string | undefined
-      /** The version that a stream of server-sent events resumes after. */
-      readonly "Last-Event-ID"?: string | undefined
     }, InboxPage, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly presence: {
     /** See who is online. Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a conversation that is not listed. A stream, in the four encodings of messages, starts with all of this and continues with changes, in which each member replaces the earlier one. A user who hides their presence sees nobody and is seen by nobody. */
     readonly presence: Operation<{
-      /** Asks for a long poll that answers within this time: `1s` to `60s`. */
-      readonly wait?: string | undefined
       /** The version that a stream resumes after. */
       readonly after?: string | undefined
-      /** `true` asks for a Braid-HTTP stream, answered with 209. */
-      readonly Subscribe?: string | undefined
-      /** The version that a Braid-HTTP stream resumes after, in quotes: `"57"`. */
-      readonly Parents?: string | undefined
-      /** The seconds between heartbeats of a Braid-HTTP stream: 1 to 60, and 20 unless given. */
-      readonly Heartbeats?: string | undefined
-      /** The version that a stream of server-sent events resumes after. */
-      readonly "Last-Event-ID"?: string | undefined
     }, PresencePage, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly usage: {
@@ -1391,7 +1511,7 @@ export const routes: { readonly [Group in keyof Operations]: { readonly [Name in
     typing: { method: "POST", path: "/api/conversations/{id}/typing" },
   },
   messages: {
-    page: { method: "GET", path: "/api/conversations/{id}/messages", headers: ["Subscribe","Parents","Heartbeats","Last-Event-ID"] },
+    page: { method: "GET", path: "/api/conversations/{id}/messages" },
     send: { method: "PUT", path: "/api/conversations/{id}/messages/{messageId}", headers: ["Parents"] },
     get: { method: "GET", path: "/api/conversations/{id}/messages/{messageId}" },
     edit: { method: "PATCH", path: "/api/conversations/{id}/messages/{messageId}" },
@@ -1405,10 +1525,10 @@ export const routes: { readonly [Group in keyof Operations]: { readonly [Name in
     search: { method: "GET", path: "/api/messages/search" },
   },
   inbox: {
-    inbox: { method: "GET", path: "/api/inbox", headers: ["Subscribe","Parents","Heartbeats","Last-Event-ID"] },
+    inbox: { method: "GET", path: "/api/inbox" },
   },
   presence: {
-    presence: { method: "GET", path: "/api/presence", headers: ["Subscribe","Parents","Heartbeats","Last-Event-ID"] },
+    presence: { method: "GET", path: "/api/presence" },
   },
   usage: {
     usage: { method: "GET", path: "/api/usage" },

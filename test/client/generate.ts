@@ -75,7 +75,10 @@ const operationsOf = (document: Node): ReadonlyArray<Operation> =>
       const problems = entriesOf(node["responses"]).flatMap(([status, response]) =>
         Number(status) < 400 ? [] : typeOf(schemaOf(response) ?? {}, "").split(" | ")
       )
-      const parameters = listOf(node["parameters"]).map(nodeOf)
+      const isStream = "209" in nodeOf(node["responses"])
+      const parameters = listOf(node["parameters"])
+        .map(nodeOf)
+        .filter(({ in: place, name }) => !(isStream && (place === "header" || name === "wait")))
       return [{ group, name, method: method.toUpperCase(), path, node, parameters, problems: problems.sort() }]
     })
   )
@@ -95,11 +98,15 @@ const inputOf = ({ node, parameters }: Operation): string => {
   return members.length === 0 ? "{}" : `{\n${members.join("")}    }`
 }
 
+/** The schema of a resource, of which the last alternative is the answer to a long poll. */
+const pageOf = (schema: Node | undefined) => nodeOf(listOf(schema?.["anyOf"])[0])
+
 const answerOf = ({ node }: Operation): string =>
   union(
     entriesOf(node["responses"]).flatMap(([status, response]) => {
       if (Number(status) >= 300 || status === "209") return []
-      const schema = schemaOf(response)
+      // A call reads a resource that can be followed; streams and long polls are for `Follow`.
+      const schema = "209" in nodeOf(node["responses"]) ? pageOf(schemaOf(response)) : schemaOf(response)
       return [schema === undefined ? "void" : typeOf(schema, "    ")]
     })
   )
