@@ -1,11 +1,11 @@
 import { type Api, makeApi, pathOf } from "./Api.ts"
-import { Conversation } from "./Conversation.ts"
+import { type Conversation, ConversationStore } from "./Conversation.ts"
 import type { Encoding } from "./Follow.ts"
 import { type Call, Http, type HttpOptions } from "./Http.ts"
 import { type InboxPage, type PresencePage, routes } from "./operations.ts"
 import { Outbox } from "./Outbox.ts"
 import { reduceInbox, reducePresence } from "./Pages.ts"
-import { Resource } from "./Resource.ts"
+import { type Resource, ResourceStore } from "./Resource.ts"
 import { Network } from "./Retry.ts"
 import { memoryStorage, type Storage } from "./Storage.ts"
 import type { Shared } from "./Store.ts"
@@ -29,7 +29,8 @@ export class Client {
   readonly inbox: Resource<InboxPage>
   /** The people who are online and those who are typing. */
   readonly presence: Resource<PresencePage>
-  readonly #conversations = new Map<string, Conversation>()
+  readonly #inbox: ResourceStore<InboxPage>
+  readonly #conversations = new Map<string, ConversationStore>()
   readonly #ending = new AbortController()
   readonly #network = new Network(this.#ending.signal)
   readonly #outbox: Outbox
@@ -64,22 +65,27 @@ export class Client {
       network: this.#network,
       signal,
       report: onError,
-      conversation: (id) => this.conversation(id)
+      conversation: (id) => this.#open(id)
     })
-    this.inbox = new Resource(this.#shared, {
+    this.#inbox = new ResourceStore(this.#shared, {
       path: pathOf(routes.inbox.inbox),
       reduce: reduceInbox,
       key: "copy/inbox"
     })
+    this.inbox = this.#inbox
     // Presence of yesterday is of no use.
-    this.presence = new Resource(this.#shared, { path: pathOf(routes.presence.presence), reduce: reducePresence })
+    this.presence = new ResourceStore(this.#shared, { path: pathOf(routes.presence.presence), reduce: reducePresence })
   }
 
   /** The conversation with this id: the same object each time. It makes no request before somebody subscribes or calls. */
   conversation(id: string): Conversation {
+    return this.#open(id)
+  }
+
+  #open(id: string): ConversationStore {
     const known = this.#conversations.get(id)
     if (known !== undefined) return known
-    const conversation = new Conversation(this.#shared, this.#ownApi, this.#outbox, id)
+    const conversation = new ConversationStore(this.#shared, this.#ownApi, this.#outbox, id)
     this.#conversations.set(id, conversation)
     void conversation.loaded
     return conversation
@@ -95,13 +101,13 @@ export class Client {
     this.#outbox.clear()
     const entries = await this.#storage.read("")
     await this.#storage.write(entries.map(([key]) => [key, undefined]))
-    for (const store of [this.inbox, ...this.#conversations.values()]) store.reset()
+    for (const store of [this.#inbox, ...this.#conversations.values()]) store.reset()
     this.#admission = undefined
   }
 
   /** Ends all streams and attempts, and writes the copies. Unsent messages stay in the storage. */
   async close(): Promise<void> {
-    const copies = [this.inbox, ...this.#conversations.values()].map((store) => store.flush())
+    const copies = [this.#inbox, ...this.#conversations.values()].map((store) => store.flush())
     this.#ending.abort()
     await Promise.all(copies)
     await this.#storage.close?.()

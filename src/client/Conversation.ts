@@ -33,8 +33,7 @@ const kept = 200
 /** Between two signs that the caller is typing, in milliseconds: the server shows one for six seconds. */
 const typingInterval = 3_000
 
-/** A conversation: its newest messages as they are now, older ones on demand, and the caller's on their way. */
-export class Conversation extends Followed<MessagesUpdate, ConversationSnapshot> {
+export class ConversationStore extends Followed<MessagesUpdate, ConversationSnapshot> {
   readonly id: string
   readonly #api: Api
   readonly #outbox: Outbox
@@ -328,3 +327,23 @@ export class Conversation extends Followed<MessagesUpdate, ConversationSnapshot>
     }
   }
 }
+
+/** A conversation: its newest messages as they are now, older ones on demand, and the caller's on their way. */
+export type Conversation = Pick<
+  ConversationStore,
+  | "id"
+  | "getSnapshot"
+  | "subscribe"
+  | "loaded"
+  | "send"
+  | "resend"
+  | "discard"
+  | "edit"
+  | "erase"
+  | "react"
+  | "markRead"
+  | "typing"
+  | "loadEarlier"
+  | "loadLater"
+  | "jumpTo"
+>

@@ -16,8 +16,7 @@ interface ResourceOptions<Page> {
   readonly key?: string
 }
 
-/** The inbox or the presence: one page that changes. */
-export class Resource<Page> extends Followed<PageUpdate<Page>, ResourceSnapshot<Page>> {
+export class ResourceStore<Page> extends Followed<PageUpdate<Page>, ResourceSnapshot<Page>> {
   readonly #options: ResourceOptions<Page>
   #copy: Copy<Page> = { version: undefined, page: undefined }
 
@@ -53,3 +52,6 @@ export class Resource<Page> extends Followed<PageUpdate<Page>, ResourceSnapshot<
     this.changed("soon")
   }
 }
+
+/** The inbox or the presence: one page that changes. */
+export type Resource<Page> = Pick<ResourceStore<Page>, "getSnapshot" | "subscribe" | "loaded">
