@@ -13,7 +13,7 @@ import {
 } from "./Problem.ts"
 
 /** The errors that any endpoint may answer with, in addition to its own. */
-export class Problems extends HttpApiMiddleware.Service<Problems>()("xfchat/Problems", {
+export class Problems extends HttpApiMiddleware.Service<Problems>()("xfchat/contract/Problems", {
   error: [
     MalformedRequest,
     ValidationFailed,

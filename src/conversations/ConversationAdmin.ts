@@ -52,7 +52,7 @@ export class ConversationAdmin extends Context.Service<
       username: string
     ) => Effect.Effect<void, NoSuchConversation | NoSuchAccount | NotHandedOver | DatabaseUnavailable>
   }
->()("xfchat/conversations/ConversationControl") {
+>()("xfchat/conversations/ConversationAdmin") {
   static readonly layer = Layer.effect(
     ConversationAdmin,
     Effect.gen(function* () {

@@ -6,7 +6,7 @@ import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { beforeAll } from "../messages/ConversationLocks.ts"
-import { SystemMessages, type Said } from "../messages/SystemMessages.ts"
+import { SystemMessages, type SystemMessage } from "../messages/SystemMessages.ts"
 
 /** Groups that one transaction passes on, at most: each may have a thousand participants to look at. */
 const mostAtOnce = 100
@@ -92,7 +92,7 @@ export class Ownership extends Context.Service<
       const passOnSome = Effect.fnUntraced(function* (participant: UserId, after: ConversationId) {
         const groups = (yield* lockNext({ participant, after })).map(({ id }) => id)
         const said = (yield* giveToSuccessors({ leaving: null, groups })).flatMap(
-          ({ former, heir, id }): ReadonlyArray<Said> => [
+          ({ former, heir, id }): ReadonlyArray<SystemMessage> => [
             { conversationId: id, content: { event: "roleChanged", by: former, user: former, role: "admin" } },
             { conversationId: id, content: { event: "roleChanged", by: former, user: heir, role: "owner" } }
           ]

@@ -22,7 +22,7 @@ import * as GroupRules from "./GroupRules.ts"
 import { Ownership } from "./Ownership.ts"
 import { Removal } from "./Removal.ts"
 import { beforeAll, ConversationLocks } from "../messages/ConversationLocks.ts"
-import { SystemMessages, type Said } from "../messages/SystemMessages.ts"
+import { SystemMessages, type SystemMessage } from "../messages/SystemMessages.ts"
 
 /** Conversations that one transaction takes a person out of, at most: each may have a thousand participants to look at. */
 const mostAtOnce = 100
@@ -284,9 +284,9 @@ export class Participants extends Context.Service<
         if (emptied.length > 0) yield* removal.remove(emptied)
         yield* announce(emptied.map((id) => ({ id, head: Position.make(0) })))
         const heirs = new Map((yield* ownership.passOn(userId, conversations)).map(({ heir, id }) => [id, heir]))
-        const said = (yield* leaveGroups({ userId, conversations })).flatMap(({ id }): ReadonlyArray<Said> => {
+        const said = (yield* leaveGroups({ userId, conversations })).flatMap(({ id }): ReadonlyArray<SystemMessage> => {
           const heir = heirs.get(id)
-          const left: Said = { conversationId: id, content: { event: "left", user: userId } }
+          const left: SystemMessage = { conversationId: id, content: { event: "left", user: userId } }
           return heir === undefined
             ? [left]
             : [left, { conversationId: id, content: { event: "roleChanged", by: userId, user: heir, role: "owner" } }]

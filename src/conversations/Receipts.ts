@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
@@ -8,13 +8,17 @@ import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { maxReceiptsListed, Position, type ConversationId } from "../contract/Conversation.ts"
 
-/** How far a participant has come. */
+/** How far a participant has received and read a conversation. */
 export interface Receipt {
   readonly deliveredSeq?: Position | undefined
   readonly readSeq?: Position | undefined
 }
 
-/** Each participant's two cursors, which only grow: what was read was delivered, and neither goes past the head. */
+const decodeMoves = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ isMoved: Schema.Boolean, isListed: Schema.Boolean }))
+)
+
+/** Each participant's two cursors, which only grow. The read one is never past the delivered one, nor either past the head. */
 export class Receipts extends Context.Service<
   Receipts,
   {
@@ -37,8 +41,8 @@ export class Receipts extends Context.Service<
         conversationId: ConversationId,
         { deliveredSeq = Position.make(0), readSeq = Position.make(0) }: Receipt
       ) {
-        // By the primary keys. Where lists show everyone's receipts, the conversation's revision tells them of a change.
-        const [row] = yield* sql<{ isMoved: boolean; isListed: boolean }>`
+        // By the primary keys. If lists show everyone's receipts, a higher revision of the conversation marks the change.
+        const [row] = yield* sql`
           WITH old AS (
             SELECT p.conversation_id, p.user_id, p.last_delivered_seq, p.last_read_seq, c.head
             FROM ${boundedLocks(sql)}, conversation_participants p JOIN conversations c ON c.id = p.conversation_id
@@ -58,6 +62,7 @@ export class Receipts extends Context.Service<
             ON CONFLICT (conversation_id) DO UPDATE SET revision = r.revision + 1
           )
           SELECT is_moved AS "isMoved", is_listed AS "isListed" FROM moved, size`.pipe(
+          Effect.flatMap(decodeMoves),
           retryRolledBack,
           waits.bound("conversation", conversationId)
         )

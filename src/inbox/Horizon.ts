@@ -40,7 +40,7 @@ export const mostRunning = 32
 /** Most numbers in `seen`: the greatest ones, since lower ones are more rarely above the threshold. */
 export const mostSeen = 64
 
-/** Which transactions a read has seen: all below `next` but `running`, which ascend. */
+/** The transactions that a read has seen: all below `next` except `running`, in ascending order. */
 export const Horizon = Schema.Struct({
   next: Transaction,
   running: Schema.Array(Transaction).check(Schema.isMaxLength(mostRunning))
@@ -52,9 +52,9 @@ export const writerOf = (sql: SqlClient.SqlClient, row: string): Statement.Fragm
   sql.literal(`(now.latest - ((now.latest - ${row}.xmin::text::bigint) & 4294967295))`)
 
 /**
- * Two common table expressions of one row each: `now`, the statement's own snapshot as a {@link Horizon}, and `since`, what
- * has been seen at an earlier one: the `threshold`. It is NULL where everything is to be read, so also where the earlier read
- * was in another incarnation of the database.
+ * Two common table expressions of one row each: `now`, the statement's own snapshot as a {@link Horizon}, and `since`, the
+ * `threshold` of an earlier one. It is NULL if everything has to be read, also because the earlier read was in another
+ * incarnation of the database.
  */
 export const snapshots = (
   sql: SqlClient.SqlClient,

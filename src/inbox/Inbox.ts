@@ -21,12 +21,12 @@ const log = logOf("xfchat/inbox")
 /** How long a lost hint can delay a change, at most. */
 const sweepInterval = "5 seconds"
 
-/** Receipts of others gather for so long: a conversation's come at once, and most of them change nothing that a list shows. */
+/** How long receipts of others gather: those of a conversation come at once, and most change nothing that a list shows. */
 const receiptsGatherTime = "500 millis"
 
 /** A user's whole inbox, or what changed in it. */
 export interface InboxState {
-  /** Whether everything was read: there was no horizon to read from, or none of this database. */
+  /** Whether everything was read, since there was no horizon, or one of another incarnation. */
   readonly isWhole: boolean
   /** The start of the next read. */
   readonly incarnation: Incarnation
@@ -37,48 +37,42 @@ export interface InboxState {
   readonly conversations: ReadonlyArray<typeof ConversationSummary.json.Type>
   /** How often the user's friends, requests and blocks have changed. */
   readonly revision: number
-  /** Friends, requests and blocks, if the revision is another one, or all was asked for. */
+  /** Friends, requests and blocks, if the revision differs or the whole inbox is read. */
   readonly acquaintances: PeopleLists | null
-  /** The transactions that the next read could take for new ones; see {@link Horizon}. */
+  /** The transactions that the next read could mistake for new ones; see {@link Horizon}. */
   readonly seen: ReadonlyArray<number>
-  /** Of all items that the next read could find again unchanged, and must not send. */
+  /** The digests of all items that the next read could find unchanged, and must not send. */
   readonly digests: ItemDigests
 }
 
-/** Somebody who is told when there may be something new for them. */
-export interface Listener {
-  /** Their knowledge: their conversations and their acquaintances. */
-  readonly acknowledge: (state: Pick<InboxState, "ids" | "revision">) => void
-  /** Whether there may be something new since the last time that this was asked. */
-  readonly consumeWakeUp: () => boolean
-}
+/** The end of a stream that is woken when its inbox may have changed. */
+class Listener {
+  /** The conversations, and the revision of the people lists, that the stream has. */
+  ids: ReadonlySet<ConversationId> = new Set()
+  revision = 0
+  private readonly stream: { wake(): void }
+  private isWoken = false
 
-interface LiveListener extends Listener {
-  readonly ids: () => ReadonlySet<ConversationId>
-  readonly revision: () => number
-  readonly tell: () => void
-}
+  constructor(stream: { wake(): void }) {
+    this.stream = stream
+  }
 
-const makeListener = (stream: { wake(): void }): LiveListener => {
-  let ids: ReadonlySet<ConversationId> = new Set()
-  let revision = 0
-  let hasNews = false
-  return {
-    ids: () => ids,
-    revision: () => revision,
-    acknowledge: (state) => {
-      ids = new Set(state.ids)
-      revision = state.revision
-    },
-    tell: () => {
-      hasNews = true
-      stream.wake()
-    },
-    consumeWakeUp: () => {
-      const had = hasNews
-      hasNews = false
-      return had
-    }
+  /** Notes the state that the stream has. */
+  acknowledge(state: Pick<InboxState, "ids" | "revision">): void {
+    this.ids = new Set(state.ids)
+    this.revision = state.revision
+  }
+
+  wake(): void {
+    this.isWoken = true
+    this.stream.wake()
+  }
+
+  /** Whether the inbox may have changed since the last call. */
+  consumeWakeUp(): boolean {
+    const { isWoken } = this
+    this.isWoken = false
+    return isWoken
   }
 }
 
@@ -86,16 +80,16 @@ const makeListener = (stream: { wake(): void }): LiveListener => {
 export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "seen" | "digests">
 
 /**
- * A user's conversations and acquaintances as state, not events: an update replaces an item, so one too many does no harm, and
- * nothing is written per recipient. The transactions that wrote the rows of a conversation tell whether it changed since a
- * {@link Horizon}. Acquaintances have a revision of their own, since their rows also change where the user must not see it.
+ * A user's conversations, friends, requests and blocks as state, not events: an update replaces an item, so a superfluous one
+ * does no harm, and nothing is written per recipient. The transactions that wrote the rows of a conversation show whether it has
+ * changed since a {@link Horizon}. The lists of people have a revision, since their rows also change when the user must not notice.
  */
 export class Inbox extends Context.Service<
   Inbox,
   {
-    /** The whole inbox, or what changed since. A horizon of another incarnation gives the whole. */
+    /** The whole inbox, or the changes since a version. A version of another incarnation gives the whole inbox. */
     readonly read: (user: UserId, since: Known | undefined) => Effect.Effect<InboxState, DatabaseUnavailable>
-    /** Listens for a user until the scope closes, and wakes a stream each time that there may be something new. */
+    /** Listens for a user until the scope closes, and wakes a stream each time that the inbox may have changed. */
     readonly follow: (user: UserId, stream: { wake(): void }) => Effect.Effect<Listener, never, Scope.Scope>
   }
 >()("xfchat/inbox/Inbox") {
@@ -104,14 +98,14 @@ export class Inbox extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const columns = sql.literal(summaryColumns)
-      const listeners = new Map<UserId, ReadonlySet<LiveListener>>()
+      const listeners = new Map<UserId, ReadonlySet<Listener>>()
 
-      // Which transactions wrote a conversation's item: a number for each of its rows.
+      // The transactions that wrote a conversation's item: a number for each of its rows.
       const writers = sql`ARRAY[${writerOf(sql, "p")}, ${writerOf(sql, "c")}, (
         SELECT ${writerOf(sql, "r")} FROM conversation_revisions r WHERE r.conversation_id = p.conversation_id)]`
 
-      // A revision says that what is shown of people may have changed. Whether it has, and for this user, is seen in the rows
-      // of those whose names and receipts are theirs to see: by the primary keys.
+      // A higher revision says that a profile or receipt in the item may have changed. The rows of the people whose names and
+      // receipts this user sees show whether it has: by the primary keys.
       const isRevised = sql`EXISTS (
           SELECT FROM jsonb_array_elements(s.participants
             || jsonb_build_array(s.other, s."lastMessage"->'sender', s."lastMessage"->'subject')) person
@@ -198,7 +192,7 @@ export class Inbox extends Context.Service<
         }
       }, catchDatabaseErrors)
 
-      const listenersOf = (user: UserId) => listeners.get(user) ?? new Set<LiveListener>()
+      const listenersOf = (user: UserId) => listeners.get(user) ?? new Set<Listener>()
 
       // By the primary key of conversation_participants.
       const findListening = SqlSchema.findAll({
@@ -209,8 +203,8 @@ export class Inbox extends Context.Service<
           WHERE conversation_id = ANY(${conversations}::uuid[]) AND user_id = ANY(${users}::uuid[])`
       })
 
-      /** Tells those whose conversations changed: who takes part now, and who knows one as theirs, and may do so no more. */
-      const tellOf = Effect.fnUntraced(
+      /** Wakes the listeners of conversations: of their participants, and of people whose copies have them and who may have left. */
+      const wakeConversations = Effect.fnUntraced(
         function* (conversations: ReadonlyArray<ConversationId>) {
           if (listeners.size === 0 || conversations.length === 0) return
           const users = new Set(
@@ -218,7 +212,7 @@ export class Inbox extends Context.Service<
           )
           for (const [user, ofUser] of listeners) {
             for (const listener of ofUser) {
-              if (users.has(user) || conversations.some((id) => listener.ids().has(id))) listener.tell()
+              if (users.has(user) || conversations.some((id) => listener.ids.has(id))) listener.wake()
             }
           }
         },
@@ -234,13 +228,13 @@ export class Inbox extends Context.Service<
           SELECT user_id AS "user", revision FROM people_revisions WHERE user_id = ANY(${users}::uuid[])`
       })
 
-      /** Tells those whose acquaintances changed. Of what changed without their seeing it they are not told. */
-      const tellPeople = Effect.fnUntraced(
+      /** Wakes the listeners whose lists of people have changed visibly. */
+      const wakePeople = Effect.fnUntraced(
         function* (users: ReadonlyArray<UserId>) {
           const listening = users.filter((user) => listeners.has(user))
           if (listening.length === 0) return
           for (const { revision, user } of yield* findRevisions(listening)) {
-            for (const listener of listenersOf(user)) if (listener.revision() !== revision) listener.tell()
+            for (const listener of listenersOf(user)) if (listener.revision !== revision) listener.wake()
           }
         },
         catchDatabaseErrors,
@@ -250,16 +244,16 @@ export class Inbox extends Context.Service<
       const lookUp = yield* makeBacklog<ChangeHint>((changes) => {
         const conversations = changes.flatMap((change) => (change._tag === "Log" ? [change.conversationId] : []))
         const people = changes.flatMap((change) => (change._tag === "Person" ? [change.userId] : []))
-        return Effect.andThen(tellOf([...new Set(conversations)]), tellPeople([...new Set(people)]))
+        return Effect.andThen(wakeConversations([...new Set(conversations)]), wakePeople([...new Set(people)]))
       })
       const lookUpReceipts = yield* makeBacklog<ConversationId>(
-        (conversations) => tellOf([...new Set(conversations)]),
+        (conversations) => wakeConversations([...new Set(conversations)]),
         { gatherTime: receiptsGatherTime }
       )
       const hear = (change: ChangeHint) => {
         if (listeners.size === 0) return
         if (change._tag !== "Receipts") return lookUp(change)
-        for (const listener of listenersOf(change.userId)) listener.tell()
+        for (const listener of listenersOf(change.userId)) listener.wake()
         if (change.isListed) lookUpReceipts(change.conversationId)
       }
 
@@ -302,8 +296,8 @@ export class Inbox extends Context.Service<
         for (const [user, ofUser] of listeners) {
           const row = found.get(user)
           for (const listener of ofUser) {
-            const knowsAll = row?.count === listener.ids().size && row.revision === listener.revision()
-            if (row?.isChanged === true || !knowsAll) listener.tell()
+            const knowsAll = row?.count === listener.ids.size && row.revision === listener.revision
+            if (row?.isChanged === true || !knowsAll) listener.wake()
           }
         }
         if (rows[0] !== undefined) {
@@ -318,8 +312,8 @@ export class Inbox extends Context.Service<
 
       const follow = Effect.fnUntraced(function* (user: UserId, stream: { wake(): void }) {
         return yield* Effect.acquireRelease(
-          Effect.sync((): Listener => {
-            const listener = makeListener(stream)
+          Effect.sync(() => {
+            const listener = new Listener(stream)
             listeners.set(user, new Set([...listenersOf(user), listener]))
             return listener
           }),

@@ -25,7 +25,7 @@ const encodePage = Schema.encodeSync(Schema.fromJsonString(InboxPage))
 const encodeAcquaintances = Schema.encodeSync(PeopleLists)
 const encodeSummary = Schema.encodeSync(Schema.fromJsonString(ConversationSummary.json))
 
-/** The empty inbox, which a client that subscribes from the root gets first. */
+/** The empty inbox: the first update of a client that subscribes from the root. */
 const root = braidEncoding.snapshot(
   "0",
   encodePage(new InboxPage({ conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] }))
@@ -68,7 +68,7 @@ export const InboxHttp = Effect.gen(function* () {
             headers: { version: formatVersion([formatInboxVersion(versionOf(state))]) }
           })
         }
-        // An inbox has one version at a time: several at once are none.
+        // A version of an inbox is a single one: a set of several is ignored.
         const start = ask.from?.length === 1 ? ask.from[0] : undefined
         const { feed, version } = yield* subscriptions.open(caller, start, ask.heartbeat)
         return yield* answerFeed(ask, {

@@ -15,8 +15,8 @@ export class InboxSubscriptions extends Context.Service<
   InboxSubscriptions,
   {
     /**
-     * Subscribes to the inbox of who is signed in: the whole picture, or what changed since a version, then what changes.
-     * Ends with its scope, with the session, at its maximum age, and when the server stops.
+     * Subscribes to the inbox of the signed-in user: the whole inbox, or the changes since a version, then further changes. Ends
+     * with its scope, with the session, at its maximum age, and when the server stops.
      */
     readonly open: (
       session: Caller,
@@ -35,7 +35,7 @@ export class InboxSubscriptions extends Context.Service<
         let known = start === undefined ? undefined : parseInboxVersion(start)
         let version = start ?? "0"
         const stream = yield* liveStreams.admit(session, undefined)
-        // Listened to before it is read: what commits in between is heard of.
+        // Followed before it is read, so that no commit in between is missed.
         const listener = yield* inbox.follow(session.userId, stream)
 
         const accept = (state: InboxState): ReadonlyArray<StateUpdate<InboxState>> => {

@@ -5,21 +5,21 @@ import { digestsPattern, formatDigests, parseDigests, type ItemDigests } from ".
 
 /** The version of a copy of an inbox. */
 export interface InboxVersion {
-  /** Of the database: the transactions of a horizon belong to it. */
+  /** The incarnation of the database: a horizon's transactions belong to it. */
   readonly incarnation: Incarnation
-  /** Which transactions the copy includes. */
+  /** The transactions that the copy includes. */
   readonly horizon: Horizon
-  /** The number of conversations in it. A conversation that was added has new rows; one that is gone leaves none to tell so. */
+  /** The number of conversations in the copy. An added one has new rows, but one that is gone leaves no row. */
   readonly count: number
   /** How often the user's friends, requests and blocks had changed. */
   readonly revision: number
-  /** Transactions in the copy that a read from this horizon could take for new ones. */
+  /** Transactions in the copy that a read from this horizon could mistake for new ones. */
   readonly seen: ReadonlyArray<number>
-  /** Of items that must not be sent again unchanged. */
+  /** The digests of items that must not be sent again unchanged. */
   readonly digests: ItemDigests
 }
 
-/** The version of what was read. */
+/** The version of a state that was read. */
 export const versionOf = ({
   digests,
   horizon,
@@ -57,7 +57,7 @@ export const parseInboxVersion = (id: string): InboxVersion | undefined => {
   return isHorizon(horizon) ? { incarnation, horizon, count, revision, seen, digests } : undefined
 }
 
-/** Transactions, of which there are most often few or none, come last, by how far they are below `next`. */
+/** The lists of transactions, which are mostly short or empty, come last: each number as its distance below `next`. */
 export const formatInboxVersion = ({ count, digests, horizon, incarnation, revision, seen }: InboxVersion): string => {
   const lists = [horizon.running, seen].flatMap((numbers) =>
     numbers.length === 0 ? [] : [numbers.map((number) => horizon.next - number).join("-")]

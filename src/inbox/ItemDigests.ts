@@ -1,21 +1,21 @@
 import type { ConversationId, ConversationSummary } from "../contract/Conversation.ts"
 
 /*
- * A horizon tells that a conversation's rows were written, not by whom. For a viewer who blocks one of its participants, that
- * alone would tell what the blocked person does: so a copy's version also holds a digest of each such item, and an item whose
- * digest is still the same is not sent again.
+ * A horizon shows that a conversation's rows were written, but not by whom. To a viewer who blocks one of the participants, that
+ * alone would reveal what the blocked person does. So a copy's version also has a digest of each such item, and an item whose
+ * digest is the same is not sent again.
  */
 
-/** Digests by {@link digestKey}, the latest change last. */
+/** Digests by {@link digestKey}, in the order of the last changes. */
 export type ItemDigests = ReadonlyMap<string, number>
 
-/** Most digests that a version holds: those that changed last. The memory of a stream holds all. */
+/** Most digests in a version: those that changed last. The memory of a stream has all. */
 export const mostDigests = 32
 
 /** A digest has 48 bits. */
 export const greatestDigest = 2 ** 48 - 1
 
-/** How a version names a conversation. Two that share a key only make one of them be sent once too often. */
+/** The name of a conversation in a version. If two share a key, one of them is sent once too often. */
 export const digestKey = (id: ConversationId): string => id.slice(-8)
 
 /** A row of a read: an item, and its digest if the viewer blocks one of its participants. */
@@ -37,7 +37,7 @@ export const updateDigests = (
     if (digest !== null) digests.set(key, digest)
   }
   if (digests.size === 0) return digests
-  // A conversation that comes back is a new item, whatever its digest was.
+  // The digest of a conversation that is gone must not hide it when it returns.
   const keys = new Set(ids.map(digestKey))
   return new Map([...digests].filter(([key]) => keys.has(key)))
 }

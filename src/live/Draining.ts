@@ -1,6 +1,6 @@
 import { Context, Deferred, Effect, Exit, Layer } from "effect"
 
-/** Tells the open streams that the server is about to stop: they end between updates, and their clients resume. */
+/** The server is about to stop: open streams end between updates, and their clients resume elsewhere. */
 export class Draining extends Context.Service<
   Draining,
   {

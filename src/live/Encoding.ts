@@ -7,16 +7,16 @@ export interface Item {
   readonly version: string
   /** JSON. */
   readonly body: string
-  /** The same for who applies patches: JSON, and the range or selector (RFC 9535) of what it replaces. */
+  /** The same as patches: JSON, and the range or selector (RFC 9535) of the part that it replaces. */
   readonly patches: ReadonlyArray<{ readonly contentRange: string; readonly body: string }>
 }
 
-/** An item encoded once, for any number of receivers: the bytes for one who is at `previous`. */
+/** An item encoded once, for any number of receivers: its bytes for a receiver at `previous`. */
 export type EncodedItem = (previous: string) => Uint8Array
 
 /** How a stream is written: the same updates, in one of three ways. */
 export interface Encoding {
-  /** By what `Accept` asks for it. */
+  /** The media type in `Accept` that asks for it. */
   readonly mediaType: string
   readonly contentType: string
   /** The first chunk: without one no head is sent, and the client waits for the head. */
@@ -39,7 +39,7 @@ const encoder = new TextEncoder()
 const onOneLine = (json: string): string =>
   json.replace(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
-/** A name or a version, for a place that has no escapes. Our own code makes both: one that could end a line is a defect. */
+/** Checks a name or a version, for a format without escapes. Our own code makes both, so one that could end a line is a defect. */
 const word = (text: string): string => {
   if (!/^[\x21-\x7e]+$/.test(text)) throw new TypeError(`${JSON.stringify(text)} is not a word of printable ASCII`)
   return text
@@ -59,7 +59,7 @@ export const braidEncoding: Encoding = {
       body: encoder.encode(onOneLine(body))
     }).bytes,
   item: ({ patches, version }) => {
-    // Encoded at once, so that the strings are not kept: few items are made for nobody.
+    // Encoded at once, so that the strings are not kept: nearly every item has a receiver.
     const frame = Braid.encodeUpdate({
       _tag: "Patches",
       version: [version],
@@ -67,7 +67,7 @@ export const braidEncoding: Encoding = {
       contentType: "application/json",
       patches: patches.map(({ body, contentRange }) => ({ contentRange, content: encoder.encode(onOneLine(body)) }))
     })
-    // Most receivers come from the same version: that of the last change.
+    // Most receivers are at the same version, that of the last change.
     let latest: { readonly previous: string; readonly bytes: Uint8Array } | undefined
     return (previous) => {
       if (latest?.previous === previous) return latest.bytes

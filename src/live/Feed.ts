@@ -2,7 +2,7 @@ import { Array as Arrays, Cause, Duration, Effect, Option, Stream, type Pull } f
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import type { LiveStream } from "./LiveStream.ts"
 
-/** Nothing new, but the stream lives. */
+/** A sign that the stream lives, while there is nothing new. */
 export const heartbeat = Symbol("heartbeat")
 export type Heartbeat = typeof heartbeat
 
@@ -13,8 +13,9 @@ const nothing: ReadonlyArray<never> = []
 export type Commit<A extends object> = () => ReadonlyArray<A>
 
 /**
- * Where the updates of a subscription come from, in order. Asked again after each answer: what is there now, some or all;
- * empty for nothing yet; an effect where it has to be read first; `undefined` when nothing will ever come again.
+ * The source of a subscription's updates, in order, which is called again after each answer. Returns all or some of the
+ * updates that are there; none if there is nothing yet; an effect if they have to be read first; `undefined` if there will
+ * never be another one.
  */
 export type Source<A extends object> = () =>
   | ReadonlyArray<A>
@@ -22,8 +23,8 @@ export type Source<A extends object> = () =>
   | undefined
 
 /**
- * The updates of a subscription for its one reader, and heartbeats in between. Whoever delivers them takes what is there
- * and then sleeps on the stream: nothing is queued for a reader who is slow.
+ * The updates of a subscription for its one reader, and heartbeats in between. The reader takes the updates that are there and
+ * then sleeps on the stream: nothing is queued for a slow reader.
  */
 export class Feed<A extends object> {
   readonly stream: LiveStream
@@ -43,8 +44,9 @@ export class Feed<A extends object> {
   }
 
   /**
-   * The updates to deliver now. Empty: nothing, sleep. `undefined`: the subscription has to end. An effect never takes longer than
-   * a heartbeat, and ends with the stream; it fails when the database is gone: the subscriber comes back and resumes.
+   * The updates to deliver now. Empty if there is nothing to deliver before the next wake-up; `undefined` if the subscription
+   * has to end. An effect never takes longer than a heartbeat, and ends with the stream; it fails when the database is gone, and
+   * the subscriber reconnects and resumes.
    */
   poll(): ReadonlyArray<A | Heartbeat> | Effect.Effect<ReadonlyArray<A | Heartbeat>, DatabaseUnavailable> | undefined {
     const { stream } = this
@@ -52,29 +54,29 @@ export class Feed<A extends object> {
     const { first } = this
     if (first.length > 0) {
       this.first = nothing
-      return this.tell(first)
+      return this.emit(first)
     }
     const taken = this.source()
     if (taken === undefined) return undefined
     if (Effect.isEffect(taken)) {
       return taken.pipe(
         Effect.timeoutOption(this.patience),
-        Effect.map(Option.match({ onNone: () => this.tell(beat), onSome: (reading) => this.tell(reading()) })),
+        Effect.map(Option.match({ onNone: () => this.emit(beat), onSome: (reading) => this.emit(reading()) })),
         Effect.raceFirst(Effect.as(stream.awaitOver(), nothing))
       )
     }
-    if (taken.length > 0) return this.tell(taken)
-    if (stream.now >= this.silentUntil) return this.tell(beat)
+    if (taken.length > 0) return this.emit(taken)
+    if (stream.now >= this.silentUntil) return this.emit(beat)
     stream.wakesAt = this.silentUntil
     return nothing
   }
 
-  private tell<B>(updates: ReadonlyArray<B>): ReadonlyArray<B> {
+  private emit<B>(updates: ReadonlyArray<B>): ReadonlyArray<B> {
     if (updates.length > 0) this.silentUntil = this.stream.now + this.patience
     return updates
   }
 
-  /** Waits for the next updates. Is done when the subscription has to end. */
+  /** Waits for the next updates. Done when the subscription has to end. */
   next(): Pull.Pull<Arrays.NonEmptyReadonlyArray<A | Heartbeat>, DatabaseUnavailable> {
     return Effect.suspend(() => {
       const taken = this.poll()
@@ -90,7 +92,7 @@ export class Feed<A extends object> {
     })
   }
 
-  /** All that comes. */
+  /** All updates until the subscription ends. */
   get updates(): Stream.Stream<A | Heartbeat, DatabaseUnavailable> {
     return Stream.fromPull(Effect.succeed(this.next()))
   }

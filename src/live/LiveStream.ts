@@ -3,14 +3,14 @@ import type { Caller } from "../contract/Session.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 
 /**
- * An open stream, which sleeps until there may be something to tell. Thousands are open at once and most are silent: one
- * has no timer, and no fiber beside that of its request.
+ * An open stream, which sleeps until there may be something to send. Thousands are open at once and most are silent, so a
+ * stream has no timer, and no fiber but that of its request.
  */
 export class LiveStream {
   readonly session: Caller
-  /** `undefined` for a stream of the user's own. */
+  /** `undefined` for a stream of the user, such as the inbox. */
   readonly conversationId: ConversationId | undefined
-  /** When it wants to be woken at the latest. */
+  /** The time at which it has to be woken, if nothing wakes it before. */
   wakesAt = Infinity
   private readonly endsAt: number
   private time: number
@@ -45,7 +45,7 @@ export class LiveStream {
     this.wake()
   }
 
-  /** There may be something to send. A stream that is awake looks again before it sleeps. */
+  /** Wakes the stream, since there may be something to send. A stream that is awake checks again before it sleeps. */
   wake(): void {
     const { sleeper } = this
     this.sleeper = undefined
@@ -53,7 +53,7 @@ export class LiveStream {
     else sleeper()
   }
 
-  /** Ends the stream when it is too old, and wakes it when it has slept long enough. To be called now and then. */
+  /** Ends the stream if it is too old, and wakes it if it has slept long enough. Has to be called often. */
   tick(now: number): void {
     this.time = now
     if (now >= this.endsAt) this.end()
@@ -63,7 +63,7 @@ export class LiveStream {
     }
   }
 
-  /** Has a function called at the next wake-up; at once when that has come since the last one. */
+  /** Calls a function at the next wake-up; at once if there was one since the last call. */
   onWake(sleeper: () => void): void {
     if (this.isWoken || this.over) {
       this.isWoken = false

@@ -25,12 +25,12 @@ import { Usage } from "../usage/Usage.ts"
 import { Draining } from "./Draining.ts"
 import { LiveStream } from "./LiveStream.ts"
 
-const log = logOf("xfchat/streaming")
+const log = logOf("xfchat/live")
 
-/** How often the right to listen is asked for again: a stream whose session or participation ended ends this soon. */
+/** How often sessions and participations are checked again, so how soon a stream ends after its own has ended. */
 const reviewInterval = "500 millis"
 
-/** How exactly streams keep their times. */
+/** How precisely streams keep their times. */
 const tickInterval = "100 millis"
 
 /** Streams open at once. HTTP/1.1 browsers open six connections, so an honest session needs few. */
@@ -40,8 +40,8 @@ const mostOfUser = 128
 const decodeEnded = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ place: Schema.Int })))
 
 /**
- * The streams that are open in this process: how many each may have, and for how long. The database decides, again and
- * again for all at once, so that a session that was revoked anywhere ends everywhere.
+ * The open streams of this process. Sessions and users may have so many, for so long. The database is asked again and again,
+ * for all streams at once, so that a session that was revoked anywhere ends everywhere.
  */
 export class LiveStreams extends Context.Service<
   LiveStreams,
@@ -51,9 +51,9 @@ export class LiveStreams extends Context.Service<
       session: Caller,
       conversationId: ConversationId | undefined
     ) => Effect.Effect<LiveStream, RateLimited, Scope.Scope>
-    /** Whether somebody has a stream here. */
+    /** Whether a user has a stream in this process. */
     readonly hasStream: (userId: UserId) => boolean
-    /** Everybody whose first stream opens from now on, or whose last one closes. */
+    /** The users whose first stream opens from now on, or whose last one closes. */
     readonly presenceChanges: Stream.Stream<UserId>
   }
 >()("xfchat/live/LiveStreams") {
@@ -63,10 +63,10 @@ export class LiveStreams extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const draining = yield* Draining
       const usage = yield* Usage
-      // Streams end then, so that a deployment drains and clients spread over its processes.
+      // Streams have a maximum age, so that a deployment drains and clients spread over its processes.
       const maxAge = Duration.toMillis(yield* Configuration.streamMaxAge)
       const streams = new Set<LiveStream>()
-      // How many each session, and each user, has.
+      // The number of streams of each session and each user.
       const counts = new Map<SessionId | UserId, number>()
       let isDraining = false
       yield* Metrics.observe(Metrics.openStreams, () => streams.size)
@@ -80,8 +80,8 @@ export class LiveStreams extends Context.Service<
         return sum
       }
 
-      // By the primary keys of sessions and conversation_participants. Told are those that end: most often none. With an
-      // OFFSET, PostgreSQL looks each one up, however many there are: it would read the tables whole to have them in a hash.
+      // By the primary keys of sessions and conversation_participants. Returns the streams that end: most often none. With an
+      // OFFSET, PostgreSQL looks each one up, however many there are; without it, it would hash the whole tables.
       const findEnded = (reviewed: ReadonlyArray<LiveStream>, now: DateTime.Utc) =>
         Effect.flatMap(
           sql`
@@ -104,7 +104,7 @@ export class LiveStreams extends Context.Service<
         for (const { place } of yield* findEnded(reviewed, yield* DateTime.now)) reviewed[place - 1]?.end()
       }).pipe(
         catchDatabaseErrors,
-        // While the database is away nothing new can reach a stream either.
+        // While the database is away, nothing new reaches a stream either.
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The review of streams is delayed")),
         Effect.catchDefect((defect) => log.error("The streams cannot be reviewed", defect))
       )
@@ -131,7 +131,7 @@ export class LiveStreams extends Context.Service<
         }
         yield* usage.stream(session.userId)
         const now = yield* elapsedMillis
-        // Streams that were opened together, by clients that reconnected together, do not end together.
+        // Random, so that streams that were opened together, by clients that reconnected together, do not end together.
         const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))
         return yield* Effect.acquireRelease(
           Effect.sync(() => {

@@ -18,7 +18,7 @@ const nothing: ReadonlyArray<never> = []
 
 const chunks = new WeakMap<Uint8Array, Uint8Array>()
 
-/** Bytes as a chunk of a chunked body (RFC 9112, 7.1): made once for all who are sent the same. */
+/** Bytes as a chunk of a chunked body (RFC 9112, 7.1): made once for all receivers of the same bytes. */
 const chunkOf = (bytes: Uint8Array): Uint8Array => {
   let chunk = chunks.get(bytes)
   if (chunk === undefined) {
@@ -29,19 +29,19 @@ const chunkOf = (bytes: Uint8Array): Uint8Array => {
 }
 
 /**
- * The socket of a response whose body is chunked, unless it is another one's turn yet (pipelining). A chunk that is written
- * there as one piece costs half of what it costs in the three pieces in which the response would write it.
+ * The socket of a response with a chunked body, unless another response still has it (pipelining). A chunk written to the
+ * socket in one piece costs half as much as in the three pieces in which the response would write it.
  */
 const socketOf = ({ chunkedEncoding, socket }: ServerResponse): Socket | undefined =>
   chunkedEncoding && socket !== null ? socket : undefined
 
-/** Milliseconds between the first two heartbeats for a client that sends nothing more; doubled up to the last. */
+/** Milliseconds between the first two heartbeats to a client that has closed its sending side; doubled up to the last. */
 const firstProbe = 50
 const lastProbe = 10_000
 
 /**
- * Delivers a feed to a response of Node's. An update is written in the same turn that woke the stream: a pull of a Stream
- * would cost as much again as the write itself. While the response takes no more, everything stays in the feed.
+ * Delivers a feed to a response of Node's. An update is written in the same turn that woke the stream: pulling a Stream would
+ * cost as much again as the write itself. While the response's buffer is full, everything stays in the feed.
  */
 class Deliverer<A extends object> {
   private readonly delivery: Delivery<A>
@@ -86,8 +86,8 @@ class Deliverer<A extends object> {
   }
 
   /**
-   * A client that has closed its sending side may still listen, or may be gone: TCP says the same of both, and only a write
-   * tells. The second one fails where nobody is left, and so ends the stream.
+   * A client that has closed its sending side may still listen, or may be gone. TCP shows no difference until something is
+   * written: if the client is gone, the second write fails, which ends the stream.
    */
   private readonly probe = (): void => {
     if (this.isOver) return
@@ -121,7 +121,7 @@ class Deliverer<A extends object> {
     return this.socket ?? this.response
   }
 
-  /** Writes as much as the sink takes, and encodes no more than that: the rest waits for the drain. */
+  /** Encodes and writes only as much as the sink takes: the rest waits for the drain. */
   private write(updates: ReadonlyArray<A | Heartbeat>): void {
     let written = 0
     for (const update of updates) {
@@ -143,7 +143,7 @@ class Deliverer<A extends object> {
         this.write(exit.value)
         this.deliver()
       }
-      // Without its database a stream ends like any other: the client comes back and resumes.
+      // Without the database a stream ends like any other, and the client reconnects and resumes.
       else this.end(Cause.hasDies(exit.cause) ? Exit.die(Cause.squash(exit.cause)) : Exit.void)
     })
   }

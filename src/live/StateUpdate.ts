@@ -1,6 +1,6 @@
 import type { Feed } from "./Feed.ts"
 
-/** An update of a state: all of it, or with `isChange` the part that changed. */
+/** An update of a state: the whole state, or with `isChange` the part that changed. */
 export interface StateUpdate<A> {
   readonly isChange: boolean
   readonly state: A

@@ -12,21 +12,21 @@ import { braidEncoding, eventEncoding, lineEncoding, type Encoding } from "./Enc
 import { heartbeat, type Feed, type Heartbeat } from "./Feed.ts"
 import { deliver } from "./NodeDelivery.ts"
 
-/** A subscription to a resource, ready to be answered with. */
+/** An answer with a subscription to a resource. */
 export interface Answer<A extends object> {
-  /** The version of the resource when it was opened: a subscriber that has reached it is caught up. */
+  /** The version of the resource when the subscription was opened: a subscriber that has reached it is caught up. */
   readonly currentVersion: string
   readonly feed: Feed<A>
   /** The snapshot that a Braid-HTTP subscriber gets first when it asks for everything. */
   readonly root: Uint8Array
-  /** The version that the receiver of an update has reached with it. */
+  /** The version that an update brings its receiver to. */
   readonly versionOf: (update: A) => string
   readonly encode: (update: A, encoding: Encoding) => Uint8Array
-  /** Members that the answer to a long poll has besides its updates, as they are then. */
+  /** Further members of the answer to a long poll, read when it is answered. */
   readonly members?: Effect.Effect<object, DatabaseUnavailable>
 }
 
-/** Unasked, a stream says this often that it lives: common proxies give up a silent one after a minute. */
+/** How often a stream sends a heartbeat by default: common proxies close a silent one after a minute. */
 const defaultHeartbeat = Duration.seconds(20)
 
 /** Reads the Braid headers of a request. */
@@ -67,7 +67,7 @@ export const readAsk = (
     }
   })
 
-/** Never stored, never compressed, never held back on its way. */
+/** Keep caches from storing a stream, and proxies from compressing or buffering it. */
 const streamHeaders = {
   "cache-control": "no-cache, no-store, no-transform",
   "x-accel-buffering": "no",
@@ -76,16 +76,16 @@ const streamHeaders = {
 
 const decoder = new TextDecoder()
 
-/** The answer to a long poll: the updates as NDJSON has them, within `pageBytes` or one alone, and the version to come back with. */
+/** The answer to a long poll: the updates as in NDJSON, within `pageBytes` or a single one, and the version for the next poll. */
 const answerPoll = Effect.fnUntraced(function* <A extends object>(
-  told: ReadonlyArray<A | Heartbeat>,
+  updates: ReadonlyArray<A | Heartbeat>,
   { encode, members = Effect.succeed({}), versionOf }: Answer<A>,
   from: string | undefined
 ) {
   const lines: Array<string> = []
   let bytes = 0
   let version = from ?? "0"
-  for (const update of told) {
+  for (const update of updates) {
     if (update === heartbeat) continue
     const line = encode(update, lineEncoding)
     bytes += line.length
@@ -101,7 +101,7 @@ const answerPoll = Effect.fnUntraced(function* <A extends object>(
   })
 })
 
-/** Answers with a feed, as it was asked for. All encodings are the same updates, and all resume by the same versions. */
+/** Answers with a feed in the requested encoding. All encodings have the same updates and resume by the same versions. */
 export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: Ask, answer: Answer<A>) {
   const { braid, encoding, from } = ask
   const { currentVersion, feed, root } = answer
@@ -116,7 +116,7 @@ export const answerFeed = Effect.fnUntraced(function* <A extends object>(ask: As
   const head = isBraid
     ? multiresponse({ currentVersion: [currentVersion], heartbeats: braid.heartbeats })
     : { status: 200, headers: streamHeaders }
-  // On Node by a way of its own: the same bytes, for less.
+  // Fast path on Node: the same bytes, written without a Stream.
   yield* HttpEffect.appendPreResponseHandler((request, response) =>
     request.source instanceof IncomingMessage && request.method === "GET" && response.body._tag === "Stream"
       ? Effect.as(deliver(request, response, { start, feed, encode }), response)

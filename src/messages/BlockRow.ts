@@ -11,12 +11,12 @@ export const isNotBlocked = (viewer: string, user: string): string => `${user} <
 export const isBlocked = (user: string): string => blocks("p.user_id", user)
 
 /**
- * Whether the sender of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`. System
- * messages have no sender, and stay: a conversation is another one after them, and they tell clients to read it again. By the
- * primary key of blocks.
+ * Whether the sender of `chat_messages AS m` is blocked by the participant of `conversation_participants AS p`. System messages
+ * have no sender and are always shown: they announce changes of the conversation, which clients then read again. By the primary
+ * key of blocks.
  */
 export const isHidden = isBlocked("m.sender_id")
 
-/** The same, or whether `m` tells what a blocked person did to the conversation: in a list, neither is worth a new place. */
+/** The same, or whether `m` says what a blocked person did to the conversation: neither moves the conversation up in a list. */
 export const isByBlocked = isBlocked(`CASE WHEN m.message_type = 'system'
   THEN coalesce(m.content::jsonb ->> 'by', m.content::jsonb ->> 'user')::uuid ELSE m.sender_id END`)

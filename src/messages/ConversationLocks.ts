@@ -6,10 +6,10 @@ import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { boundedLocks, LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 
-/** Before every id: where a walk through many conversations begins. Locks of several are taken in the order of their ids. */
+/** The start of a walk through many conversations: below every id. Several are locked in the order of their ids. */
 export const beforeAll = ConversationId.make("00000000-0000-0000-0000-000000000000")
 
-/** A conversation whose row is locked, and the participant who changes something in it. */
+/** A conversation whose row is locked, as the participant who changes it finds it. */
 export const LockedConversation = Schema.Struct({
   isDirectMessage: Schema.Boolean,
   name: Schema.NullOr(Schema.String),
@@ -22,13 +22,13 @@ export const LockedConversation = Schema.Struct({
   visibleAfter: Position
 })
 
-/** The one way to change a conversation: under the lock of its row, so that changes come one after the other. */
+/** Locks a conversation's row for a change, so that changes happen one after the other. Every change goes this way. */
 export class ConversationLocks extends Context.Service<
   ConversationLocks,
   {
     /**
-     * Runs `change` in a transaction that has locked the conversation and the caller's row in it. What it reads was committed
-     * before the lock, and stays so until its own commit. The wait for the lock is bounded, see {@link LockWaits}.
+     * Runs `change` in a transaction that has locked the conversation and the caller's row in it. Everything that `change` reads
+     * of the conversation stays as it is until its own commit. The wait for the lock is bounded, see {@link LockWaits}.
      */
     readonly withLock: <A, E, R>(
       caller: UserId,
@@ -43,7 +43,7 @@ export class ConversationLocks extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const waits = yield* LockWaits
 
-      // By the primary keys. Both rows come as they are when they are locked, not as they were when the statement began.
+      // By the primary keys. Both rows are read as of the lock, not as of the beginning of the statement.
       const lock = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, id: ConversationId }),
         Result: LockedConversation,

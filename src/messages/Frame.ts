@@ -8,7 +8,7 @@ import type { EncodedItem, Encoding } from "../live/Encoding.ts"
 /** Bytes of a message in memory without what people wrote and did: its ids and dates, and the frame itself. */
 const frameBytes = 1_024
 
-/** How often an encoded form is kept: as it is, with the parents of the last receiver, and as a chunk of HTTP/1.1. */
+/** Copies of an encoded form: without parents, with those of the last receiver, and as a chunk of HTTP/1.1. */
 const encodedCopies = 3
 
 /** Bytes of a message in memory, at most: V8 has one or two for each character of a text. */
@@ -18,12 +18,12 @@ const bytesOf = ({ content, mentions, reactions }: Message): number =>
   64 * reactions.reduce((sum, { userIds }) => sum + userIds.length + 1, mentions.length)
 
 /**
- * A place of a conversation's log, encoded once for each encoding that somebody listens in, however many they are.
+ * An entry of a conversation's log, encoded once for each encoding, however many subscribers there are.
  */
 export class Frame {
   readonly version: LogVersion
   readonly message: Message
-  /** Told how many more bytes the frame holds: an encoded form is made when it is first asked for. */
+  /** Called with the bytes that the frame gains: an encoded form is made when it is first needed. */
   onGrowth: ((more: number) => void) | undefined
   private held: number
   private hiddenFrame: Frame | undefined
@@ -35,7 +35,7 @@ export class Frame {
     this.held = bytesOf(message)
   }
 
-  /** About how many bytes of memory it holds, with its encoded forms. */
+  /** About how many bytes of memory the frame and its encoded forms take. */
   get bytes(): number {
     return this.held
   }
@@ -44,13 +44,13 @@ export class Frame {
     return this.version.position
   }
 
-  /** Whether all see the message like this, however blocks stand between them: but for those who block its sender. */
+  /** Whether the message looks the same to all participants, whatever blocks there are, except to those who block its sender. */
   get isAlikeForAll(): boolean {
     const { isDelivered, isRead, reactions, seq, version } = this.message
     return this.position === seq && version === seq && reactions.length === 0 && !isDelivered && !isRead
   }
 
-  /** The same place for who has blocked the author. */
+  /** The same entry for a subscriber who has blocked the author. */
   get hidden(): Frame {
     if (this.hiddenFrame === undefined) {
       this.hiddenFrame = new Frame({ message: hide(this.message), ...this.version })
@@ -61,8 +61,8 @@ export class Frame {
   }
 
   /**
-   * The bytes for a subscriber who is at `previous`. A message where it was posted is appended, one that changed is
-   * replaced, selected by its id.
+   * The bytes for a subscriber who is at `previous`. A new message is appended; a changed one replaces itself, selected by its
+   * id.
    */
   encode(encoding: Encoding, previous: Position): Uint8Array {
     const parents = formatLogVersion({ incarnation: this.version.incarnation, position: previous })

@@ -9,9 +9,9 @@ import type { Head } from "./LogView.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { followChanges, makeBacklog } from "../changes/Follower.ts"
 import { RingBudget, RingBytes } from "./Ring.ts"
-import { makeTopic, type Topic } from "./Topic.ts"
+import { Topic } from "./Topic.ts"
 
-const log = logOf("xfchat/streaming")
+const log = logOf("xfchat/messages")
 
 /** How long a lost hint can delay a change, at most. */
 const sweepInterval = "5 seconds"
@@ -25,24 +25,24 @@ const receiptsSweepInterval = "1 minute"
 /** Conversations whose receipts one statement reads. */
 const receiptsBatch = 256
 
-/** How long a conversation is followed on after its last listener has left: a listener that reconnects finds its frames. */
+/** How long a conversation is still followed after its last listener has left, so that one that reconnects finds its frames. */
 const idleTime = "10 seconds"
 
 /**
- * Follows the logs that somebody in this process listens to. Each change is read from the database once and encoded
- * once; a listener is a position in the log, not a queue, so a slow one costs nothing and loses nothing.
+ * Follows the logs that clients of this process listen to. Each change is read from the database once and encoded once; a
+ * listener is a position in the log, not a queue, so a slow one costs nothing and loses nothing.
  */
 export class Hub extends Context.Service<
   Hub,
   {
     /**
-     * Follows a conversation for as long as the scope is open. No change that commits from now on is missed: read the
-     * head afterwards, and take the topic there. One that is over has to be followed again.
+     * Follows a conversation until the scope closes. No change that commits from now on is missed: read the head afterwards,
+     * and have the topic read up to it. If the topic is over, follow the conversation again.
      */
     readonly follow: (id: ConversationId) => Effect.Effect<Topic, never, Scope.Scope>
     /**
-     * Compares how far a log goes with how far it went before that was read. A topic whose log is shorter ends: it has lost
-     * commits, and begins another incarnation of the database.
+     * Compares the head `now` with what was known `before` it was read. If the log has become shorter, the database has lost
+     * commits: the topic ends, and another incarnation of the database begins.
      */
     readonly compare: (topic: Topic, before: LogVersion | undefined, now: Omit<Head, "id">) => Effect.Effect<void>
   }
@@ -65,11 +65,11 @@ export class Hub extends Context.Service<
         lookup: (id: ConversationId) =>
           Effect.acquireRelease(
             Effect.sync(() => {
-              const topic = makeTopic(id, messages, budget, counts)
+              const topic = new Topic(id, messages, budget, counts)
               followed.set(id, topic)
               return topic
             }),
-            // Another topic may have taken its place by now.
+            // Another topic of the conversation may be followed by now.
             (topic) =>
               Effect.sync(() => {
                 topic.end()
@@ -79,8 +79,8 @@ export class Hub extends Context.Service<
         idleTimeToLive: idleTime
       })
 
-      // A read that fails loses nothing: the next hint or sweep reads on from the same place. Nor does a log that cannot be
-      // read hold up the others.
+      // A read that fails loses nothing, since the next hint or sweep reads on from the same position. A log that cannot be read
+      // does not hold up the others.
       const readTo = (id: ConversationId, head: Position) =>
         Effect.suspend(() => followed.get(id)?.readTo(head) ?? Effect.void).pipe(
           Effect.catchTag("DatabaseUnavailable", () => log.warning("Changes are delayed")),
@@ -96,12 +96,12 @@ export class Hub extends Context.Service<
           topic.meet(incarnation)
           topic.advanceEpoch(epoch)
         },
-        Effect.catchTag("DatabaseUnavailable", () => log.warning("The look for lost commits is delayed"))
+        Effect.catchTag("DatabaseUnavailable", () => log.warning("The check for lost commits is delayed"))
       )
 
       const sweep = Effect.gen(function* () {
         yield* incarnations.check
-        const before = new Map([...followed].map(([id, topic]) => [id, { topic, version: topic.version() }]))
+        const before = new Map([...followed].map(([id, topic]) => [id, { topic, version: topic.version }]))
         yield* Effect.forEach(
           yield* messages.heads([...before.keys()]),
           (now) => {
@@ -138,7 +138,7 @@ export class Hub extends Context.Service<
           const { conversationId } = hint
           const topic = followed.get(conversationId)
           if (topic === undefined) return Effect.void
-          // A message moves the cursor of its sender, and system messages and blocks change whose cursors there are.
+          // A message moves the cursor of its sender; system messages and blocks change which cursors are shown.
           markReceipts(conversationId)
           if (hint._tag === "Visibility") topic.advanceEpoch(hint.epoch)
           return hint._tag === "Log" ? Effect.forkChild(readTo(conversationId, hint.head)) : Effect.void
@@ -149,8 +149,8 @@ export class Hub extends Context.Service<
       })
 
       const follow = Effect.fnUntraced(function* (id: ConversationId) {
-        // One that is over stays for those who follow it, until they have seen that. Only the first to find it so lets it go.
-        if (followed.get(id)?.isOver() === true) {
+        // A topic that is over stays for its listeners until they have seen that it is. The first follower that finds it replaces it.
+        if (followed.get(id)?.isOver === true) {
           followed.delete(id)
           yield* RcMap.invalidate(topics, id)
         }

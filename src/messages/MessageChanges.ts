@@ -32,30 +32,28 @@ export interface Target {
   readonly id: MessageId
 }
 
-/** Earlier contents of a message, and the version after which they go on; `null` at the end. */
+/** Earlier contents of a message, and the version that the next page begins after; `null` on the last page. */
 export interface VersionPage {
   readonly versions: ReadonlyArray<MessageVersion>
   readonly next: Position | null
 }
 
-/** Whether a version that somebody knows is that of a message. */
+/** Whether a version that a client has is the message's. */
 const isAt = (known: LogVersion, found: { readonly incarnation: Incarnation; readonly version: Position }): boolean =>
   known.position === found.version &&
   (known.incarnation === found.incarnation || known.incarnation === firstIncarnation)
 
 /**
- * Changes of messages that are in the log already. Each takes the next position under the conversation's row lock and
- * moves the message's `version` there; one that changes nothing takes none. Lists keep the conversation at its place: only a
- * new message moves it.
+ * Changes of messages in the log. Each takes the next position under the conversation's row lock and moves the message's
+ * `version` there, unless there is nothing to change. The conversation keeps its place in lists: only a new message moves it.
  */
 export class MessageChanges extends Context.Service<
   MessageChanges,
   {
     /**
-     * Replaces the text of a message of the caller's, and whom it mentions. Its earlier content is kept, within
-     * `maxVersions` and `maxVersionBytes`. `expected`, where given, is the version that the caller knows; a text that is
-     * there already is there, whatever was known. One of the first incarnation may be the bare `version` of a message, and
-     * is good in each.
+     * Replaces the text of a message of the caller's, and its mentions. The earlier content is kept, within `maxVersions` and
+     * `maxVersionBytes`. If `expected` is given, the message must be at that version, unless it has the new text already. A
+     * version of the first incarnation is accepted in every incarnation, since it may be the bare `version` of a message.
      */
     readonly edit: (
       caller: UserId,
@@ -63,21 +61,21 @@ export class MessageChanges extends Context.Service<
       content: string,
       expected?: LogVersion
     ) => Effect.Effect<Message, NotFound | Forbidden | StaleVersion | QuotaExceeded | DatabaseUnavailable>
-    /** Erases a message, by its author or by who leads the group. A tombstone stays. */
+    /** Erases a message of the caller's, or any message of a group that the caller leads. A tombstone stays. */
     readonly erase: (caller: UserId, target: Target) => Effect.Effect<void, NotFound | Forbidden | DatabaseUnavailable>
-    /** Reacts to a message with an `Emoji` in its canonical spelling. A reaction that is there already stays. */
+    /** Reacts to a message with an `Emoji` in its canonical spelling. Does nothing if the caller has reacted with it. */
     readonly react: (
       caller: UserId,
       target: Target,
       emoji: string
     ) => Effect.Effect<void, NotFound | ReactionLimitReached | DatabaseUnavailable>
-    /** Takes a reaction back, whichever spelling of it is given. */
+    /** Removes a reaction of the caller's, in whichever spelling. */
     readonly unreact: (
       caller: UserId,
       target: Target,
       emoji: string
     ) => Effect.Effect<void, NotFound | DatabaseUnavailable>
-    /** The people who reacted with an `Emoji`, the first to do so first. */
+    /** The people who reacted with an `Emoji`, in the order of their reactions. */
     readonly reactors: (
       caller: UserId,
       target: Target,
@@ -85,7 +83,7 @@ export class MessageChanges extends Context.Service<
       limit: number,
       after: PageCursor | undefined
     ) => Effect.Effect<Page<Reactor>, NotFound | DatabaseUnavailable>
-    /** The contents of a message before its edits, from the first on, or after the version where a page has ended. */
+    /** The contents of a message before its edits, the first one first, or those after a version. */
     readonly history: (
       caller: UserId,
       target: Target,
@@ -114,7 +112,7 @@ export class MessageChanges extends Context.Service<
         isDeleted: Schema.Boolean
       })
 
-      // By chat_messages_id_key. A statement after the lock sees what was committed before the lock was had.
+      // By chat_messages_id_key. A statement after the lock sees all that was committed before it.
       const find = SqlSchema.findAll({
         Request: Schema.Struct({ conversationId: ConversationId, id: MessageId, visibleAfter: Position }),
         Result: Found,
@@ -144,17 +142,17 @@ export class MessageChanges extends Context.Service<
             const next = Position.make(conversation.head + 1)
             // By the primary keys.
             yield* sql`
-            WITH advanced AS (
-              UPDATE conversations SET head = ${next} WHERE id = ${conversationId}
-            )
-            UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
+              WITH advanced AS (
+                UPDATE conversations SET head = ${next} WHERE id = ${conversationId}
+              )
+              UPDATE chat_messages SET version = ${next} WHERE conversation_id = ${conversationId} AND id = ${id}`
             return next
           })
         )
         if (head !== undefined) yield* bus.publish([ChangeHint.Log({ conversationId, head })])
       }, catchDatabaseErrors)
 
-      // By the primary keys. The content that is kept now is not yet among those that are there: it is the newest of them.
+      // By the primary keys. The statement does not see the row that it inserts, which is the newest one.
       const keepVersion = ({ conversationId, id }: Target) => sql`
         WITH there AS (
           SELECT version, min(version) OVER () AS first, row_number() OVER newest AS place,
@@ -187,7 +185,7 @@ export class MessageChanges extends Context.Service<
             if (found.isDeleted || found.messageType !== "text") {
               return yield* new Forbidden({ detail: "Only a text that is not deleted can be edited." })
             }
-            // First, so that an edit whose answer was lost can be asked for again.
+            // Checked first, so that an edit whose answer was lost can be repeated.
             if (content === found.content) return false
             if (expected !== undefined && !isAt(expected, found)) {
               const version = formatLogVersion({ incarnation: found.incarnation, position: found.version })
@@ -259,7 +257,7 @@ export class MessageChanges extends Context.Service<
             if (reactions.isThere) return false
             if (reactions.own >= maxReactionsOfPerson) {
               return yield* new ReactionLimitReached({
-                detail: `You have ${maxReactionsOfPerson} reactions to this message: take one back first.`
+                detail: `You have ${maxReactionsOfPerson} reactions to this message: remove one first.`
               })
             }
             if (!reactions.isOfOthers && reactions.different >= maxReactions) {

@@ -2,13 +2,13 @@ import { isNotBlocked } from "./BlockRow.ts"
 import { maxReactions, maxReactorsNamed } from "../contract/Reaction.ts"
 import { cursor, hasCursor } from "./ReceiptRow.ts"
 
-/** When somebody reacted, to the millisecond as a cursor has it: a list of those who did is ordered by it, then by their ids. */
+/** The time of a reaction, to the millisecond like a cursor: lists of reactors are ordered by it, then by their ids. */
 export const reactedAt = "date_trunc('milliseconds', created_at)"
 
 /**
- * The columns of `chat_messages AS m` as `Message` decodes them, but for its reactions and receipts. Content is gone when
- * the message is deleted. It comes as it is stored, see {@link parseContents}: PostgreSQL would escape it once more, and a
- * text of 64 KiB can become six times as long.
+ * The columns of `chat_messages AS m` as `Message` decodes them, except its reactions and receipts. A deleted message has no
+ * content. Content is returned as it is stored, see {@link parseContents}: PostgreSQL would escape it again, and a text of
+ * 64 KiB can become six times as long.
  */
 const ownColumns = `
   m.id, m.conversation_id AS "conversationId", m.seq, m.version, m.sender_id AS "senderId",
@@ -16,8 +16,10 @@ const ownColumns = `
   m.edited_at AS "editedAt", m.deleted_at AS "deletedAt",
   CASE WHEN m.deleted_at IS NULL THEN m.content END AS content`
 
-// Whether the cursors of all participants but the sender have come as far as a message. By the primary key of
-// conversation_participants. Without a viewer, as all see it whom no block concerns.
+/**
+ * Whether the cursors of all participants but the sender have reached a message. By the primary key of
+ * conversation_participants. Without a viewer, as shown to all whom no block concerns.
+ */
 export const haveReached = (column: "last_delivered_seq" | "last_read_seq", viewer: string | undefined) => `
   coalesce((
     SELECT min(${viewer === undefined ? `r.${column}` : cursor(viewer, "r", column)}) >= m.seq
@@ -26,7 +28,7 @@ export const haveReached = (column: "last_delivered_seq" | "last_read_seq", view
       ${viewer === undefined ? "" : `AND ${hasCursor(viewer, "r")}`}
   ), false)`
 
-/** The columns of a message but for its receipts, which a page derives from those of the conversation. */
+/** The columns of a message except its receipts, which a page derives from those of the conversation. */
 export const pageColumns = (viewer?: string): string => `${ownColumns},
   coalesce((
     SELECT jsonb_agg(jsonb_build_object('emoji', emoji, 'count', count, 'userIds', users) ORDER BY first, emoji)
@@ -40,14 +42,14 @@ export const pageColumns = (viewer?: string): string => `${ownColumns},
   ), '[]') AS reactions`
 
 /**
- * Of any message, as one person sees it: `viewer` is an expression for their id; without it, as all see it whom no block
- * concerns. Reactions by the primary key of message_reactions.
+ * The columns of a message as one person sees it. `viewer` is an expression for their id; without it, as shown to all whom no
+ * block concerns. Reactions by the primary key of message_reactions.
  */
 export const messageColumns = (viewer?: string): string => `${pageColumns(viewer)},
   ${haveReached("last_delivered_seq", viewer)} AS "isDelivered",
   ${haveReached("last_read_seq", viewer)} AS "isRead"`
 
-/** How a content is stored: text as it is, every other kind as JSON. */
+/** A content as it is stored: a text unchanged, every other kind as JSON. */
 export const storedContent = (content: unknown): string =>
   typeof content === "string" ? content : JSON.stringify(content)
 
@@ -57,14 +59,14 @@ export interface ContentRow {
   readonly content: string | null
 }
 
-/** Rows with {@link messageColumns} as `Message` decodes them: the content of every kind but text is stored as JSON. */
+/** Rows with {@link messageColumns} as `Message` decodes them: see {@link storedContent}. */
 export const parseContents = (rows: ReadonlyArray<ContentRow>): ReadonlyArray<unknown> =>
   rows.map((row) =>
     row.messageType === "text" || row.content === null ? row : { ...row, content: JSON.parse(row.content) }
   )
 
 /**
- * The bytes of what an author wrote into `chat_messages`, for a budget. PostgreSQL knows the length of a content without
+ * The bytes of a row of `chat_messages` that its author wrote, for a budget. PostgreSQL knows the length of a content without
  * reading it; a mention is a UUID, its quotes and a comma.
  */
 export const writtenBytes = `(octet_length(content) + 39 * cardinality(mentions))`

@@ -18,20 +18,22 @@ import type { View } from "./LogView.ts"
 import { VersionNotFound } from "../contract/MessagesApi.ts"
 import { handlersLayer } from "../http/RequestContext.ts"
 
-/** Part of a message, taken for a whole one, would silently replace it. */
+/** A part of a message, if it were taken for a whole one, would silently replace the message. */
 const refusePartialWrite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   "content-range" in headers || "patches" in headers
     ? Effect.fail(
-        new UnsupportedMediaType({ detail: "A message is written whole: send no Content-Range and no Patches." })
+        new UnsupportedMediaType({
+          detail: "A message is replaced as a whole: send it without Content-Range and Patches."
+        })
       )
     : Effect.void
 
 const versionOfView = ({ head, incarnation }: View): LogVersion => ({ incarnation, position: head })
 
-/** As `formatVersion` writes it: what is in it needs no escape. */
+/** The same as `formatVersion`, for versions that need no escape. */
 const quote = (version: LogVersion): string => `"${formatLogVersion(version)}"`
 
-/** Fails, with the header in the answer, unless a version is one that a log has had (`isHeld`: has now). */
+/** Fails, with the header in the answer, unless the log has had the version and `isHeld` is true of it. */
 const requireVersion = Effect.fnUntraced(function* (
   view: View,
   header: "Version" | "Parents",
@@ -76,7 +78,7 @@ export const MessagesHttp = Effect.gen(function* () {
         if (ask !== undefined) return yield* subscribe(subscriptions, caller, params.id, ask)
         const view = yield* messages.view(caller.userId, params.id)
         yield* requireVersion(view, "Parents", braid.parents, () => true)
-        // Only the present is kept as a whole.
+        // Only the current version is kept as a whole.
         yield* requireVersion(view, "Version", braid.version, ({ position }) => position === view.head)
         const from = after === undefined ? undefined : parseLogVersion([after])?.position
         const body = yield* messages.page(params.id, view, { limit: defaultPageSize, ...query, after: from })
@@ -93,7 +95,7 @@ export const MessagesHttp = Effect.gen(function* () {
               const expected = parseLogVersion(parents)
               if (expected === undefined || typeof payload.content !== "string") {
                 return yield* new StaleVersion({
-                  detail: "Parents must be the version of the text that this replaces."
+                  detail: "Only a text can be edited. Parents must be the version of the text that this one replaces."
                 })
               }
               const target = { conversationId: params.id, id: params.messageId }

@@ -3,12 +3,12 @@ import { blockersOf } from "../people/PairRow.ts"
 import { isNotBlocked } from "./BlockRow.ts"
 
 /**
- * How far participants have come, as one person sees it, in SQL. All receipts are derived by these rules, so that they say
- * the same everywhere:
+ * How far participants have read and received, as one person sees it, in SQL. All receipts are derived by these rules, so that
+ * they are the same everywhere:
  *
  * - A person whom the viewer blocks has no cursor: for the viewer, that person receives nothing.
- * - A person who blocks the viewer stays where they were at the block, so that it shows nothing.
- * - All others are where they are. So is everyone once a block has ended, and no cursor ever goes back.
+ * - A person who blocks the viewer keeps the cursor of the time of the block, so that the block does not show.
+ * - All others have their own cursors. So has everyone once a block has ended, and no cursor ever goes back.
  *
  * `viewer` is an expression for the viewer's id, and `participant` the alias of a row of `conversation_participants`. The
  * arrays, by the primary key of blocks and by blocks_blocked_id_idx, are read once for each viewer.

@@ -5,17 +5,17 @@ import type { Frame } from "./Frame.ts"
 /** Most frames of a ring: a subscriber further behind reads the database. */
 export const ringSize = 256
 
-/** Most bytes of a ring of several frames. The latest frame may have more: thousands may be about to read it. */
+/** Most bytes of a ring of several frames. A single latest frame may have more, since thousands may be about to read it. */
 export const ringBytes = 2_097_152
 
-/** Most bytes of all frames that a process holds in its rings. */
+/** Most bytes of all frames in the rings of a process. */
 export const RingBytes = Context.Reference<number>("xfchat/messages/RingBytes", {
   defaultValue: () => 67_108_864
 })
 
 /**
- * The frames of all rings of a process, in the order in which they came, and their bytes. Beyond the budget, rings without
- * a listener are emptied first, then the oldest frames go, whichever ring they are in.
+ * The frames of all rings of a process, in the order of their arrival, and their bytes. Beyond the budget, rings without a
+ * listener are emptied first, then the oldest frames are dropped, whichever ring they are in.
  */
 export class RingBudget {
   private readonly most: number
@@ -27,7 +27,7 @@ export class RingBudget {
     this.most = most
   }
 
-  /** At most the budget, whenever nobody is about to change it. */
+  /** At most the budget, except during a change. */
   get bytes(): number {
     return this.held
   }
@@ -48,7 +48,7 @@ export class RingBudget {
     frame.onGrowth = undefined
   }
 
-  /** Marks a ring as having nobody who listens, or somebody. */
+  /** Marks a ring as having no listener, or one. */
   setUnheard(ring: Ring, isUnheard: boolean): void {
     if (isUnheard) this.unheard.add(ring)
     else this.unheard.delete(ring)
@@ -68,8 +68,8 @@ export class RingBudget {
 }
 
 /**
- * The latest part of a conversation's log: all places after `floor`. A place that a later change of the same message has
- * taken over is not there, so positions can have gaps.
+ * The latest part of a conversation's log: all entries after `floor`. A later change of a message vacates its earlier
+ * position, so the positions of frames can have gaps.
  */
 export class Ring {
   private readonly budget: RingBudget
@@ -83,7 +83,7 @@ export class Ring {
     this.budget = budget
   }
 
-  /** The ring holds what comes after this. `undefined` before {@link begin}. */
+  /** The ring holds the log after this. `undefined` before {@link begin}. */
   get floor(): Position | undefined {
     return this.start
   }
@@ -92,30 +92,30 @@ export class Ring {
     return this.frames.length
   }
 
-  /** Whether frames after a position were dropped for their bytes: they would be again. */
+  /** Whether frames after a position were dropped for their bytes, so that reading them again is no use. */
   isTooLargeFrom(position: Position): boolean {
     return position < this.crowdedOut
   }
 
-  /** Begins to hold what comes after a position. */
+  /** Begins to hold the log after a position. */
   begin(floor: Position): void {
     this.start = floor
   }
 
-  /** Whether anybody listens: the frames of the other rings go first. */
+  /** Sets whether there is a listener: rings without one are emptied first. */
   setHeard(isHeard: boolean): void {
     this.isHeard = isHeard
     this.budget.setUnheard(this, !isHeard && this.size > 0)
   }
 
-  /** Adds what comes next. */
+  /** Adds the next entries. */
   append(frames: ReadonlyArray<Frame>): void {
     this.add(frames)
     this.frames = [...this.frames, ...frames]
     this.trim()
   }
 
-  /** Adds all that is between a position and the floor. */
+  /** Adds all entries between a position and the floor. */
   prepend(floor: Position, frames: ReadonlyArray<Frame>): void {
     this.add(frames)
     this.frames = [...frames, ...this.frames]
@@ -123,18 +123,18 @@ export class Ring {
     this.trim()
   }
 
-  /** Notes that the log between a position and the floor is too large to be held. */
+  /** Notes that the entries below the floor are too large to be held. */
   refuse(): void {
     this.crowdedOut = this.start ?? this.crowdedOut
   }
 
-  /** A frame has more bytes than before. */
+  /** Adds the bytes that a frame has gained. */
   grow(more: number): void {
     this.held += more
     this.trimBytes()
   }
 
-  /** The frames after a position, as many as there may be, of so many bytes; at least one. `undefined` below the floor. */
+  /** The frames after a position, within a number and a number of bytes, but at least one if there is any. `undefined` below the floor. */
   after(position: Position, limit: number, bytes: number): ReadonlyArray<Frame> | undefined {
     if (this.start === undefined || this.start > position) return undefined
     const first = this.frames.findLastIndex((frame) => frame.position <= position) + 1
@@ -145,7 +145,7 @@ export class Ring {
     return this.frames.slice(first, end)
   }
 
-  /** Drops so many of the oldest frames, for their bytes. */
+  /** Drops the oldest frames, for their bytes. */
   crowdOut(count: number): void {
     this.drop(count)
     this.refuse()

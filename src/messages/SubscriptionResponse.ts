@@ -7,7 +7,7 @@ import { braidEncoding, type Encoding } from "../live/Encoding.ts"
 import { answerFeed, type Ask } from "../live/StreamResponse.ts"
 import type { Subscriptions, SubscriptionUpdate } from "./Subscriptions.ts"
 
-/** A conversation before its first message, which a subscriber from the root gets first. */
+/** A conversation before its first message: the first update of a subscriber from the root. */
 const root = braidEncoding.snapshot(
   "0",
   toJson(new MessagePage({ messages: [], receipts: [], before: null, after: null }))
@@ -37,7 +37,7 @@ export const subscribe = Effect.fnUntraced(function* (
   const { feed, receipts, version } = yield* subscriptions.open(session, conversationId, {
     from: ask.from === undefined ? undefined : parseLogVersion(ask.from),
     heartbeat: ask.heartbeat,
-    // A long poll has them in each of its answers, and waits for messages.
+    // Each answer to a long poll has the receipts, so only messages end its wait.
     sendsReceipts: ask.encoding !== "poll"
   })
   return yield* answerFeed(ask, {

@@ -23,13 +23,13 @@ const mostUpdates = 1_000
 /** The updates of a subscriber, in order. */
 export type SubscriptionUpdate =
   | { readonly _tag: "Snapshot"; readonly version: LogVersion; readonly page: MessagePage }
-  /** `previous` is the version of the update before it, or that with which the subscriber came. */
+  /** `previous` is the position of the update before it, or the one that the subscriber came with. */
   | { readonly _tag: "Change"; readonly frame: Frame; readonly previous: Position }
-  /** The receipts as they are now. `version` is that of the update before it, which stays the subscriber's. */
+  /** The receipts as they are now. `version` is that of the update before, since receipts do not change it. */
   | { readonly _tag: "Receipts"; readonly frame: ReceiptsFrame; readonly version: LogVersion }
 
-/** Where a subscriber stands: `undefined` when it has nothing, or nothing that a log knows. */
 export interface SubscribeRequest {
+  /** The version that the subscriber has; `undefined` when it has nothing, or no version of a log. */
   readonly from: LogVersion | undefined
   readonly heartbeat: Duration.Duration
   /** Whether receipts are updates of their own. */
@@ -38,7 +38,7 @@ export interface SubscribeRequest {
 
 /** An open subscription. */
 export interface Subscription {
-  /** How far the log went when the subscription was opened: a client that has reached it is caught up. */
+  /** The version of the log when the subscription was opened: a client that has reached it is caught up. */
   readonly version: LogVersion
   readonly feed: Feed<SubscriptionUpdate>
   /** The receipts as the subscriber sees them now; `undefined` once the subscriber is no longer a participant. */
@@ -55,7 +55,7 @@ const endsParticipation = ({ content }: Message, { userId }: Caller): boolean =>
   (content.event === "left" || content.event === "removed") &&
   content.user === userId
 
-/** Reads a log for one subscriber: exactly what is missing, in order, then what comes. */
+/** Reads a log for one subscriber: exactly the missing entries, in order, then new ones. */
 class LogReader {
   private readonly messages: Messages["Service"]
   private readonly topic: Topic
@@ -65,11 +65,11 @@ class LogReader {
   private view: View
   /** The position that the subscriber came with. */
   private readonly start: Position | undefined
-  // The positions up to which the log was read, and sent. They differ where the subscriber may not see a change.
+  // The positions up to which the log was read, and sent. They differ if the subscriber may not see the last changes.
   private cursor: Position | undefined
   private lastSent: Position
-  // Receipts that wait until the log has come as far as it had when they were read: a subscriber who was removed by then gets
-  // none. What was last sent of them, and what was last taken from the topic.
+  // Receipts that wait until the log has been sent as far as it went when they were read, so that a subscriber who was removed
+  // by then gets none. Then the receipts that were last sent, and those that were last taken from the topic.
   private receipts: Pick<TopicReceipts, "frame" | "head"> | undefined
   private sentReceipts: string | undefined
   private knownReceipts: TopicReceipts | undefined
@@ -89,7 +89,7 @@ class LogReader {
     this.session = session
     this.conversationId = conversationId
     this.view = view
-    // A copy of another incarnation may hold what was lost.
+    // A copy of another incarnation may hold lost messages.
     const start = from !== undefined && isOfIncarnation(from, view.incarnation) ? from.position : undefined
     this.start = start
     const isCopyGood = start === 0 || (start !== undefined && start <= view.head && start > view.rewrittenAt)
@@ -101,15 +101,15 @@ class LogReader {
     this.receipts = { frame: new ReceiptsFrame(view.receipts), head: view.head }
   }
 
-  /** A {@link Feed}'s source. Most often nothing is to be waited for but a wake-up: what it brings is in memory. */
+  /** A {@link Feed}'s source. Most often the next entries are in memory, and there is nothing to wait for. */
   read():
     | ReadonlyArray<SubscriptionUpdate>
     | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable>
     | undefined {
     const { cursor } = this
-    if (this.isEnded || this.topic.isOver()) return undefined
+    if (this.isEnded || this.topic.isOver) return undefined
     if (cursor === undefined) return this.readSnapshot(this.view)
-    if (this.topic.epoch() > this.view.epoch) return this.refreshView(cursor)
+    if (this.topic.epoch > this.view.epoch) return this.refreshView(cursor)
     if (!this.topic.hasAfter(cursor)) return this.sendsReceipts ? this.readReceipts(cursor) : nothing
     const frames = this.topic.fromMemory(cursor)
     if (frames !== undefined && !this.needsOwn(frames)) {
@@ -122,8 +122,8 @@ class LogReader {
     return (frames === undefined ? this.topic.after(cursor) : Effect.succeed(frames)).pipe(
       Effect.flatMap((found) => this.readOwn(found)),
       Effect.flatMap((own) => {
-        if (this.topic.isOver()) return Effect.succeed(() => [])
-        if (this.topic.epoch() > this.view.epoch) return this.refreshView(cursor)
+        if (this.topic.isOver) return Effect.succeed(() => [])
+        if (this.topic.epoch > this.view.epoch) return this.refreshView(cursor)
         const reading = this.interpret(cursor, own)
         return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
       })
@@ -133,8 +133,8 @@ class LogReader {
   private readReceipts(
     cursor: Position
   ): ReadonlyArray<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
-    const shared = this.topic.receipts()
-    // A read from before the subscriber's view changed may show messages that are hidden since.
+    const shared = this.topic.receipts
+    // Receipts read before the subscriber's view last changed may be of messages that are hidden now.
     if (shared !== undefined && shared !== this.knownReceipts && shared.epoch >= this.view.epoch) {
       if (shared.exceptions.has(this.session.userId)) return this.refreshView(cursor)
       this.knownReceipts = shared
@@ -152,12 +152,12 @@ class LogReader {
     return senderId !== null && this.view.hiddenSenders.has(senderId)
   }
 
-  /** Whether the subscriber may see one of the frames otherwise than all do, because of a block. */
+  /** Whether one of the frames may look different to the subscriber, because of a block. */
   private needsOwn(frames: ReadonlyArray<Frame>): boolean {
     return this.view.isPersonal && frames.some((frame) => !frame.isAlikeForAll && !this.isHidden(frame))
   }
 
-  /** The frames as the subscriber sees them. Few are not those of all. */
+  /** The frames as the subscriber sees them. Most are shared with all others. */
   private readOwn(frames: ReadonlyArray<Frame>): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> {
     if (!this.needsOwn(frames)) return Effect.succeed(frames)
     const shared = new Set(frames.filter((frame) => frame.isAlikeForAll || this.isHidden(frame)))
@@ -171,9 +171,9 @@ class LogReader {
     )
   }
 
-  /** A participant's view has changed. If it is this subscriber's, the subscriber gets a new snapshot. */
+  /** Some participant's view has changed. If it is this subscriber's, they get a new snapshot. */
   private refreshView(cursor: Position): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
-    const known = this.topic.receipts()
+    const known = this.topic.receipts
     return this.messages.view(this.session.userId, this.conversationId).pipe(
       Effect.tap((view) => Effect.sync(() => this.topic.meet(view.incarnation))),
       Effect.flatMap((view) =>
@@ -200,7 +200,7 @@ class LogReader {
       this.messages.page(this.conversationId, view, { limit: snapshotSize }),
       (page): Commit<SubscriptionUpdate> =>
         () => {
-          if (this.topic.isOver()) return []
+          if (this.topic.isOver) return []
           this.view = view
           this.cursor = head
           this.lastSent = head
@@ -212,39 +212,39 @@ class LogReader {
     )
   }
 
-  /** The updates of the frames after a position. In rare cases the database has to add to them. */
+  /** The updates of the frames after a position. In rare cases the database has to be asked too. */
   private interpret(
     cursor: Position,
     frames: ReadonlyArray<Frame>
   ): Commit<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const { head } = this.view
     const last = frames.at(-1)?.position
-    // A log that goes further and has nothing here was deleted.
+    // The log is known to go further: if it has no entries here, it was deleted.
     if (last === undefined) return () => this.end([], cursor)
     const leaving = frames.find(
       (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
     )?.position
     // A person who left and rejoined may see a different part of the log than their copy holds.
     if (leaving !== undefined) return leaving <= head ? this.readSnapshot(this.view) : () => this.end(frames, leaving)
-    if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.tell(frames, last)
-    // A message has changed after everything that was read, when the subscriber may no longer have been a participant.
+    if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.emit(frames, last)
+    // A message has changed after all that was read. By then, the subscriber may have been removed.
     return this.messages.view(this.session.userId, this.conversationId).pipe(
-      Effect.as(() => this.tell(frames, last)),
+      Effect.as(() => this.emit(frames, last)),
       Effect.catchTag("NotFound", () => Effect.succeed(() => this.end([], cursor)))
     )
   }
 
-  /** Sends what comes before the end: the last updates of the subscriber. */
+  /** Sends the frames before the end: the last updates of the subscriber. */
   private end(frames: ReadonlyArray<Frame>, end: Position): ReadonlyArray<SubscriptionUpdate> {
     this.isEnded = true
-    // A frame has its message as it was when it was read, which may be after the end.
-    return this.tell(
+    // A frame has its message as of its read, which may be after the end.
+    return this.emit(
       frames.filter(({ message }) => message.version < end),
       end
     )
   }
 
-  private tell(frames: ReadonlyArray<Frame>, cursor: Position): ReadonlyArray<SubscriptionUpdate> {
+  private emit(frames: ReadonlyArray<Frame>, cursor: Position): ReadonlyArray<SubscriptionUpdate> {
     const updates: Array<SubscriptionUpdate> = []
     for (const frame of frames) {
       if (frame.message.seq <= this.view.visibleAfter) continue
@@ -260,9 +260,9 @@ export class Subscriptions extends Context.Service<
   Subscriptions,
   {
     /**
-     * Subscribes a participant to a conversation's log: exactly what is missing, in order, then what comes. Whether they
-     * may is decided before this succeeds. The stream ends between updates: with its scope, when the session or the
-     * participation ends, at its maximum age, and when the server stops.
+     * Subscribes a participant to a conversation's log: exactly the missing entries, in order, then new ones. Fails for anyone
+     * else. The stream ends between updates: with its scope, when the session or the participation ends, at its maximum age,
+     * and when the server stops.
      */
     readonly open: (
       session: Caller,
@@ -284,17 +284,17 @@ export class Subscriptions extends Context.Service<
         conversationId: ConversationId,
         request: SubscribeRequest
       ) {
-        // Follows before it reads the head, so that it hears of commits in between.
-        const look = Effect.gen(function* () {
+        // Followed before the head is read, so that no commit in between is missed.
+        const follow = Effect.gen(function* () {
           const topic = yield* hub.follow(conversationId)
-          const before = topic.version()
-          const receipts = topic.receipts()
+          const before = topic.version
+          const receipts = topic.receipts
           const view = yield* messages.view(session.userId, conversationId)
           yield* hub.compare(topic, before, view)
           return { topic, view, receipts }
         })
-        // Again if the database turned out to have lost commits, since that ends the topic.
-        const { receipts, topic, view } = yield* Effect.repeat(look, { while: ({ topic }) => topic.isOver(), times: 2 })
+        // Again if the database turns out to have lost commits, since that ends the topic.
+        const { receipts, topic, view } = yield* Effect.repeat(follow, { while: ({ topic }) => topic.isOver, times: 2 })
         const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(view.head)
         yield* topic.listen(stream)

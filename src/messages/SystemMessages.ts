@@ -1,18 +1,20 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import type { SystemContent } from "../contract/Message.ts"
 
-/** One thing that the server says. */
-export interface Said {
+const decodeHeads = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ id: ConversationId, head: Position })))
+
+/** A system message to append. */
+export interface SystemMessage {
   readonly conversationId: ConversationId
   readonly content: SystemContent
 }
 
 /**
- * What the server itself says in a conversation's log: who joined, who left, what was renamed. To be called inside of the
- * transaction that makes it so, which must have locked the conversation's row.
+ * The messages of the server itself in a conversation's log: somebody joined or left, or the conversation was renamed. They are
+ * appended by the transaction of that change, which must have locked the conversation's row.
  */
 export class SystemMessages extends Context.Service<
   SystemMessages,
@@ -20,14 +22,17 @@ export class SystemMessages extends Context.Service<
     readonly append: (
       conversationId: ConversationId,
       contents: ReadonlyArray<SystemContent>
-    ) => Effect.Effect<Position, SqlError.SqlError>
-    /** Says something in each of many conversations, all of which are locked. Gives their heads. */
+    ) => Effect.Effect<Position, SqlError.SqlError | Schema.SchemaError>
+    /** Appends messages to many conversations, all of which are locked. Returns their heads. */
     readonly appendAll: (
-      said: ReadonlyArray<Said>
-    ) => Effect.Effect<ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>, SqlError.SqlError>
+      messages: ReadonlyArray<SystemMessage>
+    ) => Effect.Effect<
+      ReadonlyArray<{ readonly id: ConversationId; readonly head: Position }>,
+      SqlError.SqlError | Schema.SchemaError
+    >
     /**
-     * Tells the listeners of a conversation, and of who takes part in it, once the transaction has committed, if there is
-     * one. A head of 0 stands for a conversation that nothing was said in, or that is gone.
+     * Publishes hints that a conversation and its participants have changed: after the commit within a transaction, else at once.
+     * A head of 0 stands for a conversation without a new message, or a deleted one.
      */
     readonly announce: (conversationId: ConversationId, head: Position) => Effect.Effect<void>
   }
@@ -38,17 +43,17 @@ export class SystemMessages extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
 
-      const appendAll = Effect.fn("SystemMessages.appendAll")(function* (said: ReadonlyArray<Said>) {
+      const appendAll = Effect.fn("SystemMessages.appendAll")(function* (messages: ReadonlyArray<SystemMessage>) {
         // By the primary key.
-        const rows = yield* sql<{ id: string; head: number }>`
-          WITH said AS (
+        const rows = yield* sql`
+          WITH input AS (
             SELECT * FROM unnest(
-              ${said.map(({ conversationId }) => conversationId)}::uuid[],
-              ${said.map(({ content }) => JSON.stringify(content))}::text[]
-            ) WITH ORDINALITY AS s (conversation_id, content, n)
+              ${messages.map(({ conversationId }) => conversationId)}::uuid[],
+              ${messages.map(({ content }) => JSON.stringify(content))}::text[]
+            ) WITH ORDINALITY AS i (conversation_id, content, n)
           ), placed AS (
-            SELECT c.id, said.content, c.head + row_number() OVER (PARTITION BY c.id ORDER BY said.n) AS seq
-            FROM said JOIN conversations c ON c.id = said.conversation_id
+            SELECT c.id, i.content, c.head + row_number() OVER (PARTITION BY c.id ORDER BY i.n) AS seq
+            FROM input i JOIN conversations c ON c.id = i.conversation_id
           ), inserted AS (
             INSERT INTO chat_messages (conversation_id, id, message_type, content, seq, version, created_at, updated_at)
             SELECT id, gen_random_uuid(), 'system', content, seq, seq, statement_timestamp(), statement_timestamp()
@@ -57,7 +62,7 @@ export class SystemMessages extends Context.Service<
           UPDATE conversations c SET head = p.head, updated_at = statement_timestamp()
           FROM (SELECT id, max(seq) AS head FROM placed GROUP BY id) p
           WHERE c.id = p.id RETURNING c.id, c.head`
-        return rows.map(({ head, id }) => ({ id: ConversationId.make(id), head: Position.make(head) }))
+        return yield* decodeHeads(rows)
       })
 
       const append = (conversationId: ConversationId, contents: ReadonlyArray<SystemContent>) =>

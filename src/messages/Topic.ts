@@ -10,204 +10,216 @@ import { Frame } from "./Frame.ts"
 import { ReceiptsFrame } from "./ReceiptsFrame.ts"
 import { Ring, ringSize, type RingBudget } from "./Ring.ts"
 
-/** Most places of the log read from the database at once, within {@link pageBytes}. */
+/** Most entries read from the database at once, within {@link pageBytes}. */
 const readSize = 256
 
-/** Most places, and most bytes of several, handed over at once: all that a stream holds whose client has stopped reading. */
+/** Most entries, and most bytes of several, handed over at once: all that a stream holds whose client has stopped reading. */
 const batchSize = 64
 const batchBytes = 131_072
 
-/** The latest receipts that were read, for all listeners whom no block concerns. */
+/** The receipts that were read last, for all listeners whom no block concerns. */
 export interface TopicReceipts extends Omit<SharedReceipts, "receipts"> {
   readonly frame: ReceiptsFrame
 }
 
-/** Is woken each time the log has grown. */
+/** Woken each time the log has grown. */
 export interface Listener {
   wake(): void
 }
 
-/** A conversation's log as this process follows it for its listeners. */
-export interface Topic {
-  /**
-   * Follows the log up to `target`, read once for all listeners and once however many ask meanwhile. The first target of
-   * all is where following begins.
-   */
-  readonly readTo: (target: Position) => Effect.Effect<void, DatabaseUnavailable>
-  /**
-   * The log is of this incarnation of the database. The first one that a topic hears is its own; another one ends it, since
-   * what it knows may be lost.
-   */
-  readonly meet: (incarnation: Incarnation) => void
-  /** Drops the memory and makes the listeners end: the log is no longer the one that was read, or nobody follows it. */
-  readonly end: () => void
-  readonly isOver: () => boolean
-  /** How far the log is known, and in which incarnation, once both are. */
-  readonly version: () => LogVersion | undefined
-  /** A block or unblock changed what a participant may see: adopts the newer epoch and wakes the listeners. */
-  readonly advanceEpoch: (epoch: number) => void
-  /** The latest epoch that is known; at least that of all that was handed out. */
-  readonly epoch: () => number
-  /** The receipts as they were read last; `undefined` before the first time. */
-  readonly receipts: () => TopicReceipts | undefined
-  /** Replaces the receipts, and wakes the listeners. */
-  readonly setReceipts: (read: SharedReceipts) => void
-  /** The log after a position, ascending, some or all, empty at its end. `undefined` where memory does not reach. */
-  readonly fromMemory: (position: Position) => ReadonlyArray<Frame> | undefined
-  /** The same for any position: from the database where memory does not reach. */
-  readonly after: (position: Position) => Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable>
-  /** Whether the log goes past a position. */
-  readonly hasAfter: (position: Position) => boolean
-  /** Wakes a listener each time until the scope closes. */
-  readonly listen: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
-}
-
 /** The metrics of all topics. */
 export interface TopicCounts {
-  /** A message went on to the listeners so many seconds after its time in the database. */
+  /** A message reached the listeners, so many seconds after its time in the database. */
   readonly delivery: (delay: number) => void
-  /** The log was read for a listener further behind than memory reaches. */
+  /** The log was read for a listener that is further behind than memory reaches. */
   readonly miss: (count: number) => void
 }
 
-export const makeTopic = (
-  id: ConversationId,
-  messages: Messages["Service"],
-  budget: RingBudget,
-  counts: TopicCounts
-): Topic => {
-  const reading = Semaphore.makeUnsafe(1)
-  const listeners = new Set<Listener>()
-  let head: Position | undefined
-  // Reaches up to `head`.
-  const ring = new Ring(budget)
-  let epoch = 0
-  let incarnation: Incarnation | undefined
-  let isOver = false
+/** A conversation's log as this process follows it for its listeners. */
+export class Topic {
+  private readonly id: ConversationId
+  private readonly messages: Messages["Service"]
+  private readonly counts: TopicCounts
+  private readonly reading = Semaphore.makeUnsafe(1)
+  private readonly listeners = new Set<Listener>()
+  /** Reaches up to `head`. */
+  private readonly ring: Ring
+  private head: Position | undefined
+  private incarnation: Incarnation | undefined
+  private latestEpoch = 0
+  private latestReceipts: TopicReceipts | undefined
+  private over = false
 
-  const wake = () => {
-    for (const listener of listeners) listener.wake()
+  constructor(id: ConversationId, messages: Messages["Service"], budget: RingBudget, counts: TopicCounts) {
+    this.id = id
+    this.messages = messages
+    this.counts = counts
+    this.ring = new Ring(budget)
   }
 
-  const end = () => {
-    if (isOver) return
-    isOver = true
-    ring.clear()
-    wake()
+  /** Whether the listeners have to end: the log is no longer the one that was read, or is no longer followed. */
+  get isOver(): boolean {
+    return this.over
   }
 
-  const meet = (met: Incarnation) => {
-    incarnation ??= met
-    if (incarnation !== met) end()
+  /** How far the log is known, and in which incarnation, once both are known. */
+  get version(): LogVersion | undefined {
+    return this.head === undefined || this.incarnation === undefined
+      ? undefined
+      : { incarnation: this.incarnation, position: this.head }
   }
 
-  const advanceEpoch = (entered: number) => {
-    if (entered <= epoch) return
-    epoch = entered
-    wake()
+  /** The latest epoch that is known; at least that of all entries that were handed out. */
+  get epoch(): number {
+    return this.latestEpoch
   }
 
-  let receipts: TopicReceipts | undefined
-
-  const setReceipts = ({ receipts: list, ...read }: SharedReceipts) => {
-    meet(read.incarnation)
-    if (isOver) return
-    receipts = { ...read, frame: new ReceiptsFrame(list) }
-    epoch = Math.max(epoch, read.epoch)
-    wake()
+  /** The receipts as they were read last; `undefined` before the first read. */
+  get receipts(): TopicReceipts | undefined {
+    return this.latestReceipts
   }
 
-  /** Nothing of another incarnation. */
-  const framesOf = (changes: ReadonlyArray<LogEntry>) => {
-    for (const change of changes) {
-      meet(change.incarnation)
-      advanceEpoch(change.epoch)
-    }
-    return isOver ? [] : changes.map((change) => new Frame(change))
+  /** Whether the log goes past a position. */
+  hasAfter(position: Position): boolean {
+    return this.head !== undefined && this.head > position
   }
 
-  const move = (position: Position) => {
-    head = position
-    wake()
+  /** Drops the memory and makes the listeners end. */
+  end(): void {
+    if (this.over) return
+    this.over = true
+    this.ring.clear()
+    this.wake()
   }
 
-  const readTo = Effect.fnUntraced(function* (target: Position) {
-    if (head === undefined) {
-      ring.begin(target)
-      return move(target)
-    }
-    while (!isOver && head < target) {
-      const changes = yield* messages.since(id, head, readSize, pageBytes)
-      const now = Date.now()
-      for (const { message, position } of changes) {
-        if (position === message.seq) counts.delivery(Math.max(0, now - message.createdAt.epochMilliseconds) / 1_000)
-      }
-      const frames = framesOf(changes)
-      const last = frames.at(-1)
-      if (last === undefined) return
-      ring.append(frames)
-      move(last.position)
-    }
-  }, reading.withPermits(1))
+  /**
+   * Notes the incarnation of the database that something was read in. The first one is the topic's own; another one ends the
+   * topic, since its entries may be lost.
+   */
+  meet(incarnation: Incarnation): void {
+    this.incarnation ??= incarnation
+    if (this.incarnation !== incarnation) this.end()
+  }
 
-  const readMissed = (position: Position, limit: number, bytes: number) =>
-    Effect.suspend(() => {
-      counts.miss(1)
-      return messages.since(id, position, limit, bytes)
-    })
+  /** A block or unblock changed what a participant may see: adopts the newer epoch and wakes the listeners. */
+  advanceEpoch(epoch: number): void {
+    if (epoch <= this.latestEpoch) return
+    this.latestEpoch = epoch
+    this.wake()
+  }
 
-  // Listeners that come back together share one read of what they missed.
-  const readBack = Effect.fnUntraced(function* (position: Position) {
-    const start = ring.floor
-    if (isOver || start === undefined || start <= position || ring.isTooLargeFrom(position)) return
-    const missed = yield* readMissed(position, start - position, pageBytes)
-    const between = missed.filter((change) => change.position <= start)
-    const frames = framesOf(between)
-    if (isOver) return
-    const isWhole = between.length < missed.length || missed.reduce((sum, { bytes }) => sum + bytes, 0) < pageBytes
-    // The other rings may have crowded out more of this one meanwhile.
-    if (isWhole && ring.floor === start) ring.prepend(position, frames)
-    else ring.refuse()
-  }, reading.withPermits(1))
+  /** Replaces the receipts, and wakes the listeners. */
+  setReceipts({ receipts, ...read }: SharedReceipts): void {
+    this.meet(read.incarnation)
+    if (this.over) return
+    this.latestReceipts = { ...read, frame: new ReceiptsFrame(receipts) }
+    this.latestEpoch = Math.max(this.latestEpoch, read.epoch)
+    this.wake()
+  }
 
-  const fromMemory = (position: Position) => ring.after(position, batchSize, batchBytes)
-
-  const after = (position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> =>
-    Effect.suspend(() => {
-      if (isOver) return Effect.succeed([])
-      const recalled = fromMemory(position)
-      if (recalled !== undefined) return Effect.succeed(recalled)
-      return head !== undefined && head - position <= ringSize && !ring.isTooLargeFrom(position)
-        ? Effect.andThen(readBack(position), after(position))
-        : Effect.map(readMissed(position, batchSize, batchBytes), framesOf)
-    })
-
-  const listen = (listener: Listener) =>
-    Effect.acquireRelease(
+  /** Wakes a listener each time until the scope closes. */
+  listen(listener: Listener): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(
       Effect.sync(() => {
-        listeners.add(listener)
-        ring.setHeard(true)
+        this.listeners.add(listener)
+        this.ring.setHeard(true)
       }),
       () =>
         Effect.sync(() => {
-          listeners.delete(listener)
-          if (listeners.size === 0) ring.setHeard(false)
+          this.listeners.delete(listener)
+          if (this.listeners.size === 0) this.ring.setHeard(false)
         })
     )
+  }
 
-  return {
-    readTo,
-    meet,
-    end,
-    isOver: () => isOver,
-    version: () => (head === undefined || incarnation === undefined ? undefined : { incarnation, position: head }),
-    advanceEpoch,
-    epoch: () => epoch,
-    receipts: () => receipts,
-    setReceipts,
-    fromMemory,
-    after,
-    hasAfter: (position) => head !== undefined && head > position,
-    listen
+  /**
+   * Follows the log up to `target`, read once for all listeners and once for all simultaneous calls. The very first target is
+   * where following begins.
+   */
+  readTo(target: Position): Effect.Effect<void, DatabaseUnavailable> {
+    return this.reading.withPermits(1)(Effect.suspend(() => this.readOn(target)))
+  }
+
+  private readOn(target: Position): Effect.Effect<void, DatabaseUnavailable> {
+    const { head } = this
+    if (head === undefined) {
+      this.ring.begin(target)
+      this.move(target)
+      return Effect.void
+    }
+    if (this.over || head >= target) return Effect.void
+    return Effect.flatMap(this.messages.since(this.id, head, readSize, pageBytes), (entries) => {
+      const now = Date.now()
+      for (const { message, position } of entries) {
+        if (position === message.seq) {
+          this.counts.delivery(Math.max(0, now - message.createdAt.epochMilliseconds) / 1_000)
+        }
+      }
+      const frames = this.framesOf(entries)
+      const last = frames.at(-1)
+      if (last === undefined) return Effect.void
+      this.ring.append(frames)
+      this.move(last.position)
+      return this.readOn(target)
+    })
+  }
+
+  /** The log after a position, ascending, all or part of it, empty at its end. `undefined` where memory does not reach. */
+  fromMemory(position: Position): ReadonlyArray<Frame> | undefined {
+    return this.ring.after(position, batchSize, batchBytes)
+  }
+
+  /** The same for any position: from the database where memory does not reach. */
+  after(position: Position): Effect.Effect<ReadonlyArray<Frame>, DatabaseUnavailable> {
+    return Effect.suspend(() => {
+      if (this.over) return Effect.succeed([])
+      const remembered = this.fromMemory(position)
+      if (remembered !== undefined) return Effect.succeed(remembered)
+      return this.head !== undefined && this.head - position <= ringSize && !this.ring.isTooLargeFrom(position)
+        ? Effect.andThen(this.readBack(position), this.after(position))
+        : Effect.map(this.readMissed(position, batchSize, batchBytes), (entries) => this.framesOf(entries))
+    })
+  }
+
+  /** Extends the ring down to a position: listeners that come back together share one read of what they missed. */
+  private readBack(position: Position): Effect.Effect<void, DatabaseUnavailable> {
+    const read = Effect.suspend(() => {
+      const start = this.ring.floor
+      if (this.over || start === undefined || start <= position || this.ring.isTooLargeFrom(position))
+        return Effect.void
+      return Effect.map(this.readMissed(position, start - position, pageBytes), (missed) => {
+        const between = missed.filter((entry) => entry.position <= start)
+        const frames = this.framesOf(between)
+        if (this.over) return
+        const isWhole = between.length < missed.length || missed.reduce((sum, { bytes }) => sum + bytes, 0) < pageBytes
+        // The other rings may have crowded out more of this one meanwhile.
+        if (isWhole && this.ring.floor === start) this.ring.prepend(position, frames)
+        else this.ring.refuse()
+      })
+    })
+    return this.reading.withPermits(1)(read)
+  }
+
+  private readMissed(position: Position, limit: number, bytes: number) {
+    this.counts.miss(1)
+    return this.messages.since(this.id, position, limit, bytes)
+  }
+
+  /** The frames of entries; none once an entry of another incarnation has ended the topic. */
+  private framesOf(entries: ReadonlyArray<LogEntry>): ReadonlyArray<Frame> {
+    for (const entry of entries) {
+      this.meet(entry.incarnation)
+      this.advanceEpoch(entry.epoch)
+    }
+    return this.over ? [] : entries.map((entry) => new Frame(entry))
+  }
+
+  private move(head: Position): void {
+    this.head = head
+    this.wake()
+  }
+
+  private wake(): void {
+    for (const listener of this.listeners) listener.wake()
   }
 }

@@ -6,17 +6,17 @@ import { ConversationId } from "../contract/Conversation.ts"
 import { beforeAll } from "./ConversationLocks.ts"
 import { boundedLocks } from "../database/LockWaits.ts"
 
-/** Conversations that one statement rewrites: each is some rows, and a statement has a time limit. */
+/** Conversations in one statement: each is several rows, and a statement has a time limit. */
 const maxPerStatement = 1_000
 
-/** Whether copies of a log still show what a participant may see. */
+/** Keeps copies of a log from showing a participant messages that a block has hidden, or hiding ones that it shows again. */
 export class Visibility extends Context.Service<
   Visibility,
   {
     /**
-     * Invalidates every copy of a log that a person has, because they blocked or unblocked somebody. Part of the transaction
-     * that changes the block; streams learn of it after the commit. `newlyBlocked` goes on seeing the viewer's receipts as
-     * they are now, see `ReceiptRow.ts`.
+     * Invalidates every copy of a log that the viewer has, because they blocked or unblocked somebody. Runs in the transaction
+     * that changes the block; streams learn of it after the commit. `newlyBlocked` still sees the viewer's receipts as of now,
+     * see `ReceiptRow.ts`.
      */
     readonly rewrite: (
       viewer: UserId,
@@ -30,9 +30,9 @@ export class Visibility extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
 
-      // By conversation_participants_user_id_idx and the primary keys. All logs of the viewer: a blocked person may join any.
-      // It locks the conversations in the order of their ids. A message that is posted later has a position above `head`, and
-      // its readers see the new epoch.
+      // By conversation_participants_user_id_idx and the primary keys. Rewrites all logs of the viewer, since a blocked person
+      // may join any. Locks the conversations in the order of their ids. A message that is posted later has a position above
+      // `head`, and its readers see the new epoch.
       const rewriteLogs = SqlSchema.findAll({
         Request: Schema.Struct({ viewer: UserId, newlyBlocked: Schema.NullOr(UserId), after: ConversationId }),
         Result: Schema.Struct({ conversationId: ConversationId, epoch: Schema.Int }),
@@ -46,7 +46,7 @@ export class Visibility extends Context.Service<
             FROM log WHERE p.conversation_id = log.id AND p.user_id = ${viewer}
             RETURNING p.*
           ), frozen AS (
-            -- The cursors as the update found them under its lock: no receipt comes in between.
+            -- The cursors as the update found them under its lock, so that no receipt comes in between.
             INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
             SELECT r.conversation_id, o.user_id, r.user_id, r.last_delivered_seq, r.last_read_seq
             FROM rewritten r JOIN conversation_participants o

@@ -26,7 +26,7 @@ export class ContactPolicy extends Context.Service<
       people: ReadonlyArray<UserId>
     ) => Effect.Effect<ReadonlyMap<UserId, Reach>, DatabaseUnavailable>
   }
->()("xfchat/people/Reaches") {
+>()("xfchat/people/ContactPolicy") {
   static readonly layer = Layer.effect(
     ContactPolicy,
     Effect.gen(function* () {

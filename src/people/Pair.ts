@@ -10,19 +10,19 @@ import {
 } from "../contract/Friend.ts"
 
 /**
- * The state of two people's last request, and who of them sees what:
+ * The state of two people's last request, and what each of them sees:
  *
- * | status   | who sent it    | who got it |
- * |----------|----------------|------------|
- * | pending  | it             | it         |
- * | accepted | a friend       | a friend   |
- * | rejected | it, as pending | nothing    |
- * | ended    | nothing        | nothing    |
+ * | status   | the sender sees         | the recipient sees |
+ * |----------|-------------------------|--------------------|
+ * | pending  | the request             | the request        |
+ * | accepted | a friend                | a friend           |
+ * | rejected | the request, as pending | nothing            |
+ * | ended    | nothing                 | nothing            |
  *
- * One that was declined looks to its sender like one that was not answered, and so does one that was sent to somebody who
- * blocks them. Asking again reaches a recipient who has declined once the time of {@link Request.isCooling} is over, and one
- * who had blocked the sender once they do no more; nothing else brings back what the recipient does not see. While a block
- * holds, there is nothing between the two but what the blocked one has sent, rejected.
+ * To its sender, a declined request looks like an unanswered one, and so does a request to a person who blocks them. A repeated
+ * request reaches a recipient who has declined once the time of {@link Request.isCooling} is over, and a recipient who had
+ * blocked the sender once the block has ended; nothing else makes a rejected request visible to its recipient. While a block
+ * holds, the only request between the two is one that the blocked person has sent, and it is rejected.
  */
 export const Status = Schema.Literals(["pending", "accepted", "rejected", "ended"])
 export type Status = typeof Status.Type
@@ -35,7 +35,7 @@ export const Request = Schema.Struct({
   status: Status,
   message: Schema.NullOr(Schema.String),
   createdAt: Schema.DateTimeUtcFromString,
-  /** Whether the recipient has declined it so lately that asking again does not reach them. */
+  /** Whether the recipient has declined it so recently that a repeated request does not reach them. */
   isCooling: Schema.Boolean
 })
 export type Request = typeof Request.Type
@@ -46,7 +46,7 @@ export const Pair = Schema.Struct({
   request: Schema.NullOr(Request),
   /** Whether the caller blocks the other. */
   blocks: Schema.Boolean,
-  /** Whether the other blocks the caller: nothing that the caller is answered may depend on it. */
+  /** Whether the other blocks the caller. No answer to the caller may depend on it. */
   isBlocked: Schema.Boolean,
   /** How many open requests the caller has. */
   outgoing: Schema.Int
@@ -86,7 +86,7 @@ export const ask = (pair: Pair, message: string | null): Outcome<Forbidden | Req
     return Effect.succeed<Transition>({ _tag: "Ask", status: isRefused ? "rejected" : "pending", message })
   }
   if (!request.isOwn) return Effect.succeed(become("accepted", "now"))
-  // Written whether it changes or not: how long it takes must not tell.
+  // Written even if nothing changes, so that the time of the answer does not reveal a refusal.
   return Effect.succeed(
     request.status === "rejected" && isRefused ? become("rejected", "kept") : become("pending", "none")
   )
@@ -99,7 +99,8 @@ export const answer = (
   answer: RequestAnswer
 ): Outcome<Forbidden | NotFound> => {
   if (request?.id !== id || request.status === "ended") return Effect.fail(unknown)
-  if (request.isOwn) return Effect.fail(new Forbidden({ detail: "Only who got a request answers it." }))
+  if (request.isOwn)
+    return Effect.fail(new Forbidden({ detail: "You have sent this request: only its recipient can answer it." }))
   if (request.status === answer) return Effect.undefined
   if (request.status === "accepted") {
     return Effect.fail(new Forbidden({ detail: "This request was accepted: remove the friend instead." }))
@@ -116,7 +117,7 @@ export const withdraw = ({ request }: Pair, id: RequestId): Outcome<Forbidden | 
   if (!request.isOwn) {
     return Effect.fail(
       request.status === "pending"
-        ? new Forbidden({ detail: "Only who sent a request withdraws it: decline it instead." })
+        ? new Forbidden({ detail: "You have received this request: decline it instead of withdrawing it." })
         : unknown
     )
   }

@@ -10,7 +10,7 @@ import { pageBytes } from "../../src/contract/Paging.ts"
 import { braidEncoding, eventEncoding, lineEncoding } from "../../src/live/Encoding.ts"
 import type { Frame } from "../../src/messages/Frame.ts"
 import { RingBudget, ringBytes } from "../../src/messages/Ring.ts"
-import { makeTopic, type Topic } from "../../src/messages/Topic.ts"
+import { Topic } from "../../src/messages/Topic.ts"
 import { signedIn, TestServices, type TestUser } from "../../src/testing/index.ts"
 
 class Ada extends Context.Service<Ada, TestUser>()("test/Ada") {
@@ -31,7 +31,7 @@ const followed = Effect.fnUntraced(function* (budget: RingBudget) {
   const changes = yield* MessageChanges
   const { id } = yield* (yield* Conversations).create(ada.id, { participantIds: [] })
   const sent: Array<MessageId> = []
-  const topic = makeTopic(id, messages, budget, { delivery: () => {}, miss: () => {} })
+  const topic = new Topic(id, messages, budget, { delivery: () => {}, miss: () => {} })
   const head = Effect.map(messages.heads([id]), ([found]) => (found ?? assert.fail()).head)
   return {
     id,

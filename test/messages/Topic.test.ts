@@ -7,7 +7,7 @@ import { MessageId } from "../../src/contract/Message.ts"
 import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { RingBudget } from "../../src/messages/Ring.ts"
-import { makeTopic, type Topic } from "../../src/messages/Topic.ts"
+import { Topic } from "../../src/messages/Topic.ts"
 import { signedIn, TestServices } from "../../src/testing/index.ts"
 
 /** A direct conversation, and a topic of it whose reads of the log are counted. */
@@ -23,7 +23,7 @@ const followed = Effect.gen(function* () {
   const edit = (id: MessageId, content: string) => changes.edit(ada.id, { conversationId, id }, content)
   let reads = 0
   let misses = 0
-  const topic = makeTopic(
+  const topic = new Topic(
     conversationId,
     { ...messages, since: (...range) => Effect.suspend(() => (reads++, messages.since(...range))) },
     new RingBudget(67_108_864),

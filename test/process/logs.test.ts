@@ -128,14 +128,14 @@ describe("levels", () => {
     assert.strictEqual(level("warn"), "Warn")
     assert.strictEqual(level("DEBUG", "xfchat/http"), "Debug")
     assert.strictEqual(level("xfchat/http=debug"), "Info")
-    const mixed = "error,xfchat=warn,xfchat/streaming=debug,xfchat/streaming/Hub=off"
+    const mixed = "error,xfchat=warn,xfchat/live=debug,xfchat/live/Draining=off"
     assert.strictEqual(level(mixed), "Error")
     assert.strictEqual(level(mixed, "xfchat/http"), "Warn")
-    assert.strictEqual(level(mixed, "xfchat/streaming"), "Debug")
-    assert.strictEqual(level(mixed, "xfchat/streaming/Topic"), "Debug")
-    assert.strictEqual(level(mixed, "xfchat/streaming/Hub"), "None")
-    assert.strictEqual(level(mixed, "xfchat/streamings"), "Warn")
-    assert.strictEqual(level("xfchat::streaming=trace", "xfchat/streaming"), "Trace")
+    assert.strictEqual(level(mixed, "xfchat/live"), "Debug")
+    assert.strictEqual(level(mixed, "xfchat/live/Feed"), "Debug")
+    assert.strictEqual(level(mixed, "xfchat/live/Draining"), "None")
+    assert.strictEqual(level(mixed, "xfchat/lives"), "Warn")
+    assert.strictEqual(level("xfchat::live=trace", "xfchat/live"), "Trace")
   })
 
   it("are refused if malformed", () => {
