@@ -1,34 +1,25 @@
 /** XFChat as a library: its contract, its services and its layers. */
-export { Api } from "./contract/Api.ts"
+export * from "./contract/index.ts"
 
-export * from "./contract/Account.ts"
-export * from "./contract/Session.ts"
 export { AccountDeletion } from "./accounts/AccountDeletion.ts"
 export { Accounts } from "./auth/Accounts.ts"
-export { Authorization } from "./contract/AuthApi.ts"
 export { LoginAttempts } from "./auth/LoginAttempts.ts"
 export { Passwords } from "./auth/Passwords.ts"
 export { Profiles } from "./accounts/Profiles.ts"
 export { Sessions } from "./auth/Sessions.ts"
 
-export * from "./contract/Friend.ts"
 export { Blocks } from "./friends/Blocks.ts"
 export { Friends } from "./friends/Friends.ts"
 export { Pairs } from "./people/Pairs.ts"
 export { People } from "./people/People.ts"
 export * from "./people/ContactPolicy.ts"
 
-export * from "./contract/InboxPage.ts"
 export * from "./inbox/InboxVersion.ts"
 export { Inbox } from "./inbox/Inbox.ts"
 export { InboxSubscriptions } from "./inbox/InboxSubscriptions.ts"
 
-export { Limits } from "./contract/LimitsApi.ts"
 export { RateLimits, type Allowance } from "./limits/RateLimits.ts"
-export { Limited, routeClasses, type RouteClass } from "./contract/RouteClass.ts"
 
-export * from "./contract/Conversation.ts"
-export * from "./contract/Message.ts"
 export { Conversations } from "./conversations/Conversations.ts"
 export { Messages } from "./messages/Messages.ts"
 export { ConversationLocks } from "./messages/ConversationLocks.ts"
@@ -44,7 +35,6 @@ export { SearchIndex } from "./search/SearchIndex.ts"
 export { Visibility } from "./messages/Visibility.ts"
 export { SystemMessages } from "./messages/SystemMessages.ts"
 
-export * from "./contract/PresencePage.ts"
 export { PresenceAudiences } from "./presence/PresenceAudiences.ts"
 export { Presence } from "./presence/Presence.ts"
 export { PresenceSubscriptions } from "./presence/PresenceSubscriptions.ts"
@@ -56,9 +46,7 @@ export { Hub } from "./messages/Hub.ts"
 export { Subscriptions, type Subscription, type SubscriptionUpdate } from "./messages/Subscriptions.ts"
 
 export { Configuration } from "./platform/Configuration.ts"
-export { countsOf, metricTypes, type Counts, type Metric, type Quota } from "./contract/Metric.ts"
 export { Usage, type MonthlyUsage } from "./usage/Usage.ts"
-export * from "./contract/UsageReport.ts"
 
 export * as Database from "./database/Database.ts"
 export * from "./database/StartupError.ts"
@@ -68,8 +56,5 @@ export * as Migrator from "./database/Migrator.ts"
 
 export { DatabaseReport } from "./operations/DatabaseReport.ts"
 export { Health } from "./operations/Health.ts"
-export * from "./contract/Readiness.ts"
 
-export * from "./contract/Paging.ts"
-export * from "./contract/Problem.ts"
 export { DrainOnStop, RoutesLive, ServerLive, ServicesLive } from "./Server.ts"

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Redacted, Schema, type Option } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { folded } from "../database/FoldedName.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { profileColumns } from "../people/ProfileRow.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Forbidden, type DatabaseUnavailable, type RateLimited, type ServerBusy } from "../contract/Problem.ts"
 import type { AccountChange, Login, PasswordChange } from "../contract/Account.ts"
@@ -86,8 +87,8 @@ export class Accounts extends Context.Service<
       const sessions = yield* Sessions
 
       const columns = sql.literal(`
-        id, username, email, display_name AS "displayName", avatar_url AS "avatarUrl",
-        direct_messages_from AS "directMessagesFrom", is_discoverable AS "isDiscoverable",
+        ${profileColumns("users")}, email, direct_messages_from AS "directMessagesFrom",
+        is_discoverable AS "isDiscoverable",
         shows_presence AS "showsPresence", created_at AS "createdAt"`)
 
       const explainTaken = ({ constraint }: SqlError.UniqueViolation, error: SqlError.SqlError) =>

@@ -109,18 +109,17 @@ export class Friends extends Context.Service<
       }, catchDatabaseErrors)
 
       /** One change between two people. If they become friends, they get a direct conversation. */
-      const change = <E>(
+      const change = Effect.fnUntraced(function* <E>(
         caller: UserId,
         other: UserId,
         decide: (pair: Pair.Pair) => Effect.Effect<Pair.Transition | undefined, E>
-      ) =>
-        Effect.gen(function* () {
-          const pair = yield* pairs.lock(caller, other)
-          const move = yield* decide(pair)
-          const request = yield* pairs.applyTransition(pair, move)
-          if (move?.status === "accepted") yield* conversations.open(caller, other)
-          return { move, request: request === null ? undefined : Pair.shown(pair, request) }
-        }).pipe(inTransaction(sql))
+      ) {
+        const pair = yield* pairs.lock(caller, other)
+        const move = yield* decide(pair)
+        const request = yield* pairs.applyTransition(pair, move)
+        if (move?.status === "accepted") yield* conversations.open(caller, other)
+        return { move, request: request === null ? undefined : Pair.shown(pair, request) }
+      }, inTransaction(sql))
 
       const noRequest = new NotFound({ detail: "There is no such request." })
 

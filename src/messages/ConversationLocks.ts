@@ -55,16 +55,19 @@ export class ConversationLocks extends Context.Service<
           WHERE c.id = ${id} FOR NO KEY UPDATE OF c, p`
       })
 
-      const withLock = <A, E, R>(
-        caller: UserId,
-        id: ConversationId,
-        change: (conversation: typeof LockedConversation.Type) => Effect.Effect<A, E, R>
-      ) =>
-        Effect.gen(function* () {
+      const withLock = Effect.fnUntraced(
+        function* <A, E, R>(
+          caller: UserId,
+          id: ConversationId,
+          change: (conversation: typeof LockedConversation.Type) => Effect.Effect<A, E, R>
+        ) {
           const [conversation] = yield* lock({ caller, id })
           if (conversation === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
           return yield* change(conversation)
-        }).pipe(inTransaction(sql), waits.bound("conversation", id))
+        },
+        inTransaction(sql),
+        (locked, _caller, id) => locked.pipe(waits.bound("conversation", id))
+      )
 
       return ConversationLocks.of({ withLock })
     })

@@ -6,6 +6,7 @@ import { currentIncarnation, Incarnation } from "../contract/Incarnation.ts"
 import { NotFound } from "../contract/Problem.ts"
 import { ReceiptList } from "../contract/Receipt.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { blockedBy } from "../people/PairRow.ts"
 import { receiptList } from "./ReceiptRow.ts"
 
 /** The part of a conversation's log that a participant may see. */
@@ -74,7 +75,7 @@ export const logViews = (sql: SqlClient.SqlClient) => {
     execute: ({ caller, conversationId }) => sql`
       SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${state},
         ${sql.literal(receiptList("c.id", "p.user_id"))} AS receipts,
-        ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = ${caller}) AS "hiddenSenders",
+        ${sql.literal(blockedBy("p.user_id"))} AS "hiddenSenders",
         EXISTS (SELECT FROM blocks b JOIN conversation_participants o
           ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
       FROM conversations c

@@ -179,8 +179,10 @@ export class MessageChanges extends Context.Service<
       ) {
         const { conversationId, id } = target
         yield* usage.allow(caller, "contentBytes")
-        yield* change(caller, target, (found) =>
-          Effect.gen(function* () {
+        yield* change(
+          caller,
+          target,
+          Effect.fnUntraced(function* (found) {
             if (found.senderId !== caller) return yield* new Forbidden({ detail: "This message is somebody else's." })
             if (found.isDeleted || found.messageType !== "text") {
               return yield* new Forbidden({ detail: "Only a text that is not deleted can be edited." })
@@ -209,8 +211,10 @@ export class MessageChanges extends Context.Service<
 
       const erase = Effect.fn("MessageChanges.erase")((caller: UserId, target: Target) => {
         const { conversationId, id } = target
-        return change(caller, target, (found, { role }) =>
-          Effect.gen(function* () {
+        return change(
+          caller,
+          target,
+          Effect.fnUntraced(function* (found, { role }) {
             if (found.senderId !== caller && !leads(role)) {
               return yield* new Forbidden({ detail: "This message is somebody else's." })
             }
@@ -250,8 +254,10 @@ export class MessageChanges extends Context.Service<
 
       const react = Effect.fn("MessageChanges.react")((caller: UserId, target: Target, emoji: string) => {
         const { conversationId, id } = target
-        return change(caller, target, (found) =>
-          Effect.gen(function* () {
+        return change(
+          caller,
+          target,
+          Effect.fnUntraced(function* (found) {
             if (found.isDeleted) return yield* new NotFound({ detail: "This message is deleted." })
             const reactions = yield* countReactions({ ...target, caller, emoji })
             if (reactions.isThere) return false

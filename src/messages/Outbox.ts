@@ -25,7 +25,7 @@ interface SettledSend extends PendingSend {
  * outcome of its own. A send is answered after the commit, never before.
  *
  * The statement locks the conversations and takes the next positions under those locks: the order of commits is the order
- * of positions, and there are no gaps. A sender has read the log up to their own message, so the statement moves the senders'
+ * of positions, which are assigned without gaps. A sender has read the log up to their own message, so the statement moves the senders'
  * receipts too. It commits on its own, so that the locks are held for no round trip.
  *
  * A batch does not wait for a conversation that another transaction has locked. The sends into such a conversation, and all

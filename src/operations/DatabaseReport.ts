@@ -93,11 +93,13 @@ export class DatabaseReport extends Context.Service<
           FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
           ORDER BY total_exec_time DESC LIMIT 20`
       })
+      const findExtension = SqlSchema.findOne({
+        Request: Schema.Void,
+        Result: Schema.Struct({ isThere: Schema.Boolean }),
+        execute: () => sql`SELECT to_regclass('pg_stat_statements') IS NOT NULL AS "isThere"`
+      })
       const slowStatements = Effect.gen(function* () {
-        const [found] = yield* sql<{
-          isThere: boolean
-        }>`SELECT to_regclass('pg_stat_statements') IS NOT NULL AS "isThere"`
-        if (found?.isThere !== true) return null
+        if (!(yield* findExtension()).isThere) return null
         // The extension may not be loaded, or this role may not read it.
         return yield* Effect.catchTag(findSlow(), "SqlError", () => Effect.succeed(null))
       })
