@@ -4,7 +4,7 @@ import { Context, Effect, Layer, Redacted, Semaphore } from "effect"
 import { ServerBusy } from "../contract/Problem.ts"
 
 /**
- * The password hash that its owner has just verified. What is done with it is done only while it is still in force, so that
+ * The password hash that its owner has just verified. A change with it succeeds only while the hash is still in force, so that
  * a password change in between wins.
  */
 export type PasswordProof = Redacted.Redacted

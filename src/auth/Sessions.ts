@@ -14,7 +14,7 @@ import { Session, SessionId, type Caller, type SessionToken } from "../contract/
 
 const log = logOf("xfchat/auth")
 
-/** Where a session was opened from. */
+/** The device and the address that a session was opened from. */
 export interface Device {
   readonly name: string | undefined
   /** The peer's IP address. */

@@ -7,7 +7,7 @@ import { currentIncarnation } from "../contract/Incarnation.ts"
  *
  * PostgreSQL stamps each row with the transaction that wrote it (`xmin`), and numbers transactions in the order in which they
  * begin to write. They commit in any order, so "rows with a greater number than the last one seen" would miss the rows of a
- * transaction that began earlier and committed later. What identifies the rows that a read has seen is the read's snapshot:
+ * transaction that began earlier and committed later. The rows that a read has seen are identified by the read's snapshot:
  * `next`, the first number that was not given out yet, and `running`, the lower numbers whose transactions had not ended.
  *
  * Given the snapshot of an earlier read, a row that is visible now was not visible then exactly if its transaction is

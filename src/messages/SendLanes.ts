@@ -65,7 +65,7 @@ export class SendLanes {
     return [...this.lanes.values()].flatMap(({ waiting }) => waiting)
   }
 
-  /** Has sends wait in the lanes of their conversations. */
+  /** Puts sends into the lanes of their conversations. */
   park(sends: ReadonlyArray<PendingSend>): Effect.Effect<void> {
     return Effect.suspend(() => {
       for (const pending of sends) {

@@ -125,7 +125,7 @@ export const makeLedger = Effect.gen(function* () {
 
   return {
     add: (period: Period, user: UserId, amounts: Partial<Tally>) => pending.add(period, user, amounts),
-    /** Writes the pending usage. What could not be written is written by the next flush. */
+    /** Writes the pending usage. After a failure, the next flush writes it. */
     flush,
     /** Counts one more in the current transaction, unless that exceeds `limit`. Returns whether it did. */
     spend,
