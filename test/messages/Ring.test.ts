@@ -48,7 +48,7 @@ const followed = Effect.fnUntraced(function* (budget: RingBudget) {
         ? Effect.void
         : Effect.asVoid(changes.edit(ada.id, { conversationId: id, id: message }, content))
     },
-    readOn: Effect.flatMap(head, topic.readTo)
+    readOn: Effect.flatMap(head, (head) => topic.readTo(head))
   }
 })
 
