@@ -1,6 +1,9 @@
-// Chats in a conversation from a terminal: shows what comes, and sends each line that is written.
+// Chats in a conversation from a terminal: shows its messages as they come, and sends each line of input.
 //
-//   XFCHAT_URL=http://localhost:3000 XFCHAT_TOKEN=... XFCHAT_CONVERSATION=ID node examples/chat-terminal.ts
+//   XFCHAT_URL=http://localhost:3000 XFCHAT_TOKEN=... XFCHAT_CONVERSATION=ID \
+//     npx node --conditions=xfchat-source examples/chat-terminal.ts
+//
+// In a project that has installed the package, leave out `--conditions`.
 
 import process from "node:process"
 import { createInterface } from "node:readline"
@@ -28,6 +31,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { sent } = conversation.send(line)
   sending.push(sent.catch((error: unknown) => console.log(`Refused: ${String(error)}`)))
 }
-// The end of the input is not the end of what is on its way.
+// When the input ends, some messages may still be on their way.
 await Promise.all(sending)
 await client.close()

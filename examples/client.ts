@@ -1,6 +1,8 @@
-// Signs up two people, and one writes to the other. Effect derives the client from the contract.
+// Signs up two people, and one writes to the other. Effect derives the client from the contract. In this project's folder:
 //
-//   XFCHAT_URL=http://localhost:3000 node examples/client.ts
+//   XFCHAT_URL=http://localhost:3000 npx node --conditions=xfchat-source examples/client.ts
+//
+// In a project that has installed the package, leave out `--conditions`.
 
 import { Console, Effect, Redacted } from "effect"
 import { FetchHttpClient, HttpClientRequest } from "effect/http"
@@ -30,7 +32,8 @@ const signUp = Effect.fnUntraced(function* (username: string) {
 })
 
 const program = Effect.gen(function* () {
-  const [ada, grace] = [yield* signUp("ada"), yield* signUp("grace")]
+  const suffix = crypto.randomUUID().slice(0, 8)
+  const [ada, grace] = [yield* signUp(`ada_${suffix}`), yield* signUp(`grace_${suffix}`)]
   const { id } = yield* ada.client.conversations.direct({ params: { userId: grace.id } })
   const message = yield* ada.client.messages.send({
     params: { id, messageId: MessageId.make(crypto.randomUUID()) },

@@ -1,6 +1,9 @@
-// Creates two people, their conversation and a message with XFChat's services, without HTTP and without a server.
+// Creates two people, their conversation and a message with XFChat's services, without HTTP and without a server. In this
+// project's folder:
 //
-//   DATABASE_URL=postgresql://… node examples/seed.ts
+//   DATABASE_URL=postgresql://… npx node --conditions=xfchat-source examples/seed.ts
+//
+// In a project that has installed the package, leave out `--conditions`.
 
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer, Redacted } from "effect"

@@ -1,6 +1,8 @@
 // XFChat inside a program of your own, with another route, and with another layer in place of one of XFChat's.
 //
-//   DATABASE_URL=postgresql://… node examples/serve.ts
+//   DATABASE_URL=postgresql://… npx node --conditions=xfchat-source examples/serve.ts
+//
+// In a project that has installed the package, leave out `--conditions`.
 
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
