@@ -1,4 +1,4 @@
-import { isBlocked, isByBlocked, isHidden } from "../messages/BlockRow.ts"
+import { eventOf, isBlocked, isByBlocked, isHidden } from "../messages/BlockRow.ts"
 import { maxReceiptsListed, maxParticipantsListed, maxUnread, previewLength } from "../contract/Conversation.ts"
 import { haveReached } from "../messages/MessageRow.ts"
 import { profileJson } from "../people/ProfileRow.ts"
@@ -79,14 +79,14 @@ export const summaryColumns = `
       'messageType', m.message_type,
       'event', m.event,
       'preview', left(CASE WHEN m.deleted_at IS NOT NULL THEN NULL WHEN m.message_type = 'text' THEN m.content
-        ELSE ${eventText} END, ${previewLength}),
+        WHEN m.content LIKE '"%' THEN m.content::jsonb #>> '{}' ELSE ${eventText} END, ${previewLength}),
       'isDelivered', people."participantCount" <= ${maxReceiptsListed}
         AND ${haveReached("last_delivered_seq", "p.user_id")},
       'isRead', people."participantCount" <= ${maxReceiptsListed}
         AND ${haveReached("last_read_seq", "p.user_id")})
     FROM (
       SELECT *, coalesce(sender_id, (event->>'by')::uuid, (event->>'user')::uuid) AS author_id
-      FROM (${newest("m.*, CASE WHEN m.message_type = 'system' THEN m.content::jsonb END AS event")}) m
+      FROM (${newest(`m.*, ${eventOf("m")} AS event`)}) m
     ) m
     LEFT JOIN users author ON author.id = m.author_id AND author.deleted_at IS NULL AND NOT ${isBlocked("author.id")}
     LEFT JOIN users subject ON subject.id = (m.event->>'user')::uuid AND subject.deleted_at IS NULL

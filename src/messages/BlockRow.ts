@@ -17,6 +17,11 @@ export const isBlocked = (user: string): string => blocks("p.user_id", user)
  */
 export const isHidden = isBlocked("m.sender_id")
 
+/** The event of a system message, as `jsonb`. Those of an older XFChat are texts, and a deleted one is empty: they have none. */
+export const eventOf = (message: string): string =>
+  `CASE WHEN ${message}.message_type = 'system' AND ${message}.content LIKE '{%' THEN ${message}.content::jsonb END`
+
 /** The same, or whether `m` says what a blocked person did to the conversation: neither moves the conversation up in a list. */
-export const isByBlocked = isBlocked(`CASE WHEN m.message_type = 'system'
-  THEN coalesce(m.content::jsonb ->> 'by', m.content::jsonb ->> 'user')::uuid ELSE m.sender_id END`)
+export const isByBlocked = isBlocked(
+  `coalesce(m.sender_id, (${eventOf("m")} ->> 'by')::uuid, (${eventOf("m")} ->> 'user')::uuid)`
+)
