@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { Model } from "effect/schema"
 import { Profile, timestamp } from "./Account.ts"
 import { described } from "./Description.ts"
+import { NextCursor } from "./Paging.ts"
 import { Problem } from "./Problem.ts"
 import { Text, Uuid } from "./Text.ts"
 
@@ -47,13 +48,23 @@ export class FriendRequest extends Model.Class<FriendRequest>("FriendRequest")({
 /** The most entries of each list in {@link PeopleLists}; of requests, {@link maxOutgoingRequests} in each direction. */
 export const maxPeopleListed = 1_000
 
-/** A person's lists of other people, the latest entry first. The rest of a longer list is on the pages of its own endpoint. */
+const rest = (path: string) => described(`The \`cursor\` with which \`GET ${path}\` continues; \`null\` at the end.`)
+
+/**
+ * A person's lists of other people, the latest entry first, each within `pageBytes`. The rest of a longer list is on the
+ * pages of its own endpoint.
+ */
 export const PeopleLists = Schema.Struct({
-  friends: Schema.Array(Friend.json).pipe(described(`The latest ${maxPeopleListed} friends.`)),
+  friends: Schema.Array(Friend.json).pipe(described(`The latest friends, at most ${maxPeopleListed}.`)),
+  friendsCursor: NextCursor.pipe(rest("/api/friends")),
   requests: Schema.Array(FriendRequest.json).pipe(
-    described(`The open requests: the latest ${maxOutgoingRequests} in each direction.`)
+    described(`The open requests: the latest in each direction, at most ${maxOutgoingRequests}.`)
   ),
-  blocks: Schema.Array(Block.json).pipe(described(`The latest ${maxPeopleListed} people whom the user blocks.`))
+  requestsCursor: NextCursor.pipe(rest("/api/friends/requests?direction=incoming")),
+  blocks: Schema.Array(Block.json).pipe(
+    described(`The people whom the user blocked last, at most ${maxPeopleListed}.`)
+  ),
+  blocksCursor: NextCursor.pipe(rest("/api/friends/blocks"))
 })
 export interface PeopleLists extends Schema.Schema.Type<typeof PeopleLists> {}
 

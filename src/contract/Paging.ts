@@ -59,9 +59,17 @@ export interface Page<A> {
   readonly next: PageCursor | null
 }
 
-/** The first `limit` items of a result, which has one more if the list continues. */
-export const pageOf = <A>(found: ReadonlyArray<A>, limit: number, cursorOf: (item: A) => PageCursor): Page<A> => {
-  const items = found.slice(0, limit)
+/**
+ * The first `limit` items of a result, which has one more if the list continues. `found` is the number of items before the
+ * result was cut to fit in an answer.
+ */
+export const pageOf = <A>(
+  rows: ReadonlyArray<A>,
+  limit: number,
+  cursorOf: (item: A) => PageCursor,
+  found = rows.length
+): Page<A> => {
+  const items = rows.slice(0, limit)
   const last = items.at(-1)
-  return { items, next: found.length > limit && last !== undefined ? cursorOf(last) : null }
+  return { items, next: found > items.length && last !== undefined ? cursorOf(last) : null }
 }

@@ -3,6 +3,13 @@ import { UserId } from "./Account.ts"
 import { ConversationId } from "./Conversation.ts"
 import { described } from "./Description.ts"
 
+/** The most people, and the most conversations, in one answer or update. A stream goes on with the others at once. */
+export const maxPresences = 5_000
+export const maxTypingConversations = 1_000
+
+/** The most people whom a conversation names as typing. */
+export const maxTypers = 10
+
 const Presence = Schema.Struct({
   status: Schema.Literals(["online", "offline"]).pipe(
     described("In an update, `offline` for a person who was online before.")
@@ -14,9 +21,11 @@ const Presence = Schema.Struct({
  * with the same id. Anyone not listed is offline; a conversation not listed has nobody typing.
  */
 export const PresencePage = Schema.Struct({
-  people: Schema.Record(UserId, Presence).pipe(described("People by their id. Anyone not listed is offline.")),
-  typing: Schema.Record(ConversationId, Schema.Array(UserId)).pipe(
-    described("The people who are typing, in the order of their ids, by the id of the conversation.")
+  people: Schema.Record(UserId, Presence).pipe(
+    described(`People by their id, at most ${maxPresences} in one answer. Anyone not listed is offline.`)
+  ),
+  typing: Schema.Record(ConversationId, Schema.Array(UserId).check(Schema.isMaxLength(maxTypers))).pipe(
+    described(`The first ${maxTypers} people who are typing, in the order of their ids, by the id of the conversation.`)
   )
 }).annotate({ identifier: "PresencePage" })
 export type PresencePage = typeof PresencePage.Type

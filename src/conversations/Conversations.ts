@@ -1,10 +1,10 @@
-import { Cause, Context, Effect, Layer, Schema } from "effect"
+import { Cause, Context, Effect, Layer, Schema, Struct } from "effect"
 import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { isAfterCursor, pageSlice, PageSlice } from "../database/PageSlice.ts"
+import { isAfterCursor, pageSlice, PageSlice, withinBytes } from "../database/PageSlice.ts"
 import { profileJson } from "../people/ProfileRow.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type PageCursor } from "../contract/Paging.ts"
@@ -278,12 +278,15 @@ export class Conversations extends Context.Service<
           ...PageSlice,
           caller: UserId
         }),
-        Result: ConversationSummary,
-        execute: ({ caller, limit, ...slice }) => sql`
-          SELECT ${summary}
-          FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id ${sql.literal(unreadJoin)}
-          WHERE p.user_id = ${caller} AND ${isAfterCursor(sql, [lastActivity, "c.id"], slice)}
-          ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
+        Result: Schema.Struct({ ...ConversationSummary.fields, found: Schema.Int }),
+        execute: ({ caller, limit, ...slice }) => {
+          const rows = sql`
+            SELECT ${summary}
+            FROM conversation_participants p JOIN conversations c ON c.id = p.conversation_id ${sql.literal(unreadJoin)}
+            WHERE p.user_id = ${caller} AND ${isAfterCursor(sql, [lastActivity, "c.id"], slice)}
+            ORDER BY "lastActivityAt" DESC, c.id DESC LIMIT ${limit}`
+          return withinBytes(sql, rows, '"lastActivityAt" DESC, id DESC')
+        }
       })
 
       const list = Effect.fn("Conversations.list")(function* (
@@ -292,7 +295,13 @@ export class Conversations extends Context.Service<
         after: PageCursor | undefined
       ) {
         const found = yield* findList({ caller, ...pageSlice(limit, after) })
-        const { items, next } = pageOf(found, limit, ({ id, lastActivityAt }) => ({ before: lastActivityAt, id }))
+        const summaries = found.map((row) => new ConversationSummary(Struct.omit(row, ["found"])))
+        const { items, next } = pageOf(
+          summaries,
+          limit,
+          ({ id, lastActivityAt }) => ({ before: lastActivityAt, id }),
+          found[0]?.found
+        )
         return { conversations: items, next }
       }, catchDatabaseErrors)
 

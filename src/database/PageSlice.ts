@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
-import type { PageCursor } from "../contract/Paging.ts"
+import { pageBytes, type PageCursor } from "../contract/Paging.ts"
 
 /** The parameters of a statement that reads one page of a list, the newest item first. */
 export const PageSlice = {
@@ -23,3 +23,19 @@ export const isAfterCursor = (
   { before, id }: { readonly before: Date | null; readonly id: string | null }
 ): Statement.Fragment => sql`(${before}::timestamptz IS NULL
   OR (${sql.literal(time)}, ${sql.literal(item)}) < (${before}::timestamptz, ${id}::uuid))`
+
+/**
+ * The first of `rows` in an order, as far as they are within `bytes` as JSON, and one more: with `found`, the number of all
+ * rows, and `item`, the row as JSON.
+ */
+export const withinBytes = (
+  sql: SqlClient.SqlClient,
+  rows: Statement.Fragment,
+  order: string,
+  bytes = pageBytes
+) => sql`
+  SELECT * FROM (
+    SELECT *, (count(*) OVER ())::int AS found,
+      sum(octet_length(item::text)) OVER (ORDER BY ${sql.literal(order)}) - octet_length(item::text) AS "bytesBefore"
+    FROM (SELECT r.*, to_jsonb(r) AS item FROM (${rows}) r) r
+  ) r WHERE "bytesBefore" < ${bytes}`

@@ -1,9 +1,9 @@
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema, Struct } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { LockWaits } from "../database/LockWaits.ts"
-import { isAfterCursor, pageSlice, PageSlice } from "../database/PageSlice.ts"
+import { isAfterCursor, pageSlice, PageSlice, withinBytes } from "../database/PageSlice.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Visibility } from "../messages/Visibility.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
@@ -70,15 +70,19 @@ export class Blocks extends Context.Service<
 
       const find = SqlSchema.findAll({
         Request: Schema.Struct({ ...PageSlice, caller: UserId }),
-        Result: Block,
-        execute: ({ caller, limit, ...slice }) => sql`
-          SELECT * FROM (${blocksOf(sql, caller)}) blocks
-          WHERE ${isAfterCursor(sql, ["since", "id"], slice)} ORDER BY since DESC, id DESC LIMIT ${limit}`
+        Result: Schema.Struct({ ...Block.fields, found: Schema.Int }),
+        execute: ({ caller, limit, ...slice }) => {
+          const rows = sql`
+            SELECT * FROM (${blocksOf(sql, caller)}) blocks
+            WHERE ${isAfterCursor(sql, ["since", "id"], slice)} ORDER BY since DESC, id DESC LIMIT ${limit}`
+          return withinBytes(sql, rows, "since DESC, id DESC")
+        }
       })
 
       const list = Effect.fn("Blocks.list")(function* (caller: UserId, limit: number, after: PageCursor | undefined) {
         const found = yield* find({ caller, ...pageSlice(limit, after) })
-        return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
+        const items = found.map((row) => new Block(Struct.omit(row, ["found"])))
+        return pageOf(items, limit, ({ id, since }) => ({ before: since, id }), found[0]?.found)
       }, catchDatabaseErrors)
 
       // By the primary key.

@@ -1,5 +1,6 @@
 import type { SqlClient, Statement } from "effect/sql"
 import { maxOutgoingRequests, maxPeopleListed, type Direction } from "../contract/Friend.ts"
+import { withinBytes } from "../database/PageSlice.ts"
 import { friendshipsOf } from "../people/PairRow.ts"
 import { profileColumns, profileJson } from "../people/ProfileRow.ts"
 
@@ -33,16 +34,26 @@ export const blocksOf = (sql: SqlClient.SqlClient, user: string) => sql`
   FROM blocks b JOIN users u ON u.id = b.blocked_id AND u.deleted_at IS NULL
   WHERE b.blocker_id = ${user}`
 
-/** All of these as one JSON value, as `Acquaintances` decodes it. */
+/** All of these as one JSON value, as `PeopleLists` decodes it. */
 export const peopleListsOf = (sql: SqlClient.SqlClient, user: string) => {
-  const latest = (rows: Statement.Fragment, time: "since" | "createdAt", most: number) => sql`
-    SELECT * FROM (${rows}) r ORDER BY ${sql(time)} DESC, id DESC LIMIT ${most}`
-  const list = (rows: Statement.Fragment, time: "since" | "createdAt") => sql`
-    (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY ${sql(time)} DESC, id DESC), '[]') FROM (${rows}) l)`
+  // The latest rows within the bounds, and the cursor for the rest; see `Cursor`.
+  const latest = (rows: Statement.Fragment, time: "since" | "createdAt", most: number) => {
+    const order = `"${time}" DESC, id DESC`
+    const found = sql`SELECT * FROM (${rows}) r ORDER BY ${sql.literal(order)} LIMIT ${most + 1}`
+    return sql`(
+      SELECT coalesce(jsonb_agg(item ORDER BY ${sql.literal(order)}), '[]') AS list,
+        CASE WHEN max(found) > count(*) THEN
+          (array_agg(floor(extract(epoch FROM ${sql(time)}) * 1000) || '_' || id ORDER BY ${sql(time)}, id))[1]
+        END AS cursor
+      FROM (SELECT * FROM (${withinBytes(sql, found, order)}) r ORDER BY ${sql.literal(order)} LIMIT ${most}) r)`
+  }
   const requests = (direction: Direction) => latest(requestsOf(sql, user, direction), "createdAt", maxOutgoingRequests)
-  return sql`
-    jsonb_build_object(
-      'friends', ${list(latest(friendsOf(sql, user), "since", maxPeopleListed), "since")},
-      'requests', ${list(sql`(${requests("incoming")}) UNION ALL (${requests("outgoing")})`, "createdAt")},
-      'blocks', ${list(latest(blocksOf(sql, user), "since", maxPeopleListed), "since")})`
+  return sql`(
+    SELECT jsonb_build_object('friends', f.list, 'friendsCursor', f.cursor, 'requestsCursor', i.cursor,
+      'requests', (
+        SELECT coalesce(jsonb_agg(r ORDER BY (r->>'createdAt')::timestamptz DESC, r->>'id' DESC), '[]')
+        FROM jsonb_array_elements(i.list || o.list) r),
+      'blocks', b.list, 'blocksCursor', b.cursor)
+    FROM ${latest(friendsOf(sql, user), "since", maxPeopleListed)} f, ${requests("incoming")} i,
+      ${requests("outgoing")} o, ${latest(blocksOf(sql, user), "since", maxPeopleListed)} b)`
 }

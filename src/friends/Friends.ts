@@ -1,8 +1,8 @@
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema, Struct } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { isAfterCursor, pageSlice, PageSlice } from "../database/PageSlice.ts"
+import { isAfterCursor, pageSlice, PageSlice, withinBytes } from "../database/PageSlice.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { Conversations } from "../conversations/Conversations.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
@@ -79,23 +79,30 @@ export class Friends extends Context.Service<
 
       const findFriends = SqlSchema.findAll({
         Request: Schema.Struct({ ...PageSlice, caller: UserId }),
-        Result: Friend,
-        execute: ({ caller, limit, ...slice }) => sql`
-          SELECT * FROM (${friendsOf(sql, caller)}) friends
-          WHERE ${isAfterCursor(sql, ["since", "id"], slice)} ORDER BY since DESC, id DESC LIMIT ${limit}`
+        Result: Schema.Struct({ ...Friend.fields, found: Schema.Int }),
+        execute: ({ caller, limit, ...slice }) => {
+          const rows = sql`
+            SELECT * FROM (${friendsOf(sql, caller)}) friends
+            WHERE ${isAfterCursor(sql, ["since", "id"], slice)} ORDER BY since DESC, id DESC LIMIT ${limit}`
+          return withinBytes(sql, rows, "since DESC, id DESC")
+        }
       })
 
       const list = Effect.fn("Friends.list")(function* (caller: UserId, limit: number, after: PageCursor | undefined) {
         const found = yield* findFriends({ caller, ...pageSlice(limit, after) })
-        return pageOf(found, limit, ({ id, since }) => ({ before: since, id }))
+        const items = found.map((row) => new Friend(Struct.omit(row, ["found"])))
+        return pageOf(items, limit, ({ id, since }) => ({ before: since, id }), found[0]?.found)
       }, catchDatabaseErrors)
 
       const findRequests = SqlSchema.findAll({
         Request: Schema.Struct({ ...PageSlice, caller: UserId, direction: Direction }),
-        Result: FriendRequest,
-        execute: ({ caller, direction, limit, ...slice }) => sql`
-          SELECT * FROM (${requestsOf(sql, caller, direction)}) requests
-          WHERE ${isAfterCursor(sql, ['"createdAt"', "id"], slice)} ORDER BY "createdAt" DESC, id DESC LIMIT ${limit}`
+        Result: Schema.Struct({ ...FriendRequest.fields, found: Schema.Int }),
+        execute: ({ caller, direction, limit, ...slice }) => {
+          const rows = sql`
+            SELECT * FROM (${requestsOf(sql, caller, direction)}) requests
+            WHERE ${isAfterCursor(sql, ['"createdAt"', "id"], slice)} ORDER BY "createdAt" DESC, id DESC LIMIT ${limit}`
+          return withinBytes(sql, rows, '"createdAt" DESC, id DESC')
+        }
       })
 
       const requests = Effect.fn("Friends.requests")(function* (
@@ -105,7 +112,8 @@ export class Friends extends Context.Service<
         after: PageCursor | undefined
       ) {
         const found = yield* findRequests({ caller, direction, ...pageSlice(limit, after) })
-        return pageOf(found, limit, ({ createdAt, id }) => ({ before: createdAt, id }))
+        const items = found.map((row) => new FriendRequest(Struct.omit(row, ["found"])))
+        return pageOf(items, limit, ({ createdAt, id }) => ({ before: createdAt, id }), found[0]?.found)
       }, catchDatabaseErrors)
 
       /** One change between two people. If they become friends, they get a direct conversation. */

@@ -3,6 +3,8 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { currentIncarnation, Incarnation } from "../contract/Incarnation.ts"
+import { maxInboxBytes, maxInboxConversations } from "../contract/InboxPage.ts"
+import type { PageCursor } from "../contract/Paging.ts"
 import { PeopleLists } from "../contract/Friend.ts"
 import { peopleListsOf } from "../friends/FriendRows.ts"
 import { logOf } from "../platform/Log.ts"
@@ -31,10 +33,14 @@ export interface InboxState {
   /** The start of the next read. */
   readonly incarnation: Incarnation
   readonly horizon: Horizon
-  /** All of the user's conversations, the last active first. */
+  /** How many conversations the user has. */
+  readonly count: number
+  /** Those that the inbox shows, the last active first. */
   readonly ids: ReadonlyArray<ConversationId>
-  /** The conversations that changed, or all, the last active first. */
+  /** The conversations that changed, or the last active ones, the last active first. */
   readonly conversations: ReadonlyArray<typeof ConversationSummary.json.Type>
+  /** Where the list of conversations continues; `null` where `conversations` are all. Only of a whole inbox. */
+  readonly next: PageCursor | null
   /** How often the user's friends, requests and blocks have changed. */
   readonly revision: number
   /** Friends, requests and blocks, if the revision differs or the whole inbox is read. */
@@ -47,8 +53,9 @@ export interface InboxState {
 
 /** The end of a stream that is woken when its inbox may have changed. */
 class Listener {
-  /** The conversations, and the revision of the people lists, that the stream has. */
+  /** The conversations, how many the user has, and the revision of the people lists, as the stream knows them. */
   ids: ReadonlySet<ConversationId> = new Set()
+  count = 0
   revision = 0
   private readonly stream: { wake(): void }
   private isWoken = false
@@ -58,8 +65,9 @@ class Listener {
   }
 
   /** Notes the state that the stream has. */
-  acknowledge(state: Pick<InboxState, "ids" | "revision">): void {
+  acknowledge(state: Pick<InboxState, "count" | "ids" | "revision">): void {
     this.ids = new Set(state.ids)
+    this.count = state.count
     this.revision = state.revision
   }
 
@@ -140,8 +148,16 @@ export class Inbox extends Context.Service<
           incarnation: Incarnation,
           next: Horizon.fields.next,
           running: Horizon.fields.running,
+          count: Schema.Int,
           ids: Schema.Array(ConversationId),
-          items: Schema.Array(Schema.Struct({ item: ConversationSummary.json, digest: Schema.NullOr(Schema.Int) })),
+          found: Schema.Int,
+          items: Schema.Array(
+            Schema.Struct({
+              id: ConversationId,
+              item: Schema.NullOr(ConversationSummary.json),
+              digest: Schema.NullOr(Schema.Int)
+            })
+          ),
           revision: Schema.Int,
           acquaintances: Schema.NullOr(PeopleLists),
           seen: Schema.Array(Schema.Int)
@@ -154,18 +170,28 @@ export class Inbox extends Context.Service<
             WHERE p.user_id = ${user}
           ), threshold AS MATERIALIZED (
             SELECT threshold AS transaction, ${seen.map(BigInt)}::bigint[] AS seen FROM since
-          )
-          SELECT threshold.transaction IS NULL AS "isWhole", ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running,
-            (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id), '[]') FROM mine) AS ids,
-            (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'time' ORDER BY s.time DESC, s.item->>'id'), '[]') FROM (
-              SELECT to_jsonb(s) AS item, s."lastActivityAt" AS time, CASE WHEN ${hasBlocked}
+          ), listed AS MATERIALIZED (
+            SELECT * FROM mine ORDER BY updated_at DESC, conversation_id DESC LIMIT ${maxInboxConversations}
+          ), items AS MATERIALIZED (
+            SELECT id, item, digest, row_number() OVER latest AS place,
+              sum(octet_length(item::text)) OVER latest - octet_length(item::text) < ${maxInboxBytes} AS "isSent"
+            FROM (
+              SELECT s.id, to_jsonb(s) AS item, s."lastActivityAt" AS time, CASE WHEN ${hasBlocked}
                 THEN hashtextextended(to_jsonb(s)::text, 0) & ${greatestDigest}::bigint END AS digest
-              FROM mine p CROSS JOIN LATERAL (
+              FROM now, threshold, listed p CROSS JOIN LATERAL (
                 SELECT ${columns} FROM conversations c ${sql.literal(unreadJoin)} WHERE c.id = p.conversation_id OFFSET 0
               ) s
               WHERE threshold.transaction IS NULL OR ${isUnseen("p.writers[1]")} OR ${isUnseen("p.writers[2]")}
                 OR (${isUnseen("p.writers[3]")} AND ${isRevised})
-            ) s) AS items,
+            ) s WINDOW latest AS (ORDER BY time DESC, id DESC)
+          )
+          SELECT threshold.transaction IS NULL AS "isWhole", ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running,
+            (SELECT count(*)::int FROM mine) AS count,
+            (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id DESC), '[]') FROM listed) AS ids,
+            (SELECT count(*)::int FROM items) AS found,
+            (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'id', id, 'item', CASE WHEN "isSent" THEN item END, 'digest', digest) ORDER BY place), '[]')
+              FROM items WHERE "isSent" OR digest IS NOT NULL) AS items,
             coalesce(known.revision, 0) AS revision,
             CASE WHEN threshold.transaction IS NULL OR coalesce(known.revision, 0) <> ${revision}::bigint
               THEN ${peopleListsOf(sql, user)} END AS acquaintances,
@@ -176,18 +202,28 @@ export class Inbox extends Context.Service<
       })
 
       const read = Effect.fn("Inbox.read")(function* (user: UserId, since: Known | undefined) {
-        const { items, next, running, ...found } = yield* find({
-          user,
-          since: since?.horizon,
-          incarnation: since?.incarnation,
-          seen: since?.seen ?? [],
-          revision: since?.revision ?? 0
-        })
+        const findSince = (since: Known | undefined) =>
+          find({
+            user,
+            since: since?.horizon,
+            incarnation: since?.incarnation,
+            seen: since?.seen ?? [],
+            revision: since?.revision ?? 0
+          })
+        const sentOf = ({ items }: typeof found) => items.flatMap(({ item }) => (item === null ? [] : [item]))
+        let found = yield* findSince(since)
+        // More has changed than an update may hold.
+        if (!found.isWhole && sentOf(found).length < found.found) found = yield* findSince(undefined)
+
+        const { items, next, running, ...state } = found
         const known: ItemDigests = found.isWhole || since === undefined ? new Map() : since.digests
+        const sent = sentOf(found)
+        const last = sent.at(-1)
         return {
-          ...found,
+          ...state,
           horizon: { next, running },
-          conversations: items.filter((row) => !isInCopy(known, row)).map(({ item }) => item),
+          conversations: sentOf({ ...found, items: items.filter((row) => !isInCopy(known, row)) }),
+          next: last !== undefined && sent.length < found.count ? { before: last.lastActivityAt, id: last.id } : null,
           digests: updateDigests(known, items, found.ids)
         }
       }, catchDatabaseErrors)
@@ -296,7 +332,7 @@ export class Inbox extends Context.Service<
         for (const [user, ofUser] of listeners) {
           const row = found.get(user)
           for (const listener of ofUser) {
-            const knowsAll = row?.count === listener.ids.size && row.revision === listener.revision
+            const knowsAll = row?.count === listener.count && row.revision === listener.revision
             if (row?.isChanged === true || !knowsAll) listener.wake()
           }
         }

@@ -14,10 +14,11 @@ import { InboxSubscriptions } from "./InboxSubscriptions.ts"
 import { formatInboxVersion, versionOf } from "./InboxVersion.ts"
 import { handlersLayer } from "../http/RequestContext.ts"
 
-const pageOf = ({ acquaintances, conversations, ids }: InboxState) =>
+const pageOf = ({ acquaintances, conversations, ids, isWhole, next }: InboxState) =>
   new InboxPage({
     conversationIds: ids,
     conversations: Object.fromEntries(conversations.map((conversation) => [conversation.id, conversation])),
+    ...(isWhole ? { conversationsCursor: next } : {}),
     ...acquaintances
   })
 
@@ -28,7 +29,19 @@ const encodeSummary = Schema.encodeSync(Schema.fromJsonString(ConversationSummar
 /** The empty inbox: the first update of a client that subscribes from the root. */
 const root = braidEncoding.snapshot(
   "0",
-  encodePage(new InboxPage({ conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] }))
+  encodePage(
+    new InboxPage({
+      conversationIds: [],
+      conversations: {},
+      conversationsCursor: null,
+      friends: [],
+      friendsCursor: null,
+      requests: [],
+      requestsCursor: null,
+      blocks: [],
+      blocksCursor: null
+    })
+  )
 )
 
 const encode = ({ isChange, previous, state, version }: StateUpdate<InboxState>, encoding: Encoding): Uint8Array => {

@@ -8,8 +8,8 @@ import { Inbox, type InboxState } from "./Inbox.ts"
 import { formatInboxVersion, parseInboxVersion, versionOf, type InboxVersion } from "./InboxVersion.ts"
 
 /** Whether a read found something that a copy does not have. */
-const isNews = ({ conversations, ids, isWhole, revision }: InboxState, known: InboxVersion) =>
-  isWhole || conversations.length > 0 || ids.length !== known.count || revision !== known.revision
+const isNews = ({ conversations, count, isWhole, revision }: InboxState, known: InboxVersion) =>
+  isWhole || conversations.length > 0 || count !== known.count || revision !== known.revision
 
 export class InboxSubscriptions extends Context.Service<
   InboxSubscriptions,

@@ -9,7 +9,7 @@ export interface InboxVersion {
   readonly incarnation: Incarnation
   /** The transactions that the copy includes. */
   readonly horizon: Horizon
-  /** The number of conversations in the copy. An added one has new rows, but one that is gone leaves no row. */
+  /** The number of the user's conversations. An added one has new rows, but one that is gone leaves no row. */
   readonly count: number
   /** How often the user's friends, requests and blocks had changed. */
   readonly revision: number
@@ -20,17 +20,10 @@ export interface InboxVersion {
 }
 
 /** The version of a state that was read. */
-export const versionOf = ({
-  digests,
-  horizon,
-  ids,
-  incarnation,
-  revision,
-  seen
-}: Omit<InboxVersion, "count"> & { readonly ids: ReadonlyArray<unknown> }): InboxVersion => ({
+export const versionOf = ({ count, digests, horizon, incarnation, revision, seen }: InboxVersion): InboxVersion => ({
   incarnation,
   horizon,
-  count: ids.length,
+  count,
   revision,
   seen,
   digests

@@ -18,9 +18,10 @@ export const greatestDigest = 2 ** 48 - 1
 /** The name of a conversation in a version. If two share a key, one of them is sent once too often. */
 export const digestKey = (id: ConversationId): string => id.slice(-8)
 
-/** A row of a read: an item, and its digest if the viewer blocks one of its participants. */
+/** A row of a read: an item, `null` if it is not sent, and its digest if the viewer blocks one of its participants. */
 export interface DigestedItem {
-  readonly item: typeof ConversationSummary.json.Type
+  readonly id: ConversationId
+  readonly item: typeof ConversationSummary.json.Type | null
   readonly digest: number | null
 }
 
@@ -31,8 +32,8 @@ export const updateDigests = (
   ids: ReadonlyArray<ConversationId>
 ): ItemDigests => {
   const digests = new Map(known)
-  for (const { digest, item } of items.toReversed()) {
-    const key = digestKey(item.id)
+  for (const { digest, id } of items.toReversed()) {
+    const key = digestKey(id)
     digests.delete(key)
     if (digest !== null) digests.set(key, digest)
   }
@@ -43,8 +44,8 @@ export const updateDigests = (
 }
 
 /** Whether a copy has exactly this item. */
-export const isInCopy = (known: ItemDigests, { digest, item }: DigestedItem): boolean =>
-  digest !== null && known.get(digestKey(item.id)) === digest
+export const isInCopy = (known: ItemDigests, { digest, id }: DigestedItem): boolean =>
+  digest !== null && known.get(digestKey(id)) === digest
 
 const keyLength = 8
 const digestLength = 10

@@ -1,6 +1,12 @@
 import type { UserId } from "../contract/Account.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
-import type { PresenceAudience, PresencePage } from "../contract/PresencePage.ts"
+import {
+  maxPresences,
+  maxTypers,
+  maxTypingConversations,
+  type PresenceAudience,
+  type PresencePage
+} from "../contract/PresencePage.ts"
 import { Leases } from "./Leases.ts"
 
 /** A user who watches presence, on one device or more. */
@@ -11,6 +17,13 @@ interface WatchingUser extends PresenceAudience {
   readonly viewers: Set<PresenceViewer>
   /** When the audience was read last. */
   readAt: number
+}
+
+/** Removes the first ids in order from a set. */
+const take = <A extends string>(ids: Set<A>, most: number): ReadonlyArray<A> => {
+  const taken = [...ids].toSorted().slice(0, most)
+  for (const id of taken) ids.delete(id)
+  return taken
 }
 
 /** One device that watches presence, and the ids of what has changed since it last read. */
@@ -66,11 +79,9 @@ export class PresenceState {
     this.wake()
   }
 
-  /** All that a user with this audience sees. */
+  /** What a user with this audience sees, as far as it fits in an answer. */
   pageOf(audience: PresenceAudience): PresencePage {
-    const people = [...audience.people].filter((userId) => this.online.has(userId))
-    const conversations = [...audience.conversations].filter((id) => this.typersIn(id, audience).length > 0)
-    return this.describe(audience, people, conversations)
+    return this.describe(audience, this.onlineIn(audience), this.typedIn(audience))
   }
 
   /** Adds a viewer, who sees nobody before {@link setAudience}. */
@@ -96,20 +107,21 @@ export class PresenceState {
     this.setIndexed(user, false)
   }
 
-  /** All that a viewer sees, which includes every change so far. */
+  /** What a viewer sees, which includes every change so far. Whatever does not fit in an answer is the next change. */
   snapshot({ changedConversations, changedPeople, user }: PresenceViewer): PresencePage {
     changedPeople.clear()
     changedConversations.clear()
-    return this.pageOf(user)
+    const [people, conversations] = [this.onlineIn(user), this.typedIn(user)]
+    const page = this.describe(user, people, conversations)
+    for (const id of people) changedPeople.add(id)
+    for (const id of conversations) changedConversations.add(id)
+    return page
   }
 
-  /** The changes since the viewer last read; `undefined` when there are none. */
+  /** The changes since the viewer last read, as far as they fit in an update; `undefined` when there are none. */
   takeChanges({ changedConversations, changedPeople, user }: PresenceViewer): PresencePage | undefined {
     if (changedPeople.size === 0 && changedConversations.size === 0) return undefined
-    const page = this.describe(user, changedPeople, changedConversations)
-    changedPeople.clear()
-    changedConversations.clear()
-    return page
+    return this.describe(user, changedPeople, changedConversations)
   }
 
   /** Sets whom a user may see, as read just now. It is mutual, so it also sets who may see this user. */
@@ -157,16 +169,22 @@ export class PresenceState {
     return [...(this.typing.get(id)?.keys() ?? [])].filter((userId) => people.has(userId))
   }
 
-  private describe(
-    audience: PresenceAudience,
-    people: Iterable<UserId>,
-    conversations: Iterable<ConversationId>
-  ): PresencePage {
+  private onlineIn({ people }: PresenceAudience): Set<UserId> {
+    return new Set([...people].filter((userId) => this.online.has(userId)))
+  }
+
+  private typedIn(audience: PresenceAudience): Set<ConversationId> {
+    return new Set([...audience.conversations].filter((id) => this.typersIn(id, audience).length > 0))
+  }
+
+  /** Describes what fits in an answer, and removes it from the sets. */
+  private describe(audience: PresenceAudience, people: Set<UserId>, conversations: Set<ConversationId>): PresencePage {
     const statusOf = (userId: UserId) =>
       ({ status: audience.people.has(userId) && this.online.has(userId) ? "online" : "offline" }) as const
+    const typersOf = (id: ConversationId) => this.typersIn(id, audience).toSorted().slice(0, maxTypers)
     return {
-      people: Object.fromEntries([...people].sort().map((userId) => [userId, statusOf(userId)])),
-      typing: Object.fromEntries([...conversations].sort().map((id) => [id, this.typersIn(id, audience).toSorted()]))
+      people: Object.fromEntries(take(people, maxPresences).map((userId) => [userId, statusOf(userId)])),
+      typing: Object.fromEntries(take(conversations, maxTypingConversations).map((id) => [id, typersOf(id)]))
     }
   }
 

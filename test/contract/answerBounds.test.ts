@@ -2,14 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Predicate, Schema } from "effect"
 import { HttpApi, HttpApiSchema, type HttpApiEndpoint } from "effect/http-api"
 import { Api } from "../../src/contract/Api.ts"
-import { maxParticipants, previewLength } from "../../src/contract/Conversation.ts"
+import { ConversationSummary, maxParticipants, previewLength } from "../../src/contract/Conversation.ts"
+import { maxInboxBytes } from "../../src/contract/InboxPage.ts"
+import { maxPresences, maxTypingConversations, PresencePage } from "../../src/contract/PresencePage.ts"
 import { maxMentions } from "../../src/messages/Mentions.ts"
 import { maxContentBytes } from "../../src/contract/Message.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
 import { payloadBounds } from "../../src/http/PayloadBounds.ts"
 
 /** No answer is larger, except for those that {@link whole} names. */
-const mostAnswerBytes = 16 * 1_048_576
+const mostAnswerBytes = 11 * 1_048_576
 
 const largestPage = 200
 
@@ -44,10 +46,6 @@ const texts: Readonly<Record<string, number>> = {
 const lists: Readonly<Record<string, number>> = {
   sessions: 100,
   users: largestPage,
-  friends: largestPage,
-  requests: largestPage,
-  blocks: largestPage,
-  conversations: largestPage,
   messages: largestPage,
   versions: largestPage,
   participants: maxParticipants,
@@ -57,8 +55,28 @@ const lists: Readonly<Record<string, number>> = {
 /** In these, people's content is within `pageBytes` plus one item. */
 const budgeted = new Set(["messages.page", "messages.history", "search.search"])
 
-/** These have no pages: they grow with the caller's conversations, or with the operator's servers. */
-const whole = new Set(["inbox.inbox", "presence.presence", "operations.metrics", "operations.readyz"])
+/** In these, a list is within so many bytes of JSON plus one item. */
+const cut: Readonly<Record<string, number>> = {
+  "conversations.list/conversations": pageBytes,
+  "friends.list/friends": pageBytes,
+  "friends.requests/requests": pageBytes,
+  "friends.blocks/blocks": pageBytes,
+  "inbox.inbox/conversations": maxInboxBytes,
+  "inbox.inbox/friends": pageBytes,
+  // Of each direction.
+  "inbox.inbox/requests": 2 * pageBytes,
+  "inbox.inbox/blocks": pageBytes
+}
+
+/** The values of each record by id in answers, which its JSON schema lacks, and how many there are unless it is cut. */
+const records: Readonly<Record<string, { readonly value: Schema.Top; readonly most?: number }>> = {
+  conversations: { value: ConversationSummary.json },
+  people: { value: PresencePage.fields.people.value, most: maxPresences },
+  typing: { value: PresencePage.fields.typing.value, most: maxTypingConversations }
+}
+
+/** These grow with the server, not with what people do. */
+const whole = new Set(["operations.metrics", "operations.readyz"])
 
 interface Definition {
   readonly [keyword: string]: unknown
@@ -70,11 +88,13 @@ class Answer {
   readonly open: Array<string> = []
   readonly used = new Set<string>()
   private readonly definitions: Readonly<Record<string, unknown>>
+  private readonly endpoint: string
   private readonly isBudgeted: boolean
 
-  constructor(definitions: Readonly<Record<string, unknown>>, isBudgeted: boolean) {
+  constructor(definitions: Readonly<Record<string, unknown>>, endpoint: string) {
     this.definitions = definitions
-    this.isBudgeted = isBudgeted
+    this.endpoint = endpoint
+    this.isBudgeted = budgeted.has(endpoint)
   }
 
   size(schema: unknown, member: string): number {
@@ -94,11 +114,14 @@ class Answer {
       if (parts.some(({ format }) => format === "uuid")) return 38
       const most = maxLength ?? parts.map(({ maxLength }) => maxLength).find(Predicate.isNumber)
       if (typeof most === "number") return 6 * 4 * most + 2
-      const bytes = texts[member] ?? (member.endsWith("At") ? 30 : undefined)
+      const bytes =
+        texts[member] ?? (member.endsWith("Cursor") ? texts["cursor"] : member.endsWith("At") ? 30 : undefined)
       if (bytes !== undefined) this.used.add(member)
       return bytes === undefined ? this.unbounded(`${member}: text ${String(pattern ?? "")}`) : 6 * bytes + 2
     }
     if (type === "array") {
+      const budget = this.budgetOf(member)
+      if (budget !== undefined) return budget + this.size(items, member.replace(/s$/, ""))
       const most = typeof maxItems === "number" ? maxItems : lists[member]
       if (most !== undefined && typeof maxItems !== "number") this.used.add(member)
       return most === undefined
@@ -108,9 +131,24 @@ class Answer {
     if (type === "object") {
       // The content of a system message: the longest has a description.
       if (member === "event") return 6 * 4_096 + 512
-      if (isDefinition(schema["additionalProperties"]) || isDefinition(schema["patternProperties"])) {
+      if (
+        properties === undefined ||
+        isDefinition(schema["additionalProperties"]) ||
+        isDefinition(schema["patternProperties"])
+      ) {
         const names = isDefinition(schema["propertyNames"]) ? schema["propertyNames"]["enum"] : undefined
-        if (!Array.isArray(names)) return this.unbounded(`${member}: record`)
+        if (!Array.isArray(names)) {
+          const record = records[member]
+          if (record === undefined) return this.unbounded(`${member}: record`)
+          this.used.add(member)
+          const { definitions, schema: value } = Schema.toJsonSchemaDocument(record.value)
+          const answer = new Answer(definitions, this.endpoint)
+          const size = 41 + answer.size(value, `${member} by id`)
+          this.open.push(...answer.open)
+          const budget = this.budgetOf(member)
+          if (budget !== undefined) return budget + size
+          return record.most === undefined ? this.unbounded(`${member}: record`) : 2 + record.most * size
+        }
       }
       return Object.entries(isDefinition(properties) ? properties : {}).reduce(
         (sum, [name, value]) => sum + name.length + 4 + this.size(value, name),
@@ -118,6 +156,12 @@ class Answer {
       )
     }
     return this.unbounded(`${member}: ${JSON.stringify(schema)}`)
+  }
+
+  private budgetOf(member: string): number | undefined {
+    const key = `${this.endpoint}/${member}`
+    if (cut[key] !== undefined) this.used.add(key)
+    return cut[key]
   }
 
   private unbounded(what: string) {
@@ -137,7 +181,7 @@ const bodyOf = (schema: Schema.Top): Schema.Top => (HttpApiSchema.isWithHeaders(
 const answersOf = (name: string, endpoint: HttpApiEndpoint.Top) =>
   [...endpoint.success].map((success) => {
     const { definitions, schema } = Schema.toJsonSchemaDocument(bodyOf(success))
-    const answer = new Answer(definitions, budgeted.has(name))
+    const answer = new Answer(definitions, name)
     const bytes = answer.size(schema, name) + (budgeted.has(name) ? 6 * (pageBytes + maxContentBytes) : 0)
     return { bytes, open: answer.open, used: answer.used }
   })
@@ -164,7 +208,9 @@ describe("The contract", () => {
   it("has each text and list that is stated here", () => {
     const byTheirOwn = new Set<string>([])
     assert.deepStrictEqual(
-      [...Object.keys(texts), ...Object.keys(lists)].filter((name) => !used.has(name) && !byTheirOwn.has(name)),
+      [texts, lists, records, cut]
+        .flatMap((stated) => Object.keys(stated))
+        .filter((name) => !used.has(name) && !byTheirOwn.has(name)),
       []
     )
   })

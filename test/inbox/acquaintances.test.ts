@@ -19,7 +19,17 @@ layer(live, { excludeTestServices: true })("Friends, requests and blocks in an i
   it.effect("are empty at first, and always part of a whole inbox", () =>
     Effect.gen(function* () {
       const page = yield* inboxOf(yield* signedIn())
-      assert.deepStrictEqual(page, { conversationIds: [], conversations: {}, friends: [], requests: [], blocks: [] })
+      assert.deepStrictEqual(page, {
+        conversationIds: [],
+        conversations: {},
+        conversationsCursor: null,
+        friends: [],
+        friendsCursor: null,
+        requests: [],
+        requestsCursor: null,
+        blocks: [],
+        blocksCursor: null
+      })
     })
   )
 

@@ -10,9 +10,13 @@ import type { Encoding, Source } from "../messages/subscriber.ts"
 export interface Page {
   readonly conversationIds: ReadonlyArray<string>
   readonly conversations: Readonly<Record<string, unknown>>
+  readonly conversationsCursor?: string | null
   readonly friends?: ReadonlyArray<unknown>
+  readonly friendsCursor?: string | null
   readonly requests?: ReadonlyArray<unknown>
+  readonly requestsCursor?: string | null
   readonly blocks?: ReadonlyArray<unknown>
+  readonly blocksCursor?: string | null
 }
 
 export const told = teller((parts): Page => {
@@ -20,8 +24,9 @@ export const told = teller((parts): Page => {
   const lists: Record<string, unknown> = {}
   for (const { contentRange, value } of parts) {
     const [, list = "", id] =
-      /^json \.(conversations|conversationIds|friends|requests|blocks)(?:\["([0-9a-f-]{36})"\])?$/.exec(contentRange) ??
-      assert.fail(contentRange)
+      /^json \.(conversations|conversationIds|(?:friends|requests|blocks)(?:Cursor)?)(?:\["([0-9a-f-]{36})"\])?$/.exec(
+        contentRange
+      ) ?? assert.fail(contentRange)
     if (id === undefined) lists[list] = value
     else conversations[id] = value
   }

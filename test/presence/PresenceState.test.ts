@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
+import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/contract/Account.ts"
 import { ConversationId } from "../../src/contract/Conversation.ts"
 import { PresenceState, type PresenceViewer } from "../../src/presence/PresenceState.ts"
-import type { PresenceAudience, PresencePage } from "../../src/contract/PresencePage.ts"
+import { maxPresences, maxTypers, type PresenceAudience, type PresencePage } from "../../src/contract/PresencePage.ts"
 
 const idOf = (number: number) => `00000000-0000-4000-8000-00000000000${number}`
 const people = [0, 1, 2, 3].map((number) => UserId.make(idOf(number)))
@@ -210,5 +211,25 @@ describe("The state of presence", () => {
     assert.deepStrictEqual(state.usersReadBefore(60), [ada])
     state.setAudience(ada, nobody, 70)
     assert.deepStrictEqual(state.usersReadBefore(70), [grace])
+  })
+
+  it("sends very many people in several updates, and names the first of many who type", () => {
+    const crowd = Array.from({ length: 2 * maxPresences + 10 }, () => UserId.make(randomUUID())).toSorted()
+    const state = new PresenceState()
+    const viewer = state.addViewer(people[0]!, () => {})
+    state.setAudience(people[0]!, { people: new Set(crowd), conversations: new Set(conversations) }, 0)
+    for (const id of crowd) state.setOnline(id, 10, 0)
+    for (const id of crowd.slice(0, 2 * maxTypers)) state.setTyping(conversations[0]!, id, 10, 0)
+    const updates = [state.snapshot(viewer), state.takeChanges(viewer), state.takeChanges(viewer)]
+    assert.deepStrictEqual(
+      updates.map((page) => Object.keys(page?.people ?? {}).length),
+      [maxPresences, maxPresences, 10]
+    )
+    assert.deepStrictEqual(
+      updates.flatMap((page) => Object.keys(page?.people ?? {})),
+      crowd
+    )
+    assert.deepStrictEqual(updates[0]?.typing[conversations[0]!], crowd.slice(0, maxTypers))
+    assert.isUndefined(state.takeChanges(viewer))
   })
 })
