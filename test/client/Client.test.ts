@@ -124,6 +124,34 @@ describe("the outbox", () => {
     assert.deepStrictEqual(shown(conversation), ["one", "two"])
   })
 
+  it("keeps a message that its answer has brought, though a snapshot from before it comes later", async () => {
+    const server = new FakeServer()
+    const encoder = new TextEncoder()
+    let stream: ReadableStreamDefaultController<Uint8Array> | undefined
+    const tell = (update: unknown) => stream?.enqueue(encoder.encode(`${JSON.stringify(update)}\n`))
+    server.fault = (asked) => {
+      if (isSend(asked)) return undefined
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          stream = controller
+          tell({})
+        }
+      })
+      return new Response(body)
+    }
+    const { client, conversation } = clientOf(server)
+    await using _ = client
+    await until(conversation, ({ state }) => state === "live")
+    await conversation.send("one").sent
+    tell({ version: "0", snapshot: { messages: [], receipts: [], before: null, after: null } })
+    await until(conversation, ({ isLoaded }) => isLoaded)
+    assert.deepStrictEqual(shown(conversation), ["one"])
+    tell({ version: "1", message: server.messages[0] })
+    tell({ version: "2", message: { ...server.messages[0], version: 2, content: "edited" } })
+    await until(conversation, ({ messages }) => messages[0]?.version === 2)
+    assert.deepStrictEqual(shown(conversation), ["edited"])
+  })
+
   it("goes on with what an earlier run has left, in its order, though the clock was set back", async () => {
     const server = new FakeServer()
     const storage = memoryStorage()
