@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { decoders, type Encoding } from "../../src/client/Follow.ts"
 import { emptyLog, type Log, type MessagesUpdate, putMessage, reduce } from "../../src/client/Log.ts"
 import type { Message, MessagePage, Receipt } from "../../src/client/operations.ts"
@@ -155,43 +155,44 @@ const Step = Schema.Struct({
 
 describe("the copy of a conversation", () => {
   for (const encoding of ["lines", "events", "poll"] as const) {
-    it.prop(
+    it.effect.prop(
       `equals a fresh GET after any history, cuts and repeats: ${encoding}`,
       [Schema.Array(Step).check(Schema.isMaxLength(120))],
-      async ([steps]) => {
-        const model = new Model()
-        let log: Log = emptyLog
-        let last: ReadonlyArray<MessagesUpdate> = []
-        const connect = async (share: number, random: () => number) => {
-          const text = encode(encoding, model.since(log.version), String(model.head))
-          last = await decode(encoding, text, Math.ceil(text.length * share), random)
-          for (const update of last) log = reduce(log, update)
-        }
-        for (const { kind, seed } of steps) {
-          const random = randomOf(seed)
-          if (kind === "send") for (let count = 1 + Math.floor(random() * 20); count > 0; count--) model.send()
-          if (kind === "edit") model.change(seed, (version) => ({ content: `edit ${version}`, editedAt: "now" }))
-          if (kind === "erase") model.change(seed, () => ({ content: null, deletedAt: "now" }))
-          if (kind === "react") {
-            model.change(seed, () => ({ reactions: [{ emoji: "👍", count: 1, userIds: ["ada"] }] }))
+      ([steps]) =>
+        Effect.promise(async () => {
+          const model = new Model()
+          let log: Log = emptyLog
+          let last: ReadonlyArray<MessagesUpdate> = []
+          const connect = async (share: number, random: () => number) => {
+            const text = encode(encoding, model.since(log.version), String(model.head))
+            last = await decode(encoding, text, Math.ceil(text.length * share), random)
+            for (const update of last) log = reduce(log, update)
           }
-          if (kind === "read") model.read(seed, seed % (model.head + 1))
-          if (kind === "block") model.snapshotsFrom = model.head
-          if (kind === "connect") await connect(random(), random)
-          // The answer to a send or an edit, which may come at any time.
-          if (kind === "repeat" && log.version !== undefined) {
-            const message = model.messages[seed % Math.max(1, model.messages.length)]
-            if (message !== undefined) log = putMessage(log, message)
+          for (const { kind, seed } of steps) {
+            const random = randomOf(seed)
+            if (kind === "send") for (let count = 1 + Math.floor(random() * 20); count > 0; count--) model.send()
+            if (kind === "edit") model.change(seed, (version) => ({ content: `edit ${version}`, editedAt: "now" }))
+            if (kind === "erase") model.change(seed, () => ({ content: null, deletedAt: "now" }))
+            if (kind === "react") {
+              model.change(seed, () => ({ reactions: [{ emoji: "👍", count: 1, userIds: ["ada"] }] }))
+            }
+            if (kind === "read") model.read(seed, seed % (model.head + 1))
+            if (kind === "block") model.snapshotsFrom = model.head
+            if (kind === "connect") await connect(random(), random)
+            // The answer to a send or an edit, which may come at any time.
+            if (kind === "repeat" && log.version !== undefined) {
+              const message = model.messages[seed % Math.max(1, model.messages.length)]
+              if (message !== undefined) log = putMessage(log, message)
+            }
           }
-        }
-        await connect(1, Math.random)
-        const page = model.page(Math.max(50, log.messages.length))
-        const count = log.messages.length
-        assert.isTrue(count >= Math.min(50, model.messages.length))
-        assert.deepStrictEqual(log.messages, page.messages.slice(-count))
-        assert.deepStrictEqual(log.receipts, page.receipts)
-        assert.strictEqual(log.before === null, count === model.messages.length)
-      }
+          await connect(1, Math.random)
+          const page = model.page(Math.max(50, log.messages.length))
+          const count = log.messages.length
+          assert.isTrue(count >= Math.min(50, model.messages.length))
+          assert.deepStrictEqual(log.messages, page.messages.slice(-count))
+          assert.deepStrictEqual(log.receipts, page.receipts)
+          assert.strictEqual(log.before === null, count === model.messages.length)
+        })
     )
   }
 

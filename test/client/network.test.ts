@@ -18,7 +18,7 @@ import { mortalServer } from "../faults/server.ts"
 import { badNetwork, randomOf } from "./proxy.ts"
 
 /** The seeds of the networks; `SEEDS=100` for more. */
-const seeds = Array.from({ length: Number(process.env["SEEDS"] ?? 2) }, (_, index) => index + 1)
+const seeds = Array.from({ length: Number(process.env["SEEDS"] ?? 1) }, (_, index) => index + 1)
 const messagesEach = 40
 
 interface DeviceOptions {
