@@ -60,7 +60,7 @@ export class Participants extends Context.Service<
       conversationId: ConversationId,
       userId: UserId
     ) => Effect.Effect<void, NotFound | Forbidden | ParticipantLimitReached | DatabaseUnavailable>
-    /** Removes a person, or the caller. What an owner leaves passes on (see `Ownership`); the last one to leave ends the group. */
+    /** Removes a person, or the caller. A group whose owner leaves passes on (see `Ownership`), and the last person to leave ends it. */
     readonly remove: (
       caller: UserId,
       conversationId: ConversationId,
@@ -154,7 +154,7 @@ export class Participants extends Context.Service<
       })
 
       // By the primary key. It waits for a transaction that disables or deletes the account, and such a transaction waits for this
-      // one: what it then does with the groups of the account includes this one.
+      // one, so that it includes this group when it then goes through the groups of the account.
       const findSuccessor = SqlSchema.findAll({
         Request: UserId,
         Result: Schema.Struct({ isDisabled: Schema.Boolean }),

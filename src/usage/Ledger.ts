@@ -129,7 +129,7 @@ export const makeLedger = Effect.gen(function* () {
     flush,
     /** Counts one more in the current transaction, unless that exceeds `limit`. Returns whether it did. */
     spend,
-    /** The usage of a user: what is written, and what is pending in this process. */
+    /** The usage of a user, including the counts that are pending in this process. */
     tallyOf
   }
 })

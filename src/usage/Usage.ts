@@ -51,7 +51,7 @@ export class Usage extends Context.Service<
     readonly count: (user: UserId, amounts: Partial<Tally>) => Effect.Effect<void>
     /** Counts a stream, and its time until the scope closes. */
     readonly stream: (user: UserId) => Effect.Effect<void, never, Scope.Scope>
-    /** A user's usage of this month: what is written, and what this process is about to write. */
+    /** A user's usage of this month, including the counts that this process has not written yet. */
     readonly of: (user: UserId) => Effect.Effect<MonthlyUsage, DatabaseUnavailable>
     /** The quotas of a month; `null` for no quota. */
     readonly quotas: Readonly<Record<Quota, number | null>>
