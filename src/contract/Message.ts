@@ -108,7 +108,7 @@ export class Message extends Model.Class<Message>("Message")({
   seq: Position.pipe(described("The position at which it was posted, which never changes.")),
   version: Position.pipe(described("The position of its last change; equal to `seq` for an unchanged message.")),
   senderId: Schema.NullOr(UserId).pipe(
-    described("The author; `null` for system and hidden messages, or if the account is deleted.")
+    described("The author, even if their account has been deleted; `null` for system and hidden messages.")
   ),
   messageType: Schema.Literals(["text", "image", "file", "system", "hidden"]).pipe(
     described("`hidden` for a message from a person whom the caller blocks.")
