@@ -6,7 +6,7 @@ import * as Archive from "./Archive.ts"
 import { ArchiveRefused } from "./Archive.ts"
 import { ArchiveLines } from "./ArchiveLines.ts"
 import { refusalOf } from "./CommandDatabase.ts"
-import { makeProgress } from "./Progress.ts"
+import { Progress } from "./Progress.ts"
 
 /** The most rows, and about the most characters, that one statement writes. */
 const batchRows = 2_000
@@ -135,7 +135,7 @@ const restartIndexing = Effect.flatMap(
 /** Writes rows in batches, each for one table. */
 const makeWriter = Effect.fnUntraced(function* (tables: ReadonlyArray<Archive.Table>, merge: boolean) {
   const sql = yield* SqlClient.SqlClient
-  const progress = makeProgress()
+  const progress = new Progress()
   let written = 0
   let table: Archive.Table | undefined
   let members: ReadonlySet<string> = new Set()

@@ -7,7 +7,7 @@ import { NoSuchAccount } from "../auth/NoSuchAccount.ts"
 import { inTransactionOnce } from "../database/Transaction.ts"
 import * as Archive from "./Archive.ts"
 import * as CommandDatabase from "./CommandDatabase.ts"
-import { makeProgress } from "./Progress.ts"
+import { Progress } from "./Progress.ts"
 import { ofUser } from "../accounts/UserExport.ts"
 
 /** The rows of a table, in order, each as the text of a JSON object. */
@@ -41,7 +41,7 @@ const rowsOfUser = Effect.fnUntraced(function* (username: string) {
 
 /** The lines of an export, in batches. Run it inside the transaction whose snapshot it exports. */
 const lines = Effect.fnUntraced(function* (head: typeof Archive.Head.Type, tables: ReadonlyArray<Rows>) {
-  const progress = makeProgress()
+  const progress = new Progress()
   const ofTable = ({ rows, table }: Rows) => {
     const start = `{"table":${JSON.stringify(table)},"row":`
     return rows.pipe(
