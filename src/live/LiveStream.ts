@@ -15,6 +15,7 @@ export class LiveStream {
   private readonly endsAt: number
   private time: number
   private over = false
+  private readonly onOver: () => void
   private isWoken = false
   private sleeper: (() => void) | undefined
 
@@ -22,12 +23,14 @@ export class LiveStream {
   constructor(
     session: Caller,
     conversationId: ConversationId | undefined,
-    times: { readonly now: number; readonly endsAt: number }
+    times: { readonly now: number; readonly endsAt: number },
+    onOver: () => void = () => {}
   ) {
     this.session = session
     this.conversationId = conversationId
     this.time = times.now
     this.endsAt = times.endsAt
+    this.onOver = onOver
   }
 
   /** The time of the last {@link tick}. */
@@ -41,7 +44,10 @@ export class LiveStream {
   }
 
   end(): void {
-    this.over = true
+    if (!this.over) {
+      this.over = true
+      this.onOver()
+    }
     this.wake()
   }
 

@@ -68,16 +68,22 @@ export class LiveStreams extends Context.Service<
       const streams = new Set<LiveStream>()
       // The number of streams of each session and each user.
       const counts = new Map<SessionId | UserId, number>()
+      // How many each user has that are not over. A client that reads nothing keeps one open that is.
+      const present = new Map<UserId, number>()
       let isDraining = false
       yield* Metrics.observe(Metrics.openStreams, () => streams.size)
 
       const presenceChanges = yield* PubSub.unbounded<UserId>()
 
-      const count = (id: SessionId | UserId, more: number): number => {
-        const sum = (counts.get(id) ?? 0) + more
-        if (sum === 0) counts.delete(id)
-        else counts.set(id, sum)
+      const addTo = <Id>(numbers: Map<Id, number>, id: Id, more: number): number => {
+        const sum = (numbers.get(id) ?? 0) + more
+        if (sum === 0) numbers.delete(id)
+        else numbers.set(id, sum)
         return sum
+      }
+      const count = (id: SessionId | UserId, more: number) => addTo(counts, id, more)
+      const leave = (userId: UserId) => {
+        if (addTo(present, userId, -1) === 0) PubSub.publishUnsafe(presenceChanges, userId)
       }
 
       // By the primary keys of sessions and conversation_participants. Returns the streams that end: most often none. With an
@@ -135,25 +141,27 @@ export class LiveStreams extends Context.Service<
         const endsAt = now + maxAge * (yield* Random.nextBetween(0.9, 1.1))
         return yield* Effect.acquireRelease(
           Effect.sync(() => {
-            const stream = new LiveStream(session, conversationId, { now, endsAt })
-            if (isDraining) stream.end()
+            const stream = new LiveStream(session, conversationId, { now, endsAt }, () => leave(session.userId))
             streams.add(stream)
             count(session.id, 1)
-            if (count(session.userId, 1) === 1) PubSub.publishUnsafe(presenceChanges, session.userId)
+            count(session.userId, 1)
+            if (addTo(present, session.userId, 1) === 1) PubSub.publishUnsafe(presenceChanges, session.userId)
+            if (isDraining) stream.end()
             return stream
           }),
           (stream) =>
             Effect.sync(() => {
               streams.delete(stream)
               count(session.id, -1)
-              if (count(session.userId, -1) === 0) PubSub.publishUnsafe(presenceChanges, session.userId)
+              count(session.userId, -1)
+              stream.end()
             })
         )
       })
 
       return LiveStreams.of({
         admit,
-        hasStream: (userId) => counts.has(userId),
+        hasStream: (userId) => present.has(userId),
         presenceChanges: Stream.fromPubSub(presenceChanges)
       })
     })

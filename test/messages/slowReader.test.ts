@@ -1,10 +1,13 @@
 import { assert, layer } from "@effect/vitest"
-import { Array as Arrays, Effect, Fiber } from "effect"
+import { Array as Arrays, Effect, Fiber, Redacted } from "effect"
 import { randomUUID } from "node:crypto"
 import { subscribe as subscribeToChannel, unsubscribe } from "node:diagnostics_channel"
 import { get, type IncomingMessage, type ServerResponse } from "node:http"
+import { setTimeout } from "node:timers/promises"
+import { Sessions } from "../../src/auth/Sessions.ts"
 import { UpdateParser } from "../../src/braid/UpdateParser.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
+import { LiveStreams } from "../../src/live/LiveStreams.ts"
 import { MessageId } from "../../src/contract/Message.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { signedIn, TestServer } from "../../src/testing/index.ts"
@@ -87,6 +90,34 @@ layer(TestServer.layerSocket, { excludeTestServices: true })("A subscriber who s
       assert.isBelow(socket?.bytesWritten ?? Infinity, (count * size) / 2)
 
       assert.deepStrictEqual(yield* read(stalled.head, count), all)
+    })
+  )
+
+  it.effect("is offline once their session has ended, although the connection stays open", () =>
+    Effect.gen(function* () {
+      const { baseUrl } = yield* TestServer
+      const messages = yield* Messages
+      const streams = yield* LiveStreams
+      const sessions = yield* Sessions
+      const [ada, grace] = [yield* signedIn(), yield* signedIn()]
+      const { conversation } = yield* (yield* Conversations).direct(ada.id, grace.id)
+      const stalled = yield* subscribe(`${baseUrl}/api/conversations/${conversation.id}/messages`, grace.token)
+      yield* Effect.forEach(
+        Arrays.range(1, count),
+        () =>
+          messages.send(ada.id, conversation.id, MessageId.make(randomUUID()), {
+            content: "x".repeat(size),
+            messageType: "text"
+          }),
+        { concurrency: 32, discard: true }
+      )
+      assert.isTrue(streams.hasStream(grace.id))
+      yield* sessions.end((yield* sessions.authenticate(Redacted.make(grace.token))).id)
+      yield* Effect.promise(async () => {
+        while (streams.hasStream(grace.id)) await setTimeout(20)
+      })
+      assert.isFalse(stalled.answer.writableFinished)
+      assert.isFalse(stalled.answer.destroyed)
     })
   )
 })
