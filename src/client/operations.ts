@@ -198,7 +198,7 @@ export interface FoundMessage {
   readonly seq: number
   /** The position of its last change; equal to `seq` for an unchanged message. */
   readonly version: number
-  /** The author; `null` for system and hidden messages, or if the account is deleted. */
+  /** The author, even if their account has been deleted; `null` for system and hidden messages. */
   readonly senderId: string | null
   /** `hidden` for a message from a person whom the caller blocks. */
   readonly messageType: "text" | "image" | "file" | "system" | "hidden"
@@ -328,16 +328,24 @@ export type InboxLine = {
 } | Readonly<Record<string, unknown>>
 
 export interface InboxPage {
-  /** The ids of all conversations of the user, the last active first. */
+  /** The ids of the user's conversations, the last active first, at most 1000. */
   readonly conversationIds: ReadonlyArray<string>
-  /** The conversations by id; in an update, those that changed. */
+  /** The conversations by id, the last active ones as far as an answer reaches; in an update, those that changed. */
   readonly conversations: Readonly<Record<string, ConversationSummary>>
-  /** The latest 1000 friends. */
+  /** The `cursor` with which `GET /api/conversations` continues after `conversations`; `null` if they are all. An update does not have it. */
+  readonly conversationsCursor?: string | null
+  /** The latest friends, at most 1000. */
   readonly friends?: ReadonlyArray<Friend>
-  /** The open requests: the latest 100 in each direction. */
+  /** The `cursor` with which `GET /api/friends` continues; `null` at the end. */
+  readonly friendsCursor?: string | null
+  /** The open requests: the latest in each direction, at most 100. */
   readonly requests?: ReadonlyArray<FriendRequest>
-  /** The latest 1000 people whom the user blocks. */
+  /** The `cursor` with which `GET /api/friends/requests?direction=incoming` continues; `null` at the end. */
+  readonly requestsCursor?: string | null
+  /** The people whom the user blocked last, at most 1000. */
   readonly blocks?: ReadonlyArray<Block>
+  /** The `cursor` with which `GET /api/friends/blocks` continues; `null` at the end. */
+  readonly blocksCursor?: string | null
 }
 
 /** The answer to a long poll. */
@@ -404,7 +412,7 @@ export interface Message {
   readonly seq: number
   /** The position of its last change; equal to `seq` for an unchanged message. */
   readonly version: number
-  /** The author; `null` for system and hidden messages, or if the account is deleted. */
+  /** The author, even if their account has been deleted; `null` for system and hidden messages. */
   readonly senderId: string | null
   /** `hidden` for a message from a person whom the caller blocks. */
   readonly messageType: "text" | "image" | "file" | "system" | "hidden"
@@ -658,12 +666,12 @@ export type PresenceLine = {
 } | Readonly<Record<string, unknown>>
 
 export interface PresencePage {
-  /** People by their id. Anyone not listed is offline. */
+  /** People by their id, at most 5000 in one answer. Anyone not listed is offline. */
   readonly people: Readonly<Record<string, {
     /** In an update, `offline` for a person who was online before. */
     readonly status: "online" | "offline"
   }>>
-  /** The people who are typing, in the order of their ids, by the id of the conversation. */
+  /** The first 10 people who are typing, in the order of their ids, by the id of the conversation. */
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>
 }
 
