@@ -75,6 +75,7 @@ const object = (properties: Node, description: string): Node => ({
 /** A schema with a description of its own. */
 const describedAs = (description: string, schema: unknown): Node => ({ ...membersOf(schema), description })
 
+const text = { type: "string" }
 const version = { type: "string", description: "The version that a client has reached with this update." }
 const whole = "The whole resource, in place of what the client had."
 const part = "The part that changed. It replaces the parts with the same ids or names."
@@ -160,8 +161,8 @@ export const streamed =
           description: "The resource as it is now, the answer to a long poll (with `wait`), or a stream.",
           content: {
             "application/json": { schema: { anyOf: [page, named(`${name}Poll`, poll)] } },
-            "application/x-ndjson": { itemSchema: named(`${name}Line`, { oneOf: lines }) },
-            "text/event-stream": { itemSchema: named(`${name}Event`, { oneOf: events }) }
+            "application/x-ndjson": { schema: text, itemSchema: named(`${name}Line`, { oneOf: lines }) },
+            "text/event-stream": { schema: text, itemSchema: named(`${name}Event`, { oneOf: events }) }
           }
         },
         209: {
@@ -169,7 +170,7 @@ export const streamed =
           headers: Object.fromEntries(
             answerHeaders.map(([header, description]) => [header, { description, schema: { type: "string" } }])
           ),
-          content: { "application/http-history": { schema: { type: "string" } } }
+          content: { "application/http-history": { schema: text } }
         }
       }
     }
