@@ -57,7 +57,8 @@ export const ServicesLive = InboxLive.pipe(
 /** Every route, on the services. */
 export const RoutesLive = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
-  HttpApiScalar.layer(Api, { path: "/docs" }),
+  // Its default fonts come from another host, which the page may not ask.
+  HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   AdminHttp,
   // `ClientAddressLive` wraps `RequestsLive`: the middleware that is built first is the outermost.
   RequestsLive.pipe(Layer.provide(ClientAddressLive))
