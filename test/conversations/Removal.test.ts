@@ -133,6 +133,27 @@ layer(services, { excludeTestServices: true })("A conversation that is removed",
     })
   )
 
+  it.effect("goes in slices, too, when its last participant leaves", () =>
+    Effect.gen(function* () {
+      const [ada] = yield* people("ada")
+      const id = yield* groupOf([ada])
+      yield* fill(id, ada, 15_000)
+      yield* kept(
+        id,
+        Effect.gen(function* () {
+          yield* (yield* Participants).remove(ada.id, id, ada.id)
+          yield* assertUnknown(ada, id, "canary")
+          assert.isAbove(yield* rowsOf(id), 15_000)
+          const sql = yield* SqlClient.SqlClient
+          const [marked] = yield* sql`SELECT FROM conversations WHERE id = ${id} AND deleted_at IS NOT NULL`
+          assert.isDefined(marked)
+        })
+      )
+      yield* Layer.build(Layer.fresh(Removal.layer))
+      yield* gone(id)
+    })
+  )
+
   it.effect("is removed by another process if the first one has ended", () =>
     Effect.gen(function* () {
       const [ada, grace] = yield* people("ada", "grace")
