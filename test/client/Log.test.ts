@@ -180,9 +180,9 @@ describe("the copy of a conversation", () => {
             if (kind === "block") model.snapshotsFrom = model.head
             // A snapshot is one line: half of the connections last to their end.
             if (kind === "connect") await connect(Math.min(1, 2 * random()), random)
-            // The answer to a send or an edit, which may come at any time.
+            // The answer to a send or an edit, which may come later than a newer version of the message.
             if (kind === "repeat" && log.version !== undefined) {
-              const message = model.messages[seed % Math.max(1, model.messages.length)]
+              const message = model.changes[seed % Math.max(1, model.changes.length)]
               if (message !== undefined) log = putMessage(log, message)
             }
           }
