@@ -21,14 +21,16 @@ export const fileStorage = (path: string): Storage => {
 
   const apply = (changes: ReadonlyArray<Change>) => {
     for (const [key, value] of changes) {
-      if (value === undefined || value === null) entries.delete(key)
+      if (value === undefined) entries.delete(key)
       else entries.set(key, value)
     }
     lines += 1
   }
 
   const append = async (changes: ReadonlyArray<Change>) => {
-    await handle?.appendFile(`${JSON.stringify(changes)}\n`)
+    // JSON has no `undefined`: a removal is a key alone.
+    const line = JSON.stringify(changes.map(([key, value]) => (value === undefined ? [key] : [key, value])))
+    await handle?.appendFile(`${line}\n`)
     await handle?.datasync()
   }
 

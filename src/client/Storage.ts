@@ -21,9 +21,13 @@ export const memoryStorage = (): Storage => {
         key.startsWith(prefix) ? [[key, JSON.parse(json) as unknown] as const] : []
       ),
     write: async (changes) => {
-      for (const [key, value] of changes) {
-        if (value === undefined) entries.delete(key)
-        else entries.set(key, JSON.stringify(value))
+      // All values are encoded before the first is kept, because one that cannot be encoded throws.
+      const encoded = changes.map(
+        ([key, value]) => [key, value === undefined ? undefined : JSON.stringify(value)] as const
+      )
+      for (const [key, json] of encoded) {
+        if (json === undefined) entries.delete(key)
+        else entries.set(key, json)
       }
     }
   }
@@ -82,6 +86,10 @@ export const indexedDbStorage = (name: string): Storage => {
       }
       await done
     },
-    close: async () => (await opened)?.close()
+    close: async () => {
+      const closing = opened
+      opened = undefined
+      ;(await closing)?.close()
+    }
   }
 }

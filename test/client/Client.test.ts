@@ -1,13 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import {
   type ClientOptions,
   type Conversation,
   ConnectionError,
   createClient,
-  fileStorage,
   memoryStorage,
   ProblemError,
   problemOf,
@@ -308,52 +304,4 @@ describe("a conversation", () => {
     assert.strictEqual(conversation.getSnapshot(), conversation.getSnapshot())
     assert.strictEqual(client.conversation("conversation"), conversation)
   })
-})
-
-describe("fileStorage", () => {
-  const inFolder = async (test: (path: string) => Promise<void>) => {
-    const folder = await mkdtemp(join(tmpdir(), "xfchat-"))
-    try {
-      await test(join(folder, "client"))
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  }
-
-  it("has what was written, and nothing of a write that a crash has cut off", () =>
-    inFolder(async (path) => {
-      const storage = fileStorage(path)
-      await Promise.all([
-        storage.write([
-          ["a/1", { text: "é\n" }],
-          ["a/2", 2]
-        ]),
-        storage.write([
-          ["a/2", undefined],
-          ["b", true]
-        ])
-      ])
-      await storage.close?.()
-      const whole = await readFile(path, "utf8")
-      await writeFile(path, `${whole}[["a/1",1],["c"`)
-      const again = fileStorage(path)
-      assert.deepStrictEqual(await again.read("a/"), [["a/1", { text: "é\n" }]])
-      assert.deepStrictEqual(await again.read("c"), [])
-      await again.write([["c", 3]])
-      await again.close?.()
-      const last = fileStorage(path)
-      assert.deepStrictEqual((await last.read("")).length, 3)
-      await last.close?.()
-    }))
-
-  it("stays small, however often an entry changes", () =>
-    inFolder(async (path) => {
-      const storage = fileStorage(path)
-      await Promise.all(Array.from({ length: 1_100 }, (_, index) => storage.write([["a", index]])))
-      await storage.close?.()
-      assert.isBelow((await readFile(path, "utf8")).split("\n").length, 200)
-      const again = fileStorage(path)
-      assert.deepStrictEqual(await again.read("a"), [["a", 1_099]])
-      await again.close?.()
-    }))
 })
