@@ -1,4 +1,4 @@
-import { Array as Arrays, Context, DateTime, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
+import { Array as Arrays, Context, DateTime, Duration, Effect, Fiber, Layer, Redacted, Schedule, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { hash, randomBytes } from "node:crypto"
@@ -23,6 +23,9 @@ export interface Device {
 
 /** The last use of a session is written this often at most: a write for each request would cost more than the request. */
 const lastUseResolution = Duration.minutes(1)
+
+/** How long a request waits for that write. A commit that waits for a slow disk must not hold up a read. */
+const mostUseWait = Duration.millis(500)
 
 /** Sessions of one person. Opening another ends the one that has not been used for the longest time. */
 const maxSessions = 100
@@ -69,6 +72,7 @@ export class Sessions extends Context.Service<
     Sessions,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const scope = yield* Effect.scope
       const lifetime = yield* Configuration.sessionLifetime
 
       const digest = (token: string) => hash("sha256", token, "buffer")
@@ -155,17 +159,30 @@ export class Sessions extends Context.Service<
         )
       )
 
+      const recording = new Set<SessionId>()
+      const recordUse = Effect.fnUntraced(function* (id: SessionId, address: string | undefined) {
+        if (recording.has(id)) return
+        recording.add(id)
+        // By the primary key.
+        const write = sql`
+          UPDATE sessions
+          SET last_used_at = ${DateTime.toDateUtc(yield* DateTime.now)}, address = coalesce(${inet(address)}::inet, address)
+          WHERE id = ${id}`.pipe(
+          catchDatabaseErrors,
+          // The next request of the session tries again.
+          Effect.catchTag("DatabaseUnavailable", () => Effect.void),
+          Effect.ensuring(Effect.sync(() => recording.delete(id)))
+        )
+        const recorded = yield* Effect.forkIn(write, scope, { startImmediately: true })
+        yield* Effect.timeoutOption(Fiber.join(recorded), mostUseWait)
+      })
+
       const authenticate = Effect.fnUntraced(function* (token: Redacted.Redacted, address?: string) {
         const { session } = yield* findByToken(token)
         if (session === null) {
           return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the token of a login." })
         }
-        if (!session.isUseFresh) {
-          yield* sql`
-            UPDATE sessions
-            SET last_used_at = ${DateTime.toDateUtc(yield* DateTime.now)}, address = coalesce(${inet(address)}::inet, address)
-            WHERE id = ${session.id}`
-        }
+        if (!session.isUseFresh) yield* recordUse(session.id, address)
         return { id: session.id, userId: session.userId }
       }, catchDatabaseErrors)
 

@@ -1,7 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Duration, Effect, Exit, identity, Predicate, Schedule, Stream, type Scope } from "effect"
+import { Duration, Effect, Exit, identity, Predicate, Schedule, Semaphore, Stream, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError, Statement, type SqlConnection } from "effect/sql"
 import { isIP } from "node:net"
@@ -27,6 +27,12 @@ export interface PostgresClientOptions {
 
 /** The most statements that the driver puts on a connection when they may share it: its own default. */
 const statementsOfConnection = 32
+
+/**
+ * The part of the connections that transactions and writes may take. All of them may wait at their commits, for a slow disk or
+ * for a standby, and reads still find a connection.
+ */
+const partOfWrites = 0.8
 
 /** Does something around a statement. */
 type Around = <A, E, R>(statement: Effect.Effect<A, E, R>, sql: string) => Effect.Effect<A, E, R>
@@ -65,7 +71,7 @@ class Connection implements SqlConnection.Connection {
   }
 }
 
-const locks = /\b(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|FOR (?:KEY )?SHARE|LOCK|TRUNCATE|pg_advisory_)/i
+const locks = /\b(?:INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|FOR (?:KEY )?SHARE|LOCK|TRUNCATE|pg_advisory_\w+)\b/i
 
 /** The most statements for which the result of {@link mayWaitForLock} is kept. The services have a few hundred. */
 const maxRemembered = 1_000
@@ -199,11 +205,17 @@ export const makePostgresClient = Effect.fnUntraced(function* (
         Effect.onExit(() => Effect.sync(() => void (waiting -= 1)))
       )
     })
-  const lease = (acquire: Effect.Effect<PgConnection, SqlError.SqlError, Scope.Scope>, part: number) =>
+  const counted = (add: (count: number) => void) =>
     Effect.acquireRelease(
-      Effect.sync(() => void (taken += part)),
-      () => Effect.sync(() => void (taken -= part))
-    ).pipe(
+      Effect.sync(() => add(1)),
+      () => Effect.sync(() => add(-1))
+    )
+  const lease = (
+    acquire: Effect.Effect<PgConnection, SqlError.SqlError, Scope.Scope>,
+    part: number,
+    mayWait: () => boolean
+  ) =>
+    counted((count) => void (taken += count * part)).pipe(
       Effect.andThen(Effect.suspend(() => (mayWait() ? wait(acquire) : acquire))),
       Effect.map((connection) => new Connection(connection, watchAndLog))
     )
@@ -212,8 +224,16 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     return connection.pin
   })
 
-  const acquirer = lease(get, share)
-  const transactionAcquirer = lease(reserve, 1)
+  const mostWrites = Math.ceil(maxConnections * partOfWrites)
+  const writes = Semaphore.makeUnsafe(mostWrites)
+  const write = Effect.acquireRelease(writes.take(1), () => writes.release(1), { interruptible: true })
+  let writing = 0
+
+  const acquirer = lease(get, share, mayWait)
+  const transactionAcquirer = Effect.andThen(
+    counted((count) => void (writing += count)),
+    lease(Effect.andThen(write, reserve), 1, () => writing > mostWrites || mayWait())
+  )
   const onShared: SqlConnection.Borrower = (use) =>
     Effect.suspend(() =>
       mayWait()
@@ -222,8 +242,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     )
   const onOwn: SqlConnection.Borrower = (use) => Effect.scoped(Effect.flatMap(transactionAcquirer, use))
   // On a shared connection, a statement that waits for a lock, or for the disk at its commit, would delay those behind it.
-  const on = (sql: string): SqlConnection.Borrower =>
-    config.multiplex === true && mayWaitForLock(sql) ? onOwn : onShared
+  const on = (sql: string): SqlConnection.Borrower => (mayWaitForLock(sql) ? onOwn : onShared)
   /** Chooses the connection of each statement once its text is known. */
   const unchosen: SqlConnection.Connection = {
     execute: (sql, params) => on(sql)((connection) => connection.execute(sql, params, undefined)),
