@@ -30,7 +30,7 @@ export const requestsOf = (sql: SqlClient.SqlClient, user: string, direction: Di
 
 /** The people whom a person blocks, as `Block` decodes them. By the primary key of blocks. */
 export const blocksOf = (sql: SqlClient.SqlClient, user: string) => sql`
-  SELECT ${sql.literal(profile)}, b.created_at AS since
+  SELECT ${sql.literal(profile)}, date_trunc('milliseconds', b.created_at) AS since
   FROM blocks b JOIN users u ON u.id = b.blocked_id AND u.deleted_at IS NULL
   WHERE b.blocker_id = ${user}`
 

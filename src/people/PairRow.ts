@@ -27,8 +27,8 @@ export const areFriends = (user: string, other: string): string =>
  * A person's friends, as `id` and `since`. By friend_requests_from_user_id_idx and friend_requests_to_user_id_idx.
  */
 export const friendshipsOf = (user: string): string => `
-  SELECT to_user_id AS id, coalesce(responded_at, created_at) AS since FROM friend_requests
+  SELECT to_user_id AS id, date_trunc('milliseconds', coalesce(responded_at, created_at)) AS since FROM friend_requests
   WHERE from_user_id = ${user} AND status = 'accepted'
   UNION ALL
-  SELECT from_user_id, coalesce(responded_at, created_at) FROM friend_requests
+  SELECT from_user_id, date_trunc('milliseconds', coalesce(responded_at, created_at)) FROM friend_requests
   WHERE to_user_id = ${user} AND status = 'accepted'`

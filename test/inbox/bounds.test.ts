@@ -35,7 +35,7 @@ const busy = Effect.gen(function* () {
   yield* sql`
     WITH made AS (
       INSERT INTO conversations (name, created_by, updated_at)
-      SELECT repeat('"', 255), ${ada.id}::uuid, date_trunc('milliseconds', now()) - make_interval(secs => n % 400)
+      SELECT repeat('"', 255), ${ada.id}::uuid, now() - n % 400 * interval '300 microseconds'
       FROM generate_series(1, 1050) n RETURNING id
     )
     INSERT INTO conversation_participants (conversation_id, user_id)
@@ -98,7 +98,7 @@ layer(TestServer.layer, { excludeTestServices: true })("The people in an inbox",
       const crowd = yield* populate
       yield* sql`
         INSERT INTO friend_requests (from_user_id, to_user_id, status, responded_at)
-        SELECT id, ${ada.id}::uuid, 'accepted', date_trunc('milliseconds', now()) - make_interval(secs => n / 7)
+        SELECT id, ${ada.id}::uuid, 'accepted', now() - n * interval '300 microseconds'
         FROM unnest(${crowd.map(({ id }) => id)}::uuid[]) WITH ORDINALITY u (id, n)`
       yield* sql`
         INSERT INTO friend_requests (from_user_id, to_user_id, message, created_at)
@@ -106,7 +106,7 @@ layer(TestServer.layer, { excludeTestServices: true })("The people in an inbox",
         FROM unnest(${crowd.map(({ id }) => id)}::uuid[]) WITH ORDINALITY u (id, n)`
       yield* sql`
         INSERT INTO blocks (blocker_id, blocked_id, created_at)
-        SELECT ${bob.id}::uuid, id, date_trunc('milliseconds', now()) - make_interval(secs => n / 7)
+        SELECT ${bob.id}::uuid, id, now() - n * interval '300 microseconds'
         FROM unnest(${crowd.map(({ id }) => id)}::uuid[]) WITH ORDINALITY u (id, n)`
       const everybody = crowd.map(({ id }) => id)
       const idsOf = (list: ReadonlyArray<unknown> | undefined) =>

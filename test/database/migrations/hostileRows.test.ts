@@ -255,6 +255,13 @@ describe("hostile rows of an older XFChat", () => {
         ),
         [{ rows: 0 }]
       )
+      // The cursor of a page of requests has milliseconds.
+      assert.deepStrictEqual(
+        yield* query(
+          "SELECT count(*)::int AS rows FROM friend_requests WHERE created_at <> date_trunc('milliseconds', created_at)"
+        ),
+        [{ rows: 0 }]
+      )
       // A deleted message is empty.
       yield* run(
         "UPDATE chat_messages SET content = '', deleted_at = now(), version = version WHERE message_type = 'system'"
