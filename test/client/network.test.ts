@@ -141,10 +141,11 @@ const chat = async (
     const pause = () => new Promise((resolve) => setTimeout(resolve, random() * 30))
 
     const sending = [adas, graces].map(async (device, index) => {
+      const crashAt = 1 + Math.floor(random() * messagesEach)
       for (let count = 1; count <= messagesEach; count++) {
         await device.send(`${index}:${count}`)
         await pause()
-        if (random() < 0.05) await device.crash()
+        if (count === crashAt || random() < 0.04) await device.crash()
         if (random() < 0.1) void device.conversation.markRead().catch(() => {})
         if (random() < 0.1) device.client.reconnect()
       }
@@ -170,6 +171,8 @@ const chat = async (
       await restart()
     })()
     await Promise.all([...sending, changing, restarting])
+    // A run with few requests goes on until the network has dealt every fate.
+    while (Object.values(network.counts).includes(0)) await adas.conversation.markRead().catch(() => {})
     network.heal()
 
     for (const [index, device] of devices.entries()) {

@@ -11,6 +11,24 @@ export const randomOf = (seed: number) => {
   }
 }
 
+/** Deals cards in a random order, from a new deck after each one, so that every card comes at least once in a deck. */
+const dealerOf = <Card>(deck: ReadonlyArray<Card>, random: () => number) => {
+  let rest: Array<Card> = []
+  return (): Card | undefined => {
+    if (rest.length === 0) rest = [...deck]
+    return rest.splice(Math.floor(random() * rest.length), 1)[0]
+  }
+}
+
+/** The fates of the pieces that a client sends. */
+const fates = [
+  "cut",
+  "cut within",
+  ...Array.from({ length: 2 }, () => "lose the answer" as const),
+  ...Array.from({ length: 2 }, () => "repeat" as const),
+  ...Array.from({ length: 10 }, () => "pass" as const)
+] as const
+
 /** A bad network in front of a server. */
 export interface Proxy extends AsyncDisposable {
   readonly url: string
@@ -25,6 +43,7 @@ export interface Proxy extends AsyncDisposable {
  */
 export const badNetwork = async (port: number, seed: number): Promise<Proxy> => {
   const random = randomOf(seed)
+  const deal = dealerOf(fates, random)
   const counts = { connections: 0, cuts: 0, repeats: 0, lostAnswers: 0 }
   const sockets = new Set<Socket>()
   let isHealed = false
@@ -46,18 +65,17 @@ export const badNetwork = async (port: number, seed: number): Promise<Proxy> => 
     }
     // What happens is chosen for each piece, so that streams and kept connections meet it, too.
     client.on("data", (bytes) => {
-      const fate = isHealed ? 1 : random()
-      if (fate < 0.06) return end("cuts")
-      if (fate < 0.12) {
-        // Half of a request arrives.
+      const fate = isHealed ? "pass" : deal()
+      if (fate === "cut") return end("cuts")
+      if (fate === "cut within") {
+        // A part of a request arrives.
         upstream.end(bytes.subarray(0, Math.floor(bytes.length * random())))
         return end("cuts")
       }
       upstream.write(bytes)
-      if (fate < 0.24) {
-        // The request is carried out, and its answer lost.
-        isLost = true
-      } else if (fate < 0.36) {
+      // The request is carried out, and its answer lost.
+      if (fate === "lose the answer") isLost = true
+      if (fate === "repeat") {
         counts.repeats += 1
         const again = keep(connect(port, "127.0.0.1"))
         again.on("data", () => again.destroy())
