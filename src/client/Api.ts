@@ -3,6 +3,7 @@ import type { Http } from "./Http.ts"
 import { type Operation, type Operations, type Route, routes } from "./operations.ts"
 
 export interface CallOptions {
+  /** Ends the call, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -10,10 +11,13 @@ type Arguments<Input> = {} extends Input
   ? [input?: Input, options?: CallOptions]
   : [input: Input, options?: CallOptions]
 
-/** A call of one endpoint. Its parameters, wherever a request has them, and its `body` are one object. */
+/**
+ * Calls one endpoint, once. One object holds its `body` and its parameters, whether they belong to the path, the query or the
+ * headers. Rejects with a {@link ProblemError}, a {@link ConnectionError}, or the reason of an aborted `signal`.
+ */
 export interface Endpoint<Input, Answer, Problem> {
   (...args: Arguments<Input>): Promise<Answer>
-  /** For {@link problemOf}; there is no such member. */
+  /** A type for {@link problemOf}. The member itself never exists. */
   readonly problem?: Problem
 }
 
@@ -28,8 +32,8 @@ export type Api = {
 }
 
 /**
- * The problem that an endpoint has refused a call with, for a `switch` over its `type`; `undefined` if `error` is something
- * else.
+ * Returns the problem with which an endpoint has refused a call, for a `switch` over its `type`, or `undefined` if `error` is
+ * no `ProblemError`. A newer server may have types that the `switch` does not know.
  *
  * ```ts
  * const problem = problemOf(api.messages.edit, error)
@@ -41,7 +45,7 @@ export const problemOf = <Problem>(_: Endpoint<never, unknown, Problem>, error: 
 
 type Input = Readonly<Record<string, unknown>>
 
-/** The path of a route with the input's values in it, and a query of those that belong to neither path nor headers. */
+/** Fills a route's path with values of the input. Values that belong to neither path nor headers become the query. */
 export const pathOf = ({ headers = [], path }: Route, input: Input = {}): string => {
   const { body: _, ...values } = input
   const query = new URLSearchParams()
@@ -80,12 +84,12 @@ const call = async (
     return /[/+]json\b/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text
   } catch (error) {
     signal?.throwIfAborted()
-    // The answer was cut off.
+    // The connection broke within the answer.
     throw new ConnectionError(error)
   }
 }
 
-/** The calls of all endpoints. */
+/** Makes a function for each endpoint. */
 export const makeApi = (http: Pick<Http, "request">): Api =>
   Object.fromEntries(
     Object.entries(routes).map(([group, named]) => [

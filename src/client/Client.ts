@@ -11,19 +11,20 @@ import { memoryStorage, type Storage } from "./Storage.ts"
 import type { Shared } from "./Store.ts"
 
 export interface ClientOptions extends HttpOptions {
-  /** Keeps unsent messages and copies over reloads and crashes; without it, they last as long as the client. */
+  /** Keeps unsent messages and copies over reloads and crashes. Without a storage, they last as long as the client. */
   readonly storage?: Storage | undefined
-  /** How streams are written: `lines`, unless a network holds back what is not whole, which `poll` copes with. */
+  /** The encoding of streams, `lines` by default. `poll` is for networks that hold an answer back until it is whole. */
   readonly encoding?: Encoding | undefined
-  /** Hears of a failure that no call can return: storage that fails, an update that cannot be read. */
+  /** Receives each failure that no call can return, such as a failed write of the storage. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
-/** The key under which a storage has the id of the account that it belongs to. */
+/** The storage keeps the id of the account to which it belongs under this key. */
 const accountKey = "account"
 
-/** One person's view of a server. */
+/** A client of one account on one server. */
 export class Client {
+  /** A call for each endpoint. No call is repeated after a failure. */
   readonly api: Api
   /** Conversations, unread counts, friends, requests and blocks. */
   readonly inbox: Resource<InboxPage>
@@ -36,7 +37,7 @@ export class Client {
   readonly #outbox: Outbox
   readonly #shared: Shared
   readonly #storage: Storage
-  /** The api of what goes by the storage: messages of the outbox, and streams that resume. */
+  /** Calls that wait until the storage is known to belong to the token's account. */
   readonly #ownApi: Api
   #admission: Promise<void> | undefined
 
@@ -73,11 +74,11 @@ export class Client {
       key: "copy/inbox"
     })
     this.inbox = this.#inbox
-    // Presence of yesterday is of no use.
+    // An old presence is of no use, so that the storage has no copy of it.
     this.presence = new ResourceStore(this.#shared, { path: pathOf(routes.presence.presence), reduce: reducePresence })
   }
 
-  /** The conversation with this id: the same object each time. It makes no request before somebody subscribes or calls. */
+  /** Returns the conversation with this id, the same object each time. The first listener opens its stream. */
   conversation(id: string): Conversation {
     return this.#open(id)
   }
@@ -91,12 +92,15 @@ export class Client {
     return conversation
   }
 
-  /** Tries at once what waits for another attempt: after a new sign-in, or by a button. */
+  /**
+   * Makes the next attempt of every stream and send at once, for instance after a new sign-in. Attempts that wait for the
+   * server's `Retry-After` go on waiting.
+   */
   reconnect(): void {
     this.#network.wake()
   }
 
-  /** Forgets everything of this account, in the storage too: after a sign-out. */
+  /** Forgets everything of this account, in memory and in the storage, after a sign-out. Rejects if the storage fails. */
   async clear(): Promise<void> {
     this.#outbox.clear()
     const entries = await this.#storage.read("")
@@ -105,7 +109,7 @@ export class Client {
     this.#admission = undefined
   }
 
-  /** Ends all streams and attempts, and writes the copies. Unsent messages stay in the storage. */
+  /** Ends all streams and attempts, writes the copies and closes the storage, which keeps unsent messages. */
   async close(): Promise<void> {
     const copies = [this.#inbox, ...this.#conversations.values()].map((store) => store.flush())
     this.#ending.abort()
@@ -122,7 +126,7 @@ export class Client {
   }
 
   /**
-   * Makes sure, once, that the storage is that of the person whom the token signs in: nobody sends another's messages or
+   * Makes sure, once, that the storage belongs to the token's account, so that no account sends the messages of another or
    * resumes at another's version.
    */
   #admit(): Promise<void> {
@@ -147,5 +151,5 @@ export class Client {
   }
 }
 
-/** Makes a client. Nothing is sent before something is asked of it, but what an earlier run has left in the outbox. */
+/** Makes a client. Its only requests before its first use are those for messages that an earlier run left unsent. */
 export const createClient = (options: ClientOptions): Client => new Client(options)

@@ -11,26 +11,26 @@ import { Followed, type Shared } from "./Store.ts"
 export interface ConversationSnapshot {
   /** In the order of their `seq`, without a gap. */
   readonly messages: ReadonlyArray<Message>
-  /** The caller's messages that are not among `messages` yet, in their order: to be shown behind those. */
+  /** The caller's messages that are not among `messages` yet, in their order. A view shows them after `messages`. */
   readonly outgoing: ReadonlyArray<Outgoing>
-  /** How far participants have received and read. The flags of `messages` follow from these. */
+  /** The positions up to which participants have received and read. The flags of `messages` follow from them. */
   readonly receipts: ReadonlyArray<Receipt>
   readonly state: StreamState
-  /** Whether anything has come yet, from the storage or from the server. */
+  /** Whether the storage or the server has provided the messages. */
   readonly isLoaded: boolean
-  /** Whether there are older messages, for `loadEarlier`. */
+  /** Whether `loadEarlier` may find older messages. */
   readonly hasEarlier: boolean
-  /** Whether there are newer ones, for `loadLater`: only after `jumpTo`. */
+  /** Whether `loadLater` can load newer messages, which is possible only after `jumpTo`. */
   readonly hasLater: boolean
 }
 
 /** Messages around a position, away from the newest ones. */
 type Window = Pick<Log, "messages" | "receipts" | "before">
 
-/** The messages of a copy in the storage. */
+/** The number of messages that the storage keeps of a conversation. */
 const kept = 200
 
-/** Between two signs that the caller is typing, in milliseconds: the server shows one for six seconds. */
+/** The milliseconds between two typing signals. The server shows each for six seconds. */
 const typingInterval = 3_000
 
 export class ConversationStore extends Followed<MessagesUpdate, ConversationSnapshot> {
@@ -39,12 +39,12 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   readonly #outbox: Outbox
   #log: Log = emptyLog
   #window: Window | undefined
-  /** Increases with each snapshot, which makes pages from before it void. */
+  /** Increases with each snapshot. A page that was requested before a snapshot is not used. */
   #epoch = 0
   #pagesOnTheirWay = 0
-  /** The changes since the request of a page that is on its way: the page may be older. */
+  /** The changes since the request of a page that is on its way. The page may be older than they are. */
   readonly #meanwhile = new Map<string, Message>()
-  /** The messages that answers have brought since the stream was asked for: its snapshot may be older. */
+  /** The messages that answers have brought since the request of the stream. Its snapshot may be older than they are. */
   readonly #answered = new Map<string, Message>()
   #wantedRead = 0
   #marking: Promise<void> | undefined
@@ -58,24 +58,24 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   }
 
   /**
-   * Sends a message: a text, or a draft of any type. It is shown at once, and goes when it can, after those before it. Nothing
-   * needs to be awaited.
+   * Sends a text or a draft of any type. The message is in `outgoing` at once, and goes to the server after the messages before
+   * it. Awaiting the result is optional.
    */
   send(draft: string | Draft): Sending {
     return this.#outbox.send(this.id, typeof draft === "string" ? { content: draft, messageType: "text" } : draft)
   }
 
-  /** Sends a message once more that has failed, changed if a draft is given. */
+  /** Sends a failed message again, behind all others, with a draft if one is given. Throws if the message has not failed. */
   resend(messageId: string, draft?: Draft): Sending {
     return this.#outbox.resend(this.id, messageId, draft)
   }
 
-  /** Gives a message up that is not sent yet. If an attempt is on its way, the message may arrive nevertheless. */
+  /** Removes an unsent message. If an attempt is on its way, the message may still arrive. */
   discard(messageId: string): Promise<void> {
     return this.#outbox.discard(this.id, messageId)
   }
 
-  /** Replaces the text of one of the caller's messages. */
+  /** Replaces the text of one of the caller's messages. Makes one request and rejects if it fails. */
   async edit(messageId: string, content: string): Promise<Message> {
     const message = await this.#api.messages.edit({ id: this.id, messageId, body: { content } })
     await this.loaded
@@ -83,20 +83,20 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     return message
   }
 
-  /** Deletes a message: a tombstone stays. */
+  /** Deletes a message, which leaves a tombstone. Makes one request and rejects if it fails. */
   erase(messageId: string): Promise<void> {
     return this.#api.messages.erase({ id: this.id, messageId })
   }
 
-  /** Gives a reaction, or takes it back. */
+  /** Adds a reaction, or removes it if `isGiven` is false. Makes one request and rejects if it fails. */
   react(messageId: string, emoji: string, isGiven = true): Promise<void> {
     const { react, unreact } = this.#api.messages
     return (isGiven ? react : unreact)({ id: this.id, messageId, emoji })
   }
 
   /**
-   * Says that the caller has read everything up to a position, or everything that is here. Tries again without a network, and
-   * sends only the last of many positions.
+   * Marks everything up to a position as read, by default up to the newest loaded message. Retries until the server answers,
+   * and sends only the highest of the positions that have gathered. Rejects if the server refuses it.
    */
   markRead(seq: number = this.#log.messages.at(-1)?.seq ?? 0): Promise<void> {
     this.#wantedRead = Math.max(this.#wantedRead, seq)
@@ -105,16 +105,16 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     }))
   }
 
-  /** Says that the caller is typing, or has stopped. May be called at each key. */
+  /** Signals that the caller is typing or has stopped. A program may call it at each key. Never rejects. */
   async typing(isTyping = true): Promise<void> {
     const isKnown = isTyping ? Date.now() - this.#typedAt < typingInterval : this.#typedAt === 0
     if (isKnown) return
     this.#typedAt = isTyping ? Date.now() : 0
-    // Too old to be of interest by the next attempt.
+    // By the next attempt, the signal would be out of date.
     await this.#api.conversations.typing({ id: this.id, body: { isTyping } }).catch(() => {})
   }
 
-  /** Loads a page of older messages, if there are any. */
+  /** Loads up to `limit` older messages, at most 200. Rejects if the request fails. */
   async loadEarlier(limit = 50): Promise<void> {
     await this.#loadPage(
       () => {
@@ -131,7 +131,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     )
   }
 
-  /** After {@link jumpTo}, loads a page of newer messages, until the newest ones are reached. */
+  /** After {@link jumpTo}, loads up to `limit` newer messages, at most 200. Rejects if the request fails. */
   async loadLater(limit = 50): Promise<void> {
     await this.#loadPage(
       () => {
@@ -145,7 +145,10 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     )
   }
 
-  /** Shows the messages around a position, or without one the newest messages again. */
+  /**
+   * Shows up to `limit` messages, at most 200, around a position, or without a position the newest again. Rejects if the request
+   * fails.
+   */
   async jumpTo(seq?: number, limit = 50): Promise<void> {
     const first = this.#log.messages[0]
     const isHere = this.#log.version !== undefined && first !== undefined && (seq === undefined || seq >= first.seq)
@@ -174,7 +177,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   protected compose(): ConversationSnapshot {
     const { messages, receipts, version } = this.#log
     const outgoing = this.#outbox.of(this.id)
-    // A crash may have left one in both.
+    // After a crash, the storage may have a message in both.
     const ids = outgoing.length === 0 ? undefined : new Set(messages.map(({ id }) => id))
     return {
       messages: this.#shown.messages,
@@ -208,7 +211,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     this.#answered.clear()
   }
 
-  /** Without a listener, only what the storage keeps stays. */
+  /** Without a listener, the memory has no more messages than the storage. */
   protected override onStop(): void {
     this.#forgetPages()
     this.#log = newest(this.#log, kept)
@@ -243,7 +246,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     this.#putElsewhere(message)
   }
 
-  /** Puts a message among those that are no part of the log, if it is one of them. */
+  /** Puts a message into the window, and into pages that are on their way. */
   #putElsewhere(message: Message): void {
     if (this.#pagesOnTheirWay > 0) this.#meanwhile.set(message.id, message)
     if (this.#window?.messages.some(({ id }) => id === message.id) === true) {
@@ -251,7 +254,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     }
   }
 
-  /** Takes out of the outbox what has arrived, and writes both that and the copy, or the copy alone after a while. */
+  /** Takes messages that have arrived out of the outbox, and writes this with the copy. The copy alone is written later. */
   #settle(messages: ReadonlyArray<Message>, when: "now" | "soon"): void {
     const changes = this.#outbox.arrived(this.id, messages)
     if (changes.length > 0) void this.write(changes)
@@ -265,7 +268,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     this.#meanwhile.clear()
   }
 
-  /** Shows a window, or the log with it at its beginning if the two meet. */
+  /** Shows a window. If it reaches the log, the two become one. */
   #showWindow(window: Window, after: string | null): void {
     const first = this.#log.messages[0]
     const last = window.messages.at(-1)
@@ -279,7 +282,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     this.#window = undefined
   }
 
-  /** Reads a page and puts it where it belongs. A snapshot meanwhile makes it void: it is read again. */
+  /** Reads a page and puts it in its place. If a snapshot comes first, the page is read again. */
   async #loadPage(
     query: () =>
       | { readonly limit: number; readonly before?: number; readonly after?: number; readonly around?: number }
@@ -328,7 +331,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   }
 }
 
-/** A conversation: its newest messages as they are now, older ones on demand, and the caller's on their way. */
+/** The current newest messages of a conversation, older ones on demand, and the caller's unsent messages. */
 export type Conversation = Pick<
   ConversationStore,
   | "id"

@@ -3,7 +3,7 @@ import type { CommonProblem, Operation, Operations } from "./operations.ts"
 type OperationsOf<Group> = Group extends object ? Group[keyof Group] : never
 type ProblemsOf<O> = O extends Operation<infer _Input, infer _Answer, infer Problem> ? Problem : never
 
-/** Every problem document that the server's contract names. `type` tells them apart. */
+/** Any problem document of the server's contract. `type` distinguishes them. */
 export type KnownProblem = CommonProblem | ProblemsOf<OperationsOf<Operations[keyof Operations]>>
 
 /** A problem document (RFC 9457). A newer server may have types that this client does not know. */
@@ -17,12 +17,13 @@ export interface Problem {
 /** The server has answered with an error. */
 export class ProblemError extends Error {
   override readonly name = "ProblemError"
-  /** The problem's stable name, such as `NotFound`; `about:blank` if the answer is no problem document. */
+  /** The problem's stable name, such as `NotFound`, or `about:blank` if the answer has no problem document. */
   readonly type: string
+  /** The HTTP status of the answer. */
   readonly status: number
-  /** The answer's whole document. */
+  /** The problem document of the answer. */
   readonly problem: Problem
-  /** The seconds after which the server wants to see the request again, if it has said so. */
+  /** The seconds to wait before the next attempt, if the answer has a `Retry-After`. */
   readonly retryAfter: number | undefined
 
   constructor(problem: Problem, status: number, retryAfter: number | undefined) {
@@ -34,7 +35,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** There was no answer: no network, no server, or a connection that broke. The request may have been carried out. */
+/** The server gave no complete answer, because of the network or of the server itself. It may have carried out the request. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError"
 
@@ -43,28 +44,31 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Whether the same request can never succeed. Every other failure is worth another try. */
+/**
+ * Whether the server has refused a request for good, with a status of 4xx other than 401, 408, 425 and 429. Any other failure is
+ * worth a retry.
+ */
 export const isRefusal = (error: unknown): error is ProblemError =>
   error instanceof ProblemError &&
   error.status >= 400 &&
   error.status < 500 &&
   ![401, 408, 425, 429].includes(error.status)
 
-/** Whether the session has ended: the token was refused, and so was the one that took its place. */
+/** Whether the session has ended, because the server refused the token and there was no better one. */
 export const isSignedOut = (error: unknown): error is ProblemError =>
   error instanceof ProblemError && error.status === 401
 
 const isProblem = (value: unknown): value is Problem =>
   typeof value === "object" && value !== null && "type" in value && typeof value.type === "string"
 
-/** The seconds of a `Retry-After` header, which has a number of them or a date. */
+/** The seconds of a `Retry-After` header, which is a number of seconds or a date. */
 const secondsOf = (header: string | null): number | undefined => {
   if (header === null) return undefined
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1_000
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
 }
 
-/** The error that a failed response stands for. A proxy's error may have a body of any kind. */
+/** Makes the error of a failed response. A proxy's response may have a body of any kind. */
 export const problemOfResponse = async (response: Response): Promise<ProblemError> => {
   const { headers, status, statusText } = response
   const body: unknown = await response.json().catch(() => undefined)

@@ -1,18 +1,18 @@
 import { type Change, type Storage } from "./Storage.ts"
 
-/** Node's and Deno's modules, without an import that a browser or a bundler would stumble over. */
+/** The file module of Node and Deno, without an import that would fail in a browser or a bundler. */
 const files = () => {
   const builtin = globalThis.process?.getBuiltinModule
   if (builtin === undefined) throw new Error("A file needs Node 20.16 or Deno 2.1, or something newer.")
   return builtin("node:fs/promises")
 }
 
-/** The lines beyond one for each entry at which the file is written afresh. */
+/** The file is compacted when it has more lines than entries by this number. */
 const slack = 1_000
 
 /**
- * Lasts in a file of one process, on Node and Deno. The file is a journal: one line of JSON for each write, forced to the disk.
- * A line that a crash has cut off did not happen.
+ * Keeps entries in a file that only one process may use, on Node and Deno. The file is a journal with one line of JSON for each
+ * write, forced to the disk. A line that a crash has cut off counts as no write. A call rejects if the file system fails.
  */
 export const fileStorage = (path: string): Storage => {
   const entries = new Map<string, unknown>()
@@ -34,7 +34,7 @@ export const fileStorage = (path: string): Storage => {
     await handle?.datasync()
   }
 
-  /** Writes what is left of the journal to a new file, and puts that in place of the old one. */
+  /** Writes the entries to a new file, which then replaces the journal. */
   const compact = async () => {
     const { open, rename } = files()
     await handle?.close()
@@ -57,7 +57,7 @@ export const fileStorage = (path: string): Storage => {
     await compact()
   }
 
-  // One after the other; a failure is the failure of that call alone.
+  // Calls run one after the other, and a failed call does not stop the next.
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <A>(work: () => A | Promise<A>): Promise<A> => {
     const turn = last.then(work, work)
@@ -78,7 +78,7 @@ export const fileStorage = (path: string): Storage => {
         try {
           await append(changes)
         } catch (error) {
-          // Half a line may be there, which the next one must not continue: the next call compacts first.
+          // The next line must not continue half a line, so that the next call compacts first.
           await handle?.close()
           handle = undefined
           throw error

@@ -4,16 +4,16 @@ import { Backoff, type Network, sleep } from "./Retry.ts"
 
 /**
  * - `connecting`: the first attempt is on its way.
- * - `live`: what comes is shown at once.
- * - `offline`: the last attempt has failed; there will be another.
- * - `signedOut`: the session has ended; there will be another attempt when the program asks for it.
- * - `gone`: the resource does not exist, or not for this person.
+ * - `live`: updates arrive.
+ * - `offline`: the last attempt has failed, and the client will try again.
+ * - `signedOut`: the session has ended, and the next attempt is that of `client.reconnect()`.
+ * - `gone`: the resource does not exist, or this account may not see it. There are no more attempts.
  */
 export type StreamState = "connecting" | "live" | "offline" | "signedOut" | "gone"
 
 /**
- * An update of a resource, in whichever encoding it came: the whole resource as `snapshot`, or a part of it under a name of
- * its own. A part without a version comes under the version before.
+ * An update of a resource, the same in every encoding: the whole resource as `snapshot`, or a part of it under a name of its
+ * own. A part without a version belongs to the version before it.
  */
 export interface Update {
   readonly version?: string
@@ -21,13 +21,13 @@ export interface Update {
   readonly [part: string]: unknown
 }
 
-/** How a stream is written. Long polls are for networks that hold answers back until they are whole. */
+/** The encoding of a stream. Long polls are for networks that hold an answer back until it is whole. */
 export type Encoding = "lines" | "events" | "poll"
 
 /** The next piece of text of a response; `undefined` at its end. */
 type Read = () => Promise<string | undefined>
 
-/** The lines of a response. What its end has cut off is no line. */
+/** The complete lines of a response. */
 async function* linesOf(read: Read): AsyncGenerator<string> {
   let rest = ""
   for (let text = await read(); text !== undefined; text = await read()) {
@@ -85,10 +85,10 @@ export const decoders: Readonly<Record<Encoding, Decoder>> = {
   }
 }
 
-/** More than two heartbeats without a byte: the connection is dead. */
+/** The milliseconds without a byte, more than two heartbeats, after which a connection counts as dead. */
 const patience = 45_000
 
-/** More than one heartbeat: after a sleep of the machine, the connection is doubtful. */
+/** The milliseconds without a byte, more than one heartbeat, after which a wake-up ends the connection. */
 const doubt = 25_000
 
 export interface Connection {
@@ -107,8 +107,8 @@ export interface FollowOptions {
 }
 
 /**
- * Follows a resource from a version, through every cut, until the signal or until the resource is gone. Each update comes
- * once for each connection, so one whose connection broke before the next may come again.
+ * Follows a resource from a version, across broken connections, until the signal is aborted or the resource is gone. An update
+ * may come a second time after its connection broke.
  */
 export async function* follow(
   { network, request }: Connection,
@@ -123,7 +123,7 @@ export async function* follow(
     const was = state
     state = next
     onState?.(next, error)
-    // The server is back, for others that wait for it, too.
+    // Other attempts need not wait either, because the server is back.
     if (next === "live" && (was === "offline" || was === "signedOut")) network.wake()
   }
   enter("connecting")
@@ -137,7 +137,7 @@ export async function* follow(
     const forgetWake = network.onWake(() => {
       if (Date.now() - heardAt > doubt) abort()
     })
-    // Watches only while something is awaited: a slow program is no dead connection.
+    // The timer runs only during a read, because a slow program is no dead connection.
     const watched = async <A>(work: Promise<A>): Promise<A> => {
       const timer = setTimeout(abort, patience)
       try {
@@ -167,13 +167,13 @@ export async function* follow(
         }
         version = next ?? version
       }
-      // Streams end now and then: at their greatest age, and when a server stops.
+      // A server ends a stream at its greatest age, and when it stops.
       if (encoding !== "poll") await sleep(isEarly ? backoff.after(undefined) : Math.random() * 1_000, signal)
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof ProblemError && error.type === "NotFound") return enter("gone", error)
       enter(isSignedOut(error) ? "signedOut" : "offline", error)
-      // A version that cannot be read: begin again with a snapshot.
+      // The server may not know the version. Without one, it sends a snapshot.
       if (isRefusal(error)) version = undefined
       await network.pause(isSignedOut(error) ? Infinity : backoff.after(error), error, signal, epoch)
     } finally {

@@ -1,33 +1,33 @@
 import { ConnectionError, problemOfResponse } from "./Errors.ts"
 
-/** What the client needs of `fetch`. */
+/** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface HttpOptions {
   /** The server's URL, such as `https://chat.example.org`. */
   readonly url: string
   /**
-   * The session's token, asked for at each request. `refused` is a token that the server has just refused: a function
-   * that knows how may sign in again. To return the same token ends the matter.
+   * Returns the session's token. It is called for each request. If the server refuses a token, it is called once more with that
+   * token, and may sign in again. If it returns the same token, the request fails.
    */
   readonly token?: ((refused?: string) => string | Promise<string>) | undefined
-  /** Instead of the global `fetch`. */
+  /** Used instead of the global `fetch`. */
   readonly fetch?: Fetch | undefined
 }
 
 export interface Call {
   readonly method: string
-  /** Below the server's URL. */
+  /** The path below the server's URL, and the query. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
-  /** To be sent as JSON. */
+  /** A value that is sent as JSON. */
   readonly body?: unknown
   /** The request needs no session. */
   readonly isPublic?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Sends requests in the name of one session. */
+/** Sends the requests of one session. */
 export class Http {
   readonly #url: string
   readonly #token: HttpOptions["token"]
@@ -58,7 +58,7 @@ export class Http {
   }
 
   async #send({ body, headers, method, path, signal }: Call, token: string | undefined): Promise<Response> {
-    // The token, or an earlier step, may have taken its time.
+    // The signal may have been aborted during the wait for the token.
     signal?.throwIfAborted()
     try {
       return await this.#fetch(this.#url + path, {

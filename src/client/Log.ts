@@ -2,12 +2,12 @@ import type { Message, MessagePage, Receipt } from "./operations.ts"
 
 /** The newest messages of a conversation, without a gap, at a version. */
 export interface Log {
-  /** The version of the last update that came whole; `undefined` before the first. */
+  /** The version of the last complete update, or `undefined` before the first. */
   readonly version: string | undefined
   /** In the order of their `seq`. Their flags follow from `receipts`. */
   readonly messages: ReadonlyArray<Message>
   readonly receipts: ReadonlyArray<Receipt>
-  /** The position before which there are older messages; `null` if there are none. */
+  /** The position before which there are older messages, or `null` if there are none. */
   readonly before: string | null
 }
 
@@ -21,12 +21,12 @@ export type MessagesUpdate =
 
 export const emptyLog: Log = { version: undefined, messages: [], receipts: [], before: null }
 
-/** Whether the cursors of all participants but the sender have reached a message. With nobody else, they have not. */
+/** Whether the cursors of all participants but the sender have reached a message. Without other participants, none has. */
 const haveReached = (receipts: Log["receipts"], cursor: "deliveredSeq" | "readSeq", { senderId, seq }: Message) =>
   receipts.some(({ userId }) => userId !== senderId) &&
   receipts.every((receipt) => receipt.userId === senderId || receipt[cursor] >= seq)
 
-/** A message with the flags that follow from receipts: the same object if it has them. */
+/** Returns a message with the flags that follow from receipts, or the same object if its flags are right. */
 const flagged = (message: Message, receipts: Log["receipts"]): Message => {
   const isShown = message.messageType !== "hidden"
   const isDelivered = isShown && haveReached(receipts, "deliveredSeq", message)
@@ -41,12 +41,12 @@ export const flagAll = (messages: ReadonlyArray<Message>, receipts: Log["receipt
   messages.map((message) => flagged(message, receipts))
 
 /**
- * Puts a message in the place of the one with its id, unless that is newer; or else in the order of `seq`. A message that is
- * older than all, while there are older ones to load, stays out: it comes with its page.
+ * Replaces the message with the same id, unless that is newer. A new message takes its place in the order of `seq`. A message
+ * older than all others stays out while there are pages to load, because it comes with its page.
  */
 export const putMessage = <L extends Pick<Log, "messages" | "receipts" | "before">>(log: L, message: Message): L => {
   const { before, messages, receipts } = log
-  // What changes is mostly new.
+  // Most changes concern the newest messages.
   const index = messages.findLastIndex(({ id, seq }) => id === message.id || seq < message.seq)
   const known = messages[index]
   const put = flagged(message, receipts)
@@ -57,7 +57,7 @@ export const putMessage = <L extends Pick<Log, "messages" | "receipts" | "before
   return { ...log, messages: messages.toSpliced(index + 1, 0, put) }
 }
 
-/** Two runs of messages as one, each message in its newer version. */
+/** Merges two runs of messages. If both have a message, its newer version counts. */
 export const mergeMessages = (left: ReadonlyArray<Message>, right: ReadonlyArray<Message>): ReadonlyArray<Message> => {
   const merged = new Map(left.map((message) => [message.id, message]))
   for (const message of right) {
@@ -67,7 +67,7 @@ export const mergeMessages = (left: ReadonlyArray<Message>, right: ReadonlyArray
   return [...merged.values()].sort((a, b) => a.seq - b.seq)
 }
 
-/** The whole rule: *take a snapshot as it is, put a message by its id, put receipts in place of the earlier ones.* */
+/** Applies an update. A snapshot replaces the log, a message the one with its id, and receipts the earlier receipts. */
 export const reduce = (log: Log, update: MessagesUpdate): Log => {
   if ("snapshot" in update) {
     const { before, messages, receipts } = update.snapshot
@@ -80,7 +80,7 @@ export const reduce = (log: Log, update: MessagesUpdate): Log => {
   return next
 }
 
-/** The newest messages alone. */
+/** Returns the log with at most `count` messages, the newest. */
 export const newest = (log: Log, count: number): Log => {
   const messages = log.messages.slice(-count)
   const [first] = messages

@@ -4,28 +4,32 @@ import type { Draft, Message } from "./operations.ts"
 import { Backoff, type Network } from "./Retry.ts"
 import type { Change, Storage } from "./Storage.ts"
 
-/** A message that is on its way, or that the server has refused. */
+/** A message that is on its way or that the server has refused. */
 export interface Outgoing {
-  /** The message's id from the first attempt to the last, by which the server knows it again. */
+  /** The id of every attempt, by which the server recognises the message. */
   readonly id: string
   readonly conversationId: string
   readonly draft: Draft
+  /** The time of the call of `send`, by the client's clock (ISO 8601). */
   readonly createdAt: string
-  /** `pending` until it is sent; `failed` once the server has refused it, which stops this message alone. */
+  /** `pending` until the server has the message, or `failed` once the server has refused it. */
   readonly status: "pending" | "failed"
-  /** The problem of the last attempt. */
+  /** The problem with which the server answered the last attempt, if it did. */
   readonly problem: Problem | undefined
 }
 
-/** A message that was handed over for sending. */
+/** A message that the client has accepted for sending. */
 export interface Sending {
   readonly id: string
   /**
-   * Resolves once the storage has it: from then on, neither a reload nor a crash loses it. Rejects if the storage fails; the
-   * message is sent all the same.
+   * Resolves once the storage has the message. From then on, neither a reload nor a crash loses it. Rejects if the storage
+   * fails, and the message is sent all the same.
    */
   readonly stored: Promise<void>
-  /** Resolves with the message once the server has it; rejects with a `ProblemError` if the server refuses it. */
+  /**
+   * Resolves with the message once the server has it. Rejects with a `ProblemError` if the server refuses it, and with an
+   * `AbortError` after `discard`.
+   */
   readonly sent: Promise<Message>
 }
 
@@ -45,10 +49,10 @@ interface Queue {
   attempt: AbortController | undefined
 }
 
-/** What the outbox needs of a conversation. */
+/** The part of a conversation that the outbox uses. */
 interface Target {
   readonly loaded: Promise<void>
-  /** Puts a message that the server has answered with, as {@link Outbox.arrived} does with those of a stream. */
+  /** Puts a message of an answer among the messages, and calls {@link Outbox.arrived}. */
   readonly accept: (message: Message) => void
   readonly outgoingChanged: () => void
 }
@@ -62,7 +66,7 @@ export interface OutboxOptions {
   readonly conversation: (id: string) => Target
 }
 
-/** An attempt without an answer for so long is given up. It is made again with the same id. */
+/** The milliseconds without an answer after which an attempt ends. The next attempt has the same id. */
 const patience = 30_000
 
 const prefix = "outbox/"
@@ -79,14 +83,14 @@ const openPromise = <A>() => {
 const keyOf = ({ conversationId, id }: Outgoing) => `${prefix}${conversationId}/${id}`
 
 /**
- * Sends messages until the server has them. In a conversation they go one after the other, so that none overtakes an earlier
- * one that may still arrive. Each has its id from the beginning, and the server takes an id once, so that no attempt doubles one.
+ * Sends messages until the server has them. The messages of a conversation go one after the other, so that none overtakes an
+ * earlier one that may still arrive. Every attempt has the message's id, which the server accepts once, so that none is doubled.
  */
 export class Outbox {
   readonly #options: OutboxOptions
   readonly #queues = new Map<string, Queue>()
   readonly #loaded: Promise<void>
-  /** Increases, whatever the clock does: the order in which messages of an earlier run go. */
+  /** The order of the messages. It increases whatever the clock does, and lasts over restarts. */
   #order = 0
 
   constructor(options: OutboxOptions) {
@@ -95,7 +99,7 @@ export class Outbox {
     this.#loaded = this.#load()
   }
 
-  /** The messages of a conversation that are not sent yet, in their order. */
+  /** Returns the unsent messages of a conversation in their order. */
   of(conversationId: string): ReadonlyArray<Outgoing> {
     return this.#queue(conversationId).shown
   }
@@ -106,7 +110,7 @@ export class Outbox {
     return this.#enqueue({ id, conversationId, draft, createdAt, status: "pending", problem: undefined })
   }
 
-  /** Sends a message that has failed once more, last in order. The server knows it by its id, if that was not the problem. */
+  /** Sends a failed message again, behind all others. Its id stays the same, unless the id was the problem. */
   resend(conversationId: string, id: string, draft?: Draft): Sending {
     const entry = this.#queue(conversationId).entries.find((entry) => entry.id === id)
     if (entry?.outgoing.status !== "failed") throw new Error("Only a message that has failed can be sent again.")
@@ -122,7 +126,7 @@ export class Outbox {
     return this.#enqueue(next, next.id === id ? [] : [[keyOf(outgoing), undefined]])
   }
 
-  /** Gives a message up. One whose attempt is on its way may arrive nevertheless. */
+  /** Removes a message. If an attempt is on its way, the message may still arrive. */
   async discard(conversationId: string, id: string): Promise<void> {
     const entry = this.#queue(conversationId).entries.find((entry) => entry.id === id)
     if (entry === undefined) return
@@ -134,8 +138,8 @@ export class Outbox {
   }
 
   /**
-   * Takes out the messages that the server has, and returns how the storage changes: the caller, who has put them into its
-   * copy, writes both at once.
+   * Removes messages that the server has, and returns the changes of the storage. The caller has put the messages into its copy,
+   * and writes both at once.
    */
   arrived(conversationId: string, messages: ReadonlyArray<Message>): ReadonlyArray<Change> {
     const { entries } = this.#queue(conversationId)
@@ -150,7 +154,7 @@ export class Outbox {
     })
   }
 
-  /** Forgets everything. */
+  /** Removes all messages from the memory. */
   clear(): void {
     for (const [conversationId, { entries }] of this.#queues) {
       this.#remove(conversationId, entries)
@@ -186,9 +190,9 @@ export class Outbox {
   #enqueue(outgoing: Outgoing, changes: ReadonlyArray<Change> = []): Sending {
     const { conversationId, id } = outgoing
     const { promise: sent, reject, resolve } = openPromise<Message>()
-    // A program need not wait for it: the conversation shows the problem, too.
+    // A program may ignore this promise, because the conversation shows the problem too.
     sent.catch(() => {})
-    // Behind those of an earlier run, which the storage may still be reading.
+    // Messages of an earlier run, which the storage may still be reading, go first.
     const stored = this.#loaded.then(() => {
       const { entries } = this.#queue(conversationId)
       const entry = entries.find((entry) => entry.id === id)
@@ -246,7 +250,7 @@ export class Outbox {
     }
   }
 
-  /** Replaces the entry of a message by one with this of its state. */
+  /** Changes the state of a message. */
   #amend(conversationId: string, entry: Entry, change: Pick<Outgoing, "status" | "problem">): void {
     const amended = { ...entry, outgoing: { ...entry.outgoing, ...change } }
     this.#set(

@@ -1,13 +1,13 @@
 import type { InboxPage, PresencePage } from "./operations.ts"
 
-/** A snapshot of a resource, or the part of it that changed. */
+/** A snapshot of a resource, or the part that has changed. */
 export type PageUpdate<Page> =
   | { readonly version: string; readonly snapshot: Page }
   | { readonly version: string; readonly change: Page }
   /** The end of a long poll. */
   | { readonly version: string }
 
-/** A resource at a version; `undefined` before the first update. */
+/** A resource at a version. Both are `undefined` before the first update. */
 export interface Copy<Page> {
   readonly version: string | undefined
   readonly page: Page | undefined
@@ -21,7 +21,7 @@ const reduceWith =
     return { version: update.version, page: page === undefined ? update.change : put(page, update.change) }
   }
 
-/** Conversations and lists of people replace those before; a conversation without its id in the list has been left. */
+/** Conversations and lists of people replace the earlier ones. The caller has left a conversation whose id is not in the list. */
 export const reduceInbox = reduceWith<InboxPage>((page, change) => {
   const conversations = { ...page.conversations, ...change.conversations }
   return {
@@ -36,7 +36,7 @@ export const reduceInbox = reduceWith<InboxPage>((page, change) => {
   }
 })
 
-/** The members that changed replace those before. A person who is offline and a conversation without typing need no entry. */
+/** Members that changed replace the earlier ones. Offline people and conversations where nobody types have no entry. */
 export const reducePresence = reduceWith<PresencePage>((page, change) => ({
   people: Object.fromEntries(
     Object.entries({ ...page.people, ...change.people }).filter(([, { status }]) => status !== "offline")

@@ -4,7 +4,7 @@ import type { Change } from "./Storage.ts"
 import { Followed, type Shared } from "./Store.ts"
 
 export interface ResourceSnapshot<Page> {
-  /** `undefined` until something has come, from the storage or from the server. */
+  /** The resource, or `undefined` until the storage or the server has provided it. */
   readonly page: Page | undefined
   readonly state: StreamState
 }
@@ -12,7 +12,7 @@ export interface ResourceSnapshot<Page> {
 interface ResourceOptions<Page> {
   readonly path: string
   readonly reduce: (copy: Copy<Page>, update: PageUpdate<Page>) => Copy<Page>
-  /** The key of the copy in the storage; without one, it is not kept. */
+  /** The key of the copy in the storage. Without a key, there is no copy. */
   readonly key?: string
 }
 
@@ -53,5 +53,5 @@ export class ResourceStore<Page> extends Followed<PageUpdate<Page>, ResourceSnap
   }
 }
 
-/** The inbox or the presence: one page that changes. */
+/** A page that changes: the inbox or the presence. */
 export type Resource<Page> = Pick<ResourceStore<Page>, "getSnapshot" | "subscribe" | "loaded">

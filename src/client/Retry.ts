@@ -4,8 +4,8 @@ import { ProblemError } from "./Errors.ts"
 const longest = 15_000
 
 /**
- * The pauses between attempts: *full jitter*, a random time below a bound that doubles, so that clients that failed together
- * do not come back together. `Retry-After` is obeyed, with a little on top for the same reason.
+ * The pauses between attempts have *full jitter*: a random time below a bound that doubles, so that clients that failed together
+ * do not return together. A pause is never shorter than `Retry-After`, and a little longer for the same reason.
  */
 export class Backoff {
   #failures = 0
@@ -24,10 +24,10 @@ export class Backoff {
   }
 }
 
-/** The longest delay of a timer; a longer one would fire at once. */
+/** The longest delay of a timer in milliseconds. A longer delay would fire at once. */
 const longestTimer = 2 ** 31 - 1
 
-/** Waits for a time, or until the signal. It never rejects. */
+/** Waits for some milliseconds, or until the signal is aborted. Never rejects. */
 export const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) return resolve()
@@ -40,7 +40,7 @@ export const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> 
     signal.addEventListener("abort", end)
   })
 
-/** The parts of a browser that tell about its network. Node and Deno have none of them. */
+/** A source of a browser's network events. Node and Deno have none. */
 interface Page {
   addEventListener(type: string, listener: () => void): void
   removeEventListener(type: string, listener: () => void): void
@@ -50,15 +50,15 @@ interface PageDocument extends Page {
 }
 
 /**
- * Tells when it is worth trying at once, and when a connection has become doubtful: the platform's `online`, `offline` and
- * visibility, the program's own wish, and the first success after failures.
+ * Announces when an attempt should be made at once (the browser is online, the page is visible, the program wants it, or another
+ * attempt has succeeded), and when connections are lost because the browser is offline.
  */
 export class Network {
   readonly #wakes = new Set<() => void>()
   readonly #losses = new Set<() => void>()
   #epoch = 0
 
-  /** @param signal ends the listening to the platform */
+  /** @param signal removes the listeners from the browser */
   constructor(signal: AbortSignal) {
     const page = globalThis as unknown as Page & { readonly document?: PageDocument }
     const { document } = page
@@ -69,13 +69,13 @@ export class Network {
     }
     listen(page, "online", () => this.wake())
     listen(page, "offline", () => this.#losses.forEach((lose) => lose()))
-    // A page that was frozen, or a machine that slept.
+    // The page may have been frozen, or the machine may have slept.
     listen(document, "visibilitychange", () => {
       if (document?.visibilityState === "visible") this.wake()
     })
   }
 
-  /** Increases with each wake-up. An attempt takes it down at its start, so that no wake-up during it is lost. */
+  /** Increases with each wake-up. An attempt notes it at its start, so that no wake-up during the attempt is lost. */
   get epoch(): number {
     return this.#epoch
   }
@@ -97,8 +97,8 @@ export class Network {
   }
 
   /**
-   * Waits after a failed attempt: for `Retry-After` if there is one, and otherwise no longer than until it is worth another
-   * try. `epoch` is that of the attempt's start.
+   * Waits after a failed attempt. A wake-up ends the pause, unless the server has set a `Retry-After`. `epoch` is that of the
+   * attempt's start. Never rejects.
    */
   async pause(milliseconds: number, error: unknown, signal: AbortSignal, epoch: number): Promise<void> {
     const isBound = error instanceof ProblemError && error.retryAfter !== undefined

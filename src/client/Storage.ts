@@ -2,17 +2,19 @@
 export type Change = readonly [key: string, value: unknown]
 
 /**
- * The place where the outbox, the copies and their versions last. It belongs to one account: give each account a name of its own.
+ * Keeps the outbox, and copies with their versions. A storage belongs to one account, so that each account needs a storage with
+ * a name of its own. Both functions reject if the storage fails.
  */
 export interface Storage {
-  /** Every entry whose key begins with `prefix`. */
+  /** Returns every entry whose key begins with `prefix`, in any order. */
   readonly read: (prefix: string) => Promise<ReadonlyArray<Change>>
-  /** Makes all changes or none of them, in the order of the calls. Resolves once they survive a crash. */
+  /** Makes all changes or none, in the order of the calls. Resolves once the changes survive a crash. */
   readonly write: (changes: ReadonlyArray<Change>) => Promise<void>
+  /** Lets go of files and connections. A later call opens them again. */
   readonly close?: () => Promise<void>
 }
 
-/** Lasts as long as the program. */
+/** Keeps entries as long as the program runs. */
 export const memoryStorage = (): Storage => {
   const entries = new Map<string, string>()
   return {
@@ -39,7 +41,7 @@ const settled = <A>(request: IDBRequest<A>): Promise<A> =>
     request.addEventListener("error", () => reject(request.error))
   })
 
-/** Lasts in the browser, in an IndexedDB of this name. */
+/** Keeps entries in the browser, in the IndexedDB database of this name. */
 export const indexedDbStorage = (name: string): Storage => {
   let opened: Promise<IDBDatabase> | undefined
   const open = () =>
@@ -47,7 +49,7 @@ export const indexedDbStorage = (name: string): Storage => {
       const request = indexedDB.open(name, 1)
       request.addEventListener("upgradeneeded", () => request.result.createObjectStore("entries"))
       const database = await settled(request)
-      // The browser, or a newer version of this page, wants it: open it again at the next use.
+      // The browser or another page wants to change the database, and would wait for this connection.
       for (const event of ["versionchange", "close"]) {
         database.addEventListener(event, () => {
           database.close()

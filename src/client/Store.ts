@@ -1,16 +1,16 @@
 import { type Connection, type Encoding, follow, type StreamState, type Update } from "./Follow.ts"
 import type { Change, Storage } from "./Storage.ts"
 
-/** A value that changes, in the shape that React's `useSyncExternalStore` and its like expect. */
+/** A value that changes, in the shape that React's `useSyncExternalStore` expects. */
 export abstract class Store<Snapshot> {
   readonly #listeners = new Set<() => void>()
   #snapshot: Snapshot | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** The value as it is now: the same object until something changes. */
+  /** Returns the current value, the same object until something changes. */
   readonly getSnapshot = (): Snapshot => (this.#snapshot ??= this.compose())
 
-  /** Calls `listener` after each change, until the function that it returns is called. */
+  /** Calls `listener` after each change. Returns a function that ends this. */
   readonly subscribe = (listener: () => void): (() => void) => {
     // The same function may listen twice.
     const own = () => listener()
@@ -25,7 +25,7 @@ export abstract class Store<Snapshot> {
   protected onFirst(): void {}
   protected onLast(): void {}
 
-  /** Listeners hear at once of what the program did itself, and once of all updates that come together. */
+  /** Calls the listeners at once after an act of the program, and once for all updates that come together. */
   protected changed(when: "now" | "soon"): void {
     this.#snapshot = undefined
     if (when === "soon") {
@@ -40,24 +40,24 @@ export abstract class Store<Snapshot> {
   }
 }
 
-/** What the stores of one client share. */
+/** The parts of a client that its stores share. */
 export interface Shared {
   readonly connection: Connection
   readonly storage: Storage
   readonly encoding: Encoding | undefined
-  /** The end of the client. */
+  /** Aborted when the client is closed. */
   readonly signal: AbortSignal
-  /** Tells the program of a failure that no call of its own can return. */
+  /** Reports a failure that no call can return. */
   readonly report: (error: unknown) => void
 }
 
-/** How long a stream goes on without a listener: a view that is replaced by another one keeps it. */
+/** The milliseconds for which a stream goes on without a listener, so that one view can replace another. */
 const linger = 1_000
 
-/** How long changes gather before a copy is written. Until then, storage has an older copy at its own version. */
+/** The milliseconds for which changes gather. Until the copy is written, the storage has an older copy with its version. */
 const gather = 1_000
 
-/** A store that follows a stream while somebody listens, shared however many there are. */
+/** A store that follows one stream while it has listeners. */
 export abstract class Followed<U, Snapshot> extends Store<Snapshot> {
   protected readonly shared: Shared
   readonly #path: string
@@ -85,19 +85,19 @@ export abstract class Followed<U, Snapshot> extends Store<Snapshot> {
   /** The version to resume after. */
   protected abstract get version(): string | undefined
   protected abstract receive(update: U): void
-  /** The key and the value of the copy; `undefined` if it is not kept. */
+  /** The key and the value of the copy, or `undefined` if the storage has none. */
   protected abstract get copy(): Change | undefined
   protected abstract restore(copy: unknown): void
   protected abstract clear(): void
   protected onConnect(): void {}
   protected onStop(): void {}
 
-  /** Resolves once the copy of the storage is there, if there is one. */
+  /** Resolves once the storage's copy, if there is one, is loaded. Never rejects. */
   get loaded(): Promise<void> {
     return (this.#loaded ??= this.#load())
   }
 
-  /** Forgets the copy, and begins again if somebody listens. */
+  /** Forgets the copy, and starts again if there are listeners. */
   reset(): void {
     const wasRunning = this.isFollowing
     this.#stop()
@@ -181,7 +181,7 @@ export abstract class Followed<U, Snapshot> extends Store<Snapshot> {
     this.#running = undefined
     this.#state = "connecting"
     this.onStop()
-    // At the end of the client there is nothing to show any more.
+    // A client that is closed has nothing more to show.
     if (!this.shared.signal.aborted) this.changed("now")
   }
 }

@@ -25,7 +25,7 @@ const until = <S>(
     const check = () => {
       const snapshot = store.getSnapshot()
       if (!passes(snapshot)) return
-      // The first check is made before there is anything to stop.
+      // The first listener call may come before `stop` has a value.
       queueMicrotask(() => stop())
       resolve(snapshot)
     }
@@ -33,7 +33,7 @@ const until = <S>(
     check()
   })
 
-/** Everything that is shown, in the order in which it is shown. */
+/** The contents that a view shows, in its order. */
 const shown = (conversation: Conversation) => {
   const { messages, outgoing } = conversation.getSnapshot()
   return [

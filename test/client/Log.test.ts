@@ -30,7 +30,7 @@ type Event =
   | { readonly version: string; readonly name: "snapshot" | "message"; readonly value: unknown }
   | { readonly name: "receipts"; readonly value: unknown }
 
-/** A server's conversation, after the words of docs/streaming.md. */
+/** A server's conversation, as docs/streaming.md describes it. */
 class Model {
   head = 0
   messages: Array<Message> = []
@@ -67,7 +67,7 @@ class Model {
     )
   }
 
-  /** A GET, the newest `limit` messages. */
+  /** The answer to a GET of the newest `limit` messages. */
   page(limit = 50): MessagePage {
     const messages = this.messages.slice(-limit)
     const reached = (cursor: "deliveredSeq" | "readSeq", { senderId, seq }: Message) =>
@@ -84,7 +84,7 @@ class Model {
     }
   }
 
-  /** What a stream tells to a client with this version. */
+  /** The events of a stream that resumes after this version. */
   since(version: string | undefined): ReadonlyArray<Event> {
     const from = Number(version)
     if (version === undefined || from < this.snapshotsFrom) {
@@ -142,7 +142,7 @@ const decode = async (encoding: Encoding, text: string, length: number, random: 
       if (Object.keys(update).length > 0) updates.push(update as MessagesUpdate)
     }
   } catch (error) {
-    // Half a poll is no JSON.
+    // A poll that is cut off is not JSON.
     assert.instanceOf(error, SyntaxError)
   }
   return updates

@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-/** What a page of a browser has to load, which vitest's own bundler makes. */
+/** The code that a page has to load, as vitest's own bundler makes it. */
 const bundle = (entry: string) =>
   execFileSync(`${root}node_modules/.bin/rolldown`, [entry, "--format", "esm", "--minify", "--log-level", "silent"], {
     cwd: root,

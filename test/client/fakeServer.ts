@@ -7,7 +7,7 @@ interface Asked {
   readonly token: string
 }
 
-/** What a request is answered with instead: a response, or no answer at all, before or after it is carried out. */
+/** A fault of one request: another response, or no answer at all, before or after the server carries the request out. */
 export type Fault = Response | "cut" | "lost"
 
 export const problem = (status: number, type: string, headers: Record<string, string> = {}) =>
@@ -21,14 +21,14 @@ const json = (value: unknown, status = 200) =>
 
 const encoder = new TextEncoder()
 
-/** One conversation, without a socket: faults can be chosen for each request. */
+/** A server of one conversation, without a socket. A test chooses the fault of each request. */
 export class FakeServer {
   account = "ada"
   tokens = new Set(["token"])
   readonly asked: Array<Asked> = []
   readonly messages: Array<Message> = []
   readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array>>()
-  /** Chooses what happens to a request instead. */
+  /** Chooses the fault of a request, or none. */
   fault: (asked: Asked) => Fault | undefined | Promise<Fault | undefined> = () => undefined
 
   readonly fetch = async (url: string, init: RequestInit): Promise<Response> => {
@@ -82,7 +82,7 @@ export class FakeServer {
     return new Response(stream)
   }
 
-  /** Stores a message and tells all streams. */
+  /** Stores a message and sends it to all streams. */
   post(id: string, content: string): Message {
     const seq = this.messages.length + 1
     const message: Message = {
@@ -114,7 +114,7 @@ export class FakeServer {
     this.#streams.clear()
   }
 
-  /** The contents of the sends that were asked for. */
+  /** The contents of all send requests. */
   get sends(): ReadonlyArray<string> {
     return this.asked.filter(({ method }) => method === "PUT").map(({ body }) => (body as { content: string }).content)
   }

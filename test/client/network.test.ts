@@ -28,7 +28,7 @@ interface DeviceOptions {
   readonly encoding: Encoding
 }
 
-/** A client that may die: nothing that it does reaches storage or network any more. */
+/** A client that can crash. After a crash, nothing that it does reaches the storage or the network. */
 class Device implements AsyncDisposable {
   readonly #options: DeviceOptions
   readonly #conversationId: string
@@ -38,7 +38,7 @@ class Device implements AsyncDisposable {
   #leave = () => {}
   readonly faults: Array<string> = []
   readonly errors: Array<unknown> = []
-  /** What the program was told that it sends, in order. */
+  /** The contents of all calls of `send`, in order. */
   readonly handedOver: Array<string> = []
   crashes = 0
 
@@ -79,7 +79,7 @@ class Device implements AsyncDisposable {
     return { client, conversation }
   }
 
-  /** What must hold of all that is ever shown. */
+  /** Checks the invariants of a snapshot. */
   #check({ messages, outgoing }: ConversationSnapshot): void {
     const ids = [...messages, ...outgoing].map(({ id }) => id)
     if (new Set(ids).size !== ids.length) this.faults.push("a message is shown twice")
@@ -100,11 +100,11 @@ class Device implements AsyncDisposable {
     await stored
   }
 
-  /** Ends without a chance to do anything, and starts from what the file has. */
+  /** Ends without a chance to do anything, and starts again from the file. */
   async crash(): Promise<void> {
     const killed = this.#kill()
     this.#leave()
-    // Ends its timers; nothing that it waits for comes any more.
+    // This ends its timers. None of its calls gets an answer.
     void this.client.close()
     await killed
     this.crashes += 1
@@ -150,7 +150,7 @@ const chat = async (
         if (random() < 0.1) device.client.reconnect()
       }
     })
-    // Changes of messages that are there, by requests of their own.
+    // Changes of existing messages, on a good network.
     const changing = (async () => {
       for (let count = 0; count < 20; count++) {
         const { body } = await ada.get<Page>(messages).catch(() => ({ body: undefined }))

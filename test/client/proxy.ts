@@ -32,14 +32,14 @@ const fates = [
 /** A bad network in front of a server. */
 export interface Proxy extends AsyncDisposable {
   readonly url: string
-  /** From now on, everything passes as it is. */
+  /** From now on, everything passes unchanged. */
   readonly heal: () => void
   readonly counts: { connections: number; cuts: number; repeats: number; lostAnswers: number }
 }
 
 /**
- * A TCP proxy that does to each connection what its seed says: passes it on, delays it, cuts it after some bytes in either
- * direction and within whatever is there, loses the answer alone, or repeats what the client has sent on a connection of its own.
+ * A TCP proxy that deals each piece of a connection a fate, chosen by a seed: the piece passes, comes late, is cut at any byte in
+ * either direction, loses its answer, or is repeated on a connection of its own.
  */
 export const badNetwork = async (port: number, seed: number): Promise<Proxy> => {
   const random = randomOf(seed)
@@ -63,7 +63,7 @@ export const badNetwork = async (port: number, seed: number): Promise<Proxy> => 
       counts[kind] += 1
       client.destroy()
     }
-    // What happens is chosen for each piece, so that streams and kept connections meet it, too.
+    // Each piece has a fate of its own, so that streams and kept connections have faults too.
     client.on("data", (bytes) => {
       const fate = isHealed ? "pass" : deal()
       if (fate === "cut") return end("cuts")
@@ -90,7 +90,7 @@ export const badNetwork = async (port: number, seed: number): Promise<Proxy> => 
         return end("cuts")
       }
       if (fate < 0.3) {
-        // In order, and later.
+        // The piece comes later, but in order.
         upstream.pause()
         setTimeout(() => {
           client.write(bytes)

@@ -9,7 +9,7 @@ interface Server {
   readonly fetch: Fetch
 }
 
-/** A network that breaks streams and answers now and then; each piece of a stream may be the last. */
+/** A network that sometimes breaks streams and requests. Each piece of a stream may be the last. */
 const breaking = (fetch: Fetch, random: () => number): Fetch => {
   return async (url, init) => {
     if (random() < 0.1) throw new TypeError("fetch failed")
@@ -29,7 +29,7 @@ const breaking = (fetch: Fetch, random: () => number): Fetch => {
 
 let names = 0
 
-/** Somebody who has an account, with a client on a bad network and calls on a good one. */
+/** Signs up a person, with a client on a bad network and calls on a good one. */
 const signUp = async ({ baseUrl, fetch }: Server, random: () => number = () => 1) => {
   names += 1
   const { api: open } = createClient({ url: baseUrl, fetch })
@@ -85,7 +85,7 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("the st
       for (let count = 0; count < 40; count++) {
         const other = others[Math.floor(random() * others.length)]
         const action = actions[Math.floor(random() * actions.length)]
-        // Some are refused, as they should be: friends cannot be asked again.
+        // The server refuses some actions, such as a request to a friend.
         await action!(other!).catch((error: unknown) => assert.instanceOf(error, ProblemError))
       }
       await vi.waitFor(
@@ -130,7 +130,7 @@ layer(TestServer.layer, { timeout: 120_000, excludeTestServices: true })("the st
       assert.isTrue(around.messages.some(({ seq }) => seq === 30))
       assert.deepStrictEqual([around.hasEarlier, around.hasLater], [true, true])
 
-      // Of one that is shown, of one that is loaded below, and of one that is not loaded.
+      // One message is shown, one is loaded below, and one is not loaded.
       await grace.api.messages.edit({ id, messageId: sent[29]!, body: { content: "thirty" } })
       await grace.api.messages.edit({ id, messageId: sent[139]!, body: { content: "a hundred and forty" } })
       await grace.api.messages.edit({ id, messageId: sent[69]!, body: { content: "seventy" } })
