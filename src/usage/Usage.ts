@@ -28,6 +28,12 @@ const streamInterval = 60_000
 const tallyLifetime = Duration.seconds(10)
 const maxTallies = 100_000
 
+/**
+ * A process writes its counts and reads those of the others again once it has used this part of what a quota had left. So
+ * processes together exceed a quota by this part for each, at most.
+ */
+const partUnread = 1 / 20
+
 /** How long the server tries to write the last counts when it stops. */
 const stopTimeout = Duration.seconds(5)
 
@@ -67,16 +73,16 @@ export class Usage extends Context.Service<
     ) => Effect.Effect<void, QuotaExceeded | SqlError.SqlError>
     /**
      * Sends a message, or fails if the quota of messages or bytes is used up. That counts every message that this process has
-     * sent or is sending, and those of other processes as of ten seconds ago. One process stays within the quota; several
-     * together may exceed it by what they send in ten seconds.
+     * sent or is sending, and those of other processes as they were written last. One process stays within the quota; each
+     * further one may exceed it by a twentieth, or by one message.
      */
     readonly sending: (
       user: UserId,
       contentBytes: number
     ) => <A, E, R>(send: Effect.Effect<A, E, R>) => Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R>
     /**
-     * Fails if any of these quotas is used up. Counts of this process are visible at once, those of other processes within ten
-     * seconds; simultaneous requests may exceed the quota. Must not run in a transaction, which would hold a connection while
+     * Fails if any of these quotas is used up. Counts of this process are visible at once, those of other processes as in
+     * `sending`; simultaneous requests may exceed the quota. Must not run in a transaction, which would hold a connection while
      * this waits for another.
      */
     readonly allow: (
@@ -96,14 +102,36 @@ export class Usage extends Context.Service<
       let lastPeriod: Period | undefined
       const periodAt = (clock: Clock.Clock) => (lastPeriod = periodOf(clock.currentTimeMillisUnsafe(), lastPeriod))
 
+      // The users whose counts are written before they are read.
+      const spent = new Set<UserId>()
       const tallies = yield* Cache.make({
         capacity: maxTallies,
         timeToLive: tallyLifetime,
         lookup: (user: UserId) =>
           Effect.clockWith((clock) => {
             const period = periodAt(clock)
-            return Effect.map(ledger.tallyOf(period, user), (tally) => ({ period, tally }))
+            const read = Effect.map(ledger.tallyOf(period, user), (tally) => ({
+              period,
+              tally,
+              known: countsOf(tally)
+            }))
+            return spent.delete(user) ? Effect.andThen(ledger.flush, read) : read
           })
+      })
+
+      /** The tally of a user, as of now where the quota is nearly used up. */
+      const tallyFor = Effect.fnUntraced(function* (user: UserId, quotas: ReadonlyArray<Quota>) {
+        const cached = yield* Cache.get(tallies, user)
+        const counts = countsOf(cached.tally)
+        const isUnread = quotas.some((quota) => {
+          const limit = limits[quota]
+          const known = cached.known[quota]
+          return limit !== null && known < limit && counts[quota] - known > (limit - known) * partUnread
+        })
+        if (!isUnread) return cached
+        spent.add(user)
+        yield* Cache.invalidate(tallies, user)
+        return yield* Cache.get(tallies, user)
       })
 
       const count = (user: UserId, amounts: Partial<Tally>) =>
@@ -133,7 +161,7 @@ export class Usage extends Context.Service<
       }
 
       const check = Effect.fnUntraced(function* (user: UserId, quotas: ReadonlyArray<Quota>) {
-        const { period, tally } = yield* Cache.get(tallies, user)
+        const { period, tally } = yield* tallyFor(user, quotas)
         const clock = yield* Clock.Clock
         if (periodAt(clock) !== period) return yield* Cache.invalidate(tallies, user)
         const used = { ...tally }

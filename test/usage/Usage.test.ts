@@ -288,6 +288,30 @@ describe("A month", () => {
   })
 })
 
+const ofHundred = { QUOTA_MESSAGES_PER_MONTH: "100" }
+
+layer(withQuotas(ofHundred))("A quota of a hundred messages", (it) => {
+  it.effect("is exceeded by two processes together by at most ten, however fast they send", () =>
+    Effect.gen(function* () {
+      const [ada] = yield* people("ada")
+      const id = yield* groupOf([ada])
+      const other = yield* Layer.build(
+        Layer.fresh(ServicesLive).pipe(
+          Layer.provide(ConfigProvider.layerAdd(ConfigProvider.fromUnknown(ofHundred), { asPrimary: true }))
+        )
+      )
+      const processes = [yield* Messages, Context.get(other, Messages)]
+      // The clock stands still: no count is written for its age.
+      const results = yield* Effect.forEach(Arrays.range(1, 75), (n) =>
+        Effect.forEach(processes, (messages) => Effect.result(messages.send(ada.id, id, newId(), text(String(n)))))
+      )
+      const sent = results.flat().filter(Result.isSuccess).length
+      assert.isAtLeast(sent, 100)
+      assert.isAtMost(sent, 110)
+    })
+  )
+})
+
 const ofTen = {
   QUOTA_MESSAGES_PER_MONTH: "10",
   QUOTA_CONVERSATIONS_PER_MONTH: "10",
