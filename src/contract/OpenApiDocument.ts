@@ -70,7 +70,7 @@ const exemplify = (document: Node, examples: Examples): Node => {
     if (!isNode(value)) return value
     if (isNode(value["content"])) {
       const content = Object.entries(value["content"]).map(([type, media]) => {
-        const hasExample = isNode(media) && isNode(media["schema"]) && type.endsWith("json")
+        const hasExample = isNode(media) && isNode(media["schema"]) && /[/+]json$/.test(type)
         return [type, hasExample ? { ...media, example: examples.of(media["schema"], "", owner) } : media] as const
       })
       return { ...value, content: Object.fromEntries(content) }

@@ -104,7 +104,7 @@ layer(TestServer.layerRoutes.pipe(Layer.provide(TestServices)))("/openapi.json",
         [["request", operation["requestBody"]] as const, ...entriesOf(operation["responses"])].flatMap(
           ([status, body]) =>
             entriesOf(nodeOf(body)["content"]).flatMap(([type, { example, schema }]) =>
-              type.endsWith("json") && schema !== undefined ? [{ at: `${name} ${status}`, example, schema }] : []
+              /[/+]json$/.test(type) && schema !== undefined ? [{ at: `${name} ${status}`, example, schema }] : []
             )
         )
       )
