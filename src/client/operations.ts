@@ -1087,7 +1087,7 @@ export interface VersionNotFound {
 /** The problems that any request may be answered with. */
 export type CommonProblem = DatabaseUnavailable | HeadersTooLarge | InternalError | MalformedRequest | PayloadTooLarge | RequestTimeout | ServerBusy | UnsupportedMediaType | UriTooLong | ValidationFailed
 
-/** What a call sends, what it returns, and the problems that it may be refused with. */
+/** The input and the answer of a call, and the problems that it may be refused with. */
 export interface Operation<Input, Answer, Problem> {
   readonly input: Input
   readonly answer: Answer

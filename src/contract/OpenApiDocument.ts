@@ -1,9 +1,4 @@
-import { Predicate } from "effect"
-import { Examples } from "./OpenApiExamples.ts"
-
-type Node = Readonly<Record<string, unknown>>
-
-const isNode = (value: unknown): value is Node => Predicate.isObject(value) && !Array.isArray(value)
+import { Examples, isNode, type Node } from "./OpenApiExamples.ts"
 
 const nodesOf = (value: unknown): ReadonlyArray<Node> => (Array.isArray(value) ? value.filter(isNode) : [])
 

@@ -1,8 +1,9 @@
 import { Predicate } from "effect"
 
-type Node = Readonly<Record<string, unknown>>
+/** A node of the document. */
+export type Node = Readonly<Record<string, unknown>>
 
-const isNode = (value: unknown): value is Node => Predicate.isObject(value) && !Array.isArray(value)
+export const isNode = (value: unknown): value is Node => Predicate.isObject(value) && !Array.isArray(value)
 
 const ada = "0198c1a4-7c1e-7a10-9b52-3f0d6a1c0a01"
 const grace = "0198c1a4-7c1e-7a10-9b52-3f0d6a1c0a02"
@@ -144,8 +145,6 @@ const matches = (value: unknown, type: unknown): boolean =>
 /** Makes examples of schemas, of which `schemas` are those that have a name. */
 export class Examples {
   private readonly schemas: Readonly<Record<string, unknown>>
-  /** Texts and numbers without a value in the table above, which a test looks for. */
-  readonly missing = new Set<string>()
 
   constructor(schemas: Readonly<Record<string, unknown>>) {
     this.schemas = schemas
@@ -185,7 +184,7 @@ export class Examples {
     const value = valueOf(name, owner)
     if (type === "string" && value !== undefined && value !== null) return String(value)
     if (matches(value, type)) return value
-    this.missing.add(`${owner}.${name}`)
+    // A test finds members without a value in the table above.
     return type === "string" ? "…" : 1
   }
 }

@@ -79,7 +79,7 @@ export class PresenceState {
     this.wake()
   }
 
-  /** What a user with this audience sees, as far as it fits in an answer. */
+  /** The state as a user with this audience sees it, as far as it fits in an answer. */
   pageOf(audience: PresenceAudience): PresencePage {
     return this.describe(audience, this.onlineIn(audience), this.typedIn(audience))
   }
@@ -107,7 +107,7 @@ export class PresenceState {
     this.setIndexed(user, false)
   }
 
-  /** What a viewer sees, which includes every change so far. Whatever does not fit in an answer is the next change. */
+  /** The state as a viewer sees it, with every change so far. The part that does not fit in an answer is the next change. */
   snapshot({ changedConversations, changedPeople, user }: PresenceViewer): PresencePage {
     changedPeople.clear()
     changedConversations.clear()

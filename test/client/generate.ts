@@ -111,7 +111,7 @@ const answerOf = ({ node }: Operation): string =>
     })
   )
 
-/** What a request needs of an operation, without its types. */
+/** The part of an operation that a request needs, without its types. */
 const routeOf = ({ method, node, parameters, path }: Operation): string => {
   const headers = parameters.filter(({ in: place }) => place === "header").map(({ name }) => name)
   const parts = [`method: "${method}"`, `path: "${path}"`]
@@ -150,7 +150,7 @@ export const generate = (document: Node): string => {
     "// Generated from the server's OpenAPI document. After a change of the contract:\n//   npx vitest run test/client/operations.test.ts -u\n",
     ...schemas,
     `/** The problems that any request may be answered with. */\nexport type CommonProblem = ${union(common)}\n`,
-    `/** What a call sends, what it returns, and the problems that it may be refused with. */
+    `/** The input and the answer of a call, and the problems that it may be refused with. */
 export interface Operation<Input, Answer, Problem> {
   readonly input: Input
   readonly answer: Answer
