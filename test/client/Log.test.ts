@@ -4,27 +4,13 @@ import { decoders, type Encoding } from "../../src/client/Follow.ts"
 import { emptyLog, type Log, type MessagesUpdate, putMessage, reduce } from "../../src/client/Log.ts"
 import type { Message, MessagePage, Receipt } from "../../src/client/operations.ts"
 import { eventEncoding, lineEncoding } from "../../src/live/Encoding.ts"
+import { messageOf } from "./fakeServer.ts"
 import { randomOf } from "./proxy.ts"
 
 const people = ["ada", "grace"]
 
-const messageOf = (seq: number, content: string): Message => ({
-  id: `message ${seq}`,
-  conversationId: "conversation",
-  seq,
-  version: seq,
-  senderId: people[seq % 2] ?? null,
-  messageType: "text",
-  content,
-  replyTo: null,
-  mentions: [],
-  reactions: [],
-  createdAt: "2026-11-27T00:00:00Z",
-  editedAt: null,
-  deletedAt: null,
-  isDelivered: false,
-  isRead: false
-})
+const sent = (seq: number, content: string) =>
+  messageOf({ id: `message ${seq}`, seq, senderId: people[seq % 2] ?? null, content })
 
 type Event =
   | { readonly version: string; readonly name: "snapshot" | "message"; readonly value: unknown }
@@ -39,7 +25,7 @@ class Model {
   snapshotsFrom = 0
 
   send() {
-    this.put(messageOf((this.head += 1), `text ${this.head}`))
+    this.put(sent((this.head += 1), `text ${this.head}`))
   }
 
   change(at: number, change: (version: number) => Partial<Message>) {

@@ -21,6 +21,23 @@ const json = (value: unknown, status = 200) =>
 
 const encoder = new TextEncoder()
 
+/** A text as the server sends it before anybody has reacted to it. */
+export const messageOf = ({ seq, ...given }: Pick<Message, "id" | "seq" | "senderId" | "content">): Message => ({
+  ...given,
+  conversationId: "conversation",
+  seq,
+  version: seq,
+  messageType: "text",
+  replyTo: null,
+  mentions: [],
+  reactions: [],
+  createdAt: "2026-11-27T00:00:00Z",
+  editedAt: null,
+  deletedAt: null,
+  isDelivered: false,
+  isRead: false
+})
+
 /** A server of one conversation, without a socket. A test chooses the fault of each request. */
 export class FakeServer {
   account = "ada"
@@ -85,23 +102,7 @@ export class FakeServer {
   /** Stores a message and sends it to all streams. */
   post(id: string, content: string): Message {
     const seq = this.messages.length + 1
-    const message: Message = {
-      id,
-      conversationId: "conversation",
-      seq,
-      version: seq,
-      senderId: "ada",
-      messageType: "text",
-      content,
-      replyTo: null,
-      mentions: [],
-      reactions: [],
-      createdAt: "2026-11-27T00:00:00Z",
-      editedAt: null,
-      deletedAt: null,
-      isDelivered: false,
-      isRead: false
-    }
+    const message = messageOf({ id, seq, senderId: "ada", content })
     this.messages.push(message)
     const line = encoder.encode(`${JSON.stringify({ version: String(seq), message })}\n`)
     for (const stream of this.#streams) stream.enqueue(line)
