@@ -1,10 +1,10 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Console, Duration, Effect, Layer, Option, Predicate, Result, Schedule, Redacted } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { Configuration } from "../platform/Configuration.ts"
 import { isDeno } from "../platform/Runtime.ts"
-import { sqlState } from "./DatabaseErrors.ts"
+import { isConnectionLost, sqlState } from "./DatabaseErrors.ts"
 import { parseDatabaseUrl, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
 import * as Migrator from "./Migrator.ts"
 import { grantTables, insufficientPrivilege, remedyFor } from "./Permissions.ts"
@@ -220,7 +220,12 @@ const toStartupError = (error: SqlError.SqlError, target: DatabaseUrl, timeout: 
   return new DatabaseAccessDenied({ ...target, reason: cause instanceof Error ? cause.message : "unknown" })
 }
 
-/** Opens the first connection, with a backoff of 100 ms to 3 s between attempts, within `timeout` in total. */
+/** From 100 ms to 3 s between attempts. */
+const backoff = Schedule.exponential("100 millis").pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(3))))
+)
+
+/** Opens the first connection, within `timeout`. */
 const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: Duration.Duration) {
   const sql = yield* SqlClient.SqlClient
   let reason = "no answer"
@@ -228,12 +233,7 @@ const connect = Effect.fnUntraced(function* ({ address }: DatabaseUrl, timeout: 
     SELECT pg_catalog.current_setting('server_version') AS version,
       pg_catalog.current_setting('server_version_num')::int AS number`.pipe(
     Effect.tapError((error) => Effect.sync(() => void (reason = explain(error.reason.cause)))),
-    Effect.retry({
-      while: mayPass,
-      schedule: Schedule.exponential("100 millis").pipe(
-        Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(3))))
-      )
-    }),
+    Effect.retry({ while: mayPass, schedule: backoff }),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => new DatabaseUnreachable({ address, seconds: Duration.toSeconds(timeout), reason })
@@ -275,11 +275,22 @@ const verify = Effect.gen(function* () {
   return users?.count ?? 0
 })
 
+/** Whether a step failed because its connection was lost, or because none could be opened. */
+const isLost = (error: unknown): boolean => {
+  const cause = error instanceof Migrator.MigrationFailed ? error.cause : error
+  return SqlError.isSqlError(cause) && (isConnectionLost(cause) || mayPass(cause))
+}
+
+/** Runs a step of the start again if it loses its connection: the steps change nothing, or commit with a record of it. */
+type Persistently = <A, E, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 const report = (check: string) => Console.error(`[STARTUP] ${check}`)
 
 /** The database of the environment, connected and checked before the layer is complete. */
 const required = (
-  check: Effect.Effect<void, StartupError | Migrator.MigrationError | SqlError.SqlError, SqlClient.SqlClient>,
+  check: (
+    persistently: Persistently
+  ) => Effect.Effect<void, StartupError | Migrator.MigrationError | SqlError.SqlError, SqlClient.SqlClient>,
   { isTimed, report }: { readonly isTimed: boolean; readonly report: (check: string) => Effect.Effect<void> }
 ) =>
   Layer.unwrap(
@@ -289,18 +300,22 @@ const required = (
       const startupTimeout = yield* Configuration.databaseStartupTimeout
       const target = yield* parseDatabaseUrl(options.url)
       yield* report("DATABASE_URL is set")
+      // Bounds the attempts and not the steps, since a migration has no time limit.
+      const end = performance.now() + Duration.toMillis(startupTimeout)
+      const persistently: Persistently = (step) =>
+        Effect.retry(step, { while: (error) => isLost(error) && performance.now() < end, schedule: backoff })
       const explained = (error: SqlError.SqlError) => Effect.fail(toStartupError(error, target, startupTimeout))
 
       const schema = yield* Effect.gen(function* () {
         yield* connect(target, startupTimeout)
         yield* report("Database connection successful")
-        return yield* findSchema(options.pooler)
+        return yield* persistently(findSchema(options.pooler))
       }).pipe(
         Effect.provide(layerUnchecked({ ...untimed, maxConnections: 1 })),
         Effect.catchTags({ SqlError: explained, SchemaError: Effect.die })
       )
       // Migrations have no time limit.
-      yield* check.pipe(
+      yield* check(persistently).pipe(
         Effect.provide(layerUnchecked({ ...untimed, schema, maxConnections: 1 })),
         Effect.catchTag("SqlError", explained)
       )
@@ -316,10 +331,10 @@ const required = (
  * standard error.
  */
 export const layer = required(
-  Effect.gen(function* () {
-    yield* Migrator.migrate
+  Effect.fnUntraced(function* (persistently) {
+    yield* persistently(Migrator.migrate)
     yield* report("Migrations completed")
-    const users = yield* verify
+    const users = yield* persistently(verify)
     yield* report(`Database tables verified: ${users} users`)
   }),
   { isTimed: true, report }
@@ -329,4 +344,4 @@ export const layer = required(
  * The database, connected but neither migrated nor verified, and without time limits for statements: for commands. Fails
  * like {@link layer}.
  */
-export const layerConnected = required(Effect.void, { isTimed: false, report: () => Effect.void })
+export const layerConnected = required(() => Effect.void, { isTimed: false, report: () => Effect.void })

@@ -317,7 +317,8 @@ const failed = (step: string, error: SqlError.SqlError, file?: string): Migratio
   }
   const code = field("code")
   if (code === undefined || error.reason._tag === "ConnectionError") {
-    return new MigrationFailed({ step, reason: "the connection to PostgreSQL was lost", cause: error })
+    const reason = `the connection to PostgreSQL was lost (${field("message") ?? "unknown"})`
+    return new MigrationFailed({ step, reason, cause: error })
   }
   if (code === "55P03") {
     return new MigrationFailed({

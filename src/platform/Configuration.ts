@@ -97,7 +97,7 @@ export const Configuration = {
     "DATABASE_STARTUP_TIMEOUT",
     duration,
     "30 seconds",
-    "how long to wait for the first connection"
+    "how long to wait for the first connection, and to try again when one is lost during the start"
   ),
 
   redisUrl: optional(

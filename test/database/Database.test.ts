@@ -11,7 +11,7 @@ import { parseDatabaseUrl } from "../../src/database/DatabaseUrl.ts"
 import { ServicesLive } from "../../src/Server.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { disconnected, emptied } from "../process/database.ts"
-import { freePort, listenWith, passwordRequest, refusal } from "../process/tcp.ts"
+import { freePort, listenWith, passwordRequest, proxy, refusal } from "../process/tcp.ts"
 
 /** The database that a configuration names, instead of the environment's. */
 const databaseOf = (configuration: Record<string, string>) =>
@@ -41,6 +41,47 @@ describe("the required database, as a layer", () => {
         "[STARTUP] Database tables verified: 0 users"
       ])
       yield* disconnected
+    }).pipe(Effect.provide([TestDatabase.layer, TestConsole.layer]))
+  )
+
+  for (const statement of [
+    "schema_migrations",
+    "pg_advisory_xact_lock",
+    "CREATE TABLE users",
+    "COMMIT",
+    "FROM users"
+  ]) {
+    it.live(`goes on when the answer to ${statement} is lost with its connection`, () =>
+      Effect.gen(function* () {
+        yield* emptied
+        const database = yield* proxy((yield* TestDatabase).url)
+        yield* database.loseAnswerTo(statement)
+        const count = yield* Effect.provide(numberOfUsers, databaseOf({ DATABASE_URL: Redacted.value(database.url) }))
+        assert.strictEqual(count, 0)
+        assert.isTrue(database.hasLost())
+        assert.deepStrictEqual(yield* TestConsole.errorLines, [
+          "[STARTUP] DATABASE_URL is set",
+          "[STARTUP] Database connection successful",
+          "[STARTUP] Migrations completed",
+          "[STARTUP] Database tables verified: 0 users"
+        ])
+      }).pipe(Effect.scoped, Effect.provide([TestDatabase.layer, TestConsole.layer]))
+    )
+  }
+
+  it.live("fails once the time to start is over, when each connection is lost", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      // The last statement of each start ends its own connection.
+      yield* sql`ALTER TABLE users RENAME TO kept`
+      yield* sql`
+        CREATE VIEW users AS SELECT kept.* FROM kept, LATERAL (SELECT pg_terminate_backend(pg_backend_pid())) ended`
+      yield* sql`INSERT INTO kept (username, email, password_hash) VALUES ('ada', 'ada@example.com', '')`
+      const error = yield* failure({
+        DATABASE_URL: Redacted.value((yield* TestDatabase).url),
+        DATABASE_STARTUP_TIMEOUT: "500 millis"
+      })
+      assert.strictEqual(error._tag, "DatabaseUnreachable")
     }).pipe(Effect.provide([TestDatabase.layer, TestConsole.layer]))
   )
 

@@ -70,6 +70,8 @@ export interface Proxy {
   readonly recover: Effect.Effect<void>
   /** Breaks a connection as soon as it has carried this to the database: the answer is lost. */
   readonly loseAnswerTo: (statement: string) => Effect.Effect<void>
+  /** Whether the answer to the last statement of {@link loseAnswerTo} is lost. */
+  readonly hasLost: () => boolean
 }
 
 /** A TCP proxy in front of a database; with a certificate, it is the server's end of TLS. */
@@ -140,6 +142,7 @@ export const proxy = Effect.fn("proxy")(function* (
       broken = false
       silent = false
     }),
-    loseAnswerTo: (statement) => Effect.sync(() => void (lost = statement))
+    loseAnswerTo: (statement) => Effect.sync(() => void (lost = statement)),
+    hasLost: () => lost === undefined
   }
 })
