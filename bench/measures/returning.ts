@@ -18,6 +18,8 @@ export const returning: Measure = Effect.fn("measure returning subscribers")(fun
   yield* logStatements(database, "bench_returning")
 
   const comeBack = Effect.gen(function* () {
+    // Clients that were away for longer than the last use of a session is kept to.
+    yield* database.sql`UPDATE sessions SET last_used_at = now() - interval '1 hour'`
     const subject = yield* startSubject(database, { profile })
     const subscribers = yield* startWorker<Subscribing>("subscribers")
     const target = { port: subject.port, secret: database.secret, conversations }

@@ -1,13 +1,13 @@
-import { Array as Arrays, Context, DateTime, Duration, Effect, Fiber, Layer, Redacted, Schedule, Schema } from "effect"
+import { Array as Arrays, Context, DateTime, Duration, Effect, Layer, Redacted, Schedule, Schema } from "effect"
 import { Base64Url } from "effect/encoding"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { hash, randomBytes } from "node:crypto"
-import { isIP } from "node:net"
 import { Configuration } from "../platform/Configuration.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { batched } from "../database/Batched.ts"
 import { logOf } from "../platform/Log.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
+import { inet, lastUseResolution, makeLastUses } from "./LastUses.ts"
 import type { PasswordProof } from "./Passwords.ts"
 import { Unauthorized, UserId } from "../contract/Account.ts"
 import { Session, SessionId, type Caller, type SessionToken } from "../contract/Session.ts"
@@ -20,12 +20,6 @@ export interface Device {
   /** The peer's IP address. */
   readonly address: string | undefined
 }
-
-/** The last use of a session is written this often at most: a write for each request would cost more than the request. */
-const lastUseResolution = Duration.minutes(1)
-
-/** How long a request waits for that write. A commit that waits for a slow disk must not hold up a read. */
-const mostUseWait = Duration.millis(500)
 
 /** Sessions of one person. Opening another ends the one that has not been used for the longest time. */
 const maxSessions = 100
@@ -58,6 +52,8 @@ export class Sessions extends Context.Service<
       token: Redacted.Redacted,
       address?: string
     ) => Effect.Effect<Caller, Unauthorized | DatabaseUnavailable>
+    /** Writes the last uses of sessions that are in memory. This happens within a second anyway. */
+    readonly flush: Effect.Effect<void, DatabaseUnavailable>
     /** The caller's sessions, the last used first. */
     readonly list: (caller: Caller) => Effect.Effect<ReadonlyArray<Session>, DatabaseUnavailable>
     /** Ends a session, if it has not ended yet. */
@@ -72,16 +68,10 @@ export class Sessions extends Context.Service<
     Sessions,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const scope = yield* Effect.scope
+      const lastUses = yield* makeLastUses
       const lifetime = yield* Configuration.sessionLifetime
 
       const digest = (token: string) => hash("sha256", token, "buffer")
-
-      /** An address as PostgreSQL accepts it: without the zone of a link-local one. */
-      const inet = (address = "") => {
-        const [ip = ""] = address.split("%")
-        return isIP(ip) === 0 ? null : ip
-      }
 
       // By the primary key of users, and sessions_user_id_idx. FOR SHARE waits for a change of the password in progress; a
       // change that comes later waits for it, and then ends the session that was opened here.
@@ -91,7 +81,7 @@ export class Sessions extends Context.Service<
           proof: Schema.NullOr(Schema.String),
           tokenHash: Schema.Uint8Array,
           name: Schema.NullOr(Schema.String),
-          address: Schema.NullOr(Schema.String),
+          address: Schema.String,
           now: Schema.DateTimeUtcFromDate,
           expiresAt: Schema.DateTimeUtcFromDate
         }),
@@ -108,7 +98,7 @@ export class Sessions extends Context.Service<
               ORDER BY s.last_used_at DESC OFFSET ${maxSessions - 1})
           )
           INSERT INTO sessions (user_id, token_hash, device_name, address, created_at, last_used_at, expires_at)
-          SELECT id, ${tokenHash}, ${name}, ${address}::inet, ${now}::timestamptz, ${now}::timestamptz, ${expiresAt}::timestamptz
+          SELECT id, ${tokenHash}, ${name}, nullif(${address}, '')::inet, ${now}::timestamptz, ${now}::timestamptz, ${expiresAt}::timestamptz
           FROM owner RETURNING id`
       })
 
@@ -159,30 +149,12 @@ export class Sessions extends Context.Service<
         )
       )
 
-      const recording = new Set<SessionId>()
-      const recordUse = Effect.fnUntraced(function* (id: SessionId, address: string | undefined) {
-        if (recording.has(id)) return
-        recording.add(id)
-        // By the primary key.
-        const write = sql`
-          UPDATE sessions
-          SET last_used_at = ${DateTime.toDateUtc(yield* DateTime.now)}, address = coalesce(${inet(address)}::inet, address)
-          WHERE id = ${id}`.pipe(
-          catchDatabaseErrors,
-          // The next request of the session tries again.
-          Effect.catchTag("DatabaseUnavailable", () => Effect.void),
-          Effect.ensuring(Effect.sync(() => recording.delete(id)))
-        )
-        const recorded = yield* Effect.forkIn(write, scope, { startImmediately: true })
-        yield* Effect.timeoutOption(Fiber.join(recorded), mostUseWait)
-      })
-
       const authenticate = Effect.fnUntraced(function* (token: Redacted.Redacted, address?: string) {
         const { session } = yield* findByToken(token)
         if (session === null) {
           return yield* new Unauthorized({ detail: "Send `Authorization: Bearer <token>` with the token of a login." })
         }
-        if (!session.isUseFresh) yield* recordUse(session.id, address)
+        if (!session.isUseFresh) yield* lastUses.record(session.id, address)
         return { id: session.id, userId: session.userId }
       }, catchDatabaseErrors)
 
@@ -231,7 +203,7 @@ export class Sessions extends Context.Service<
       )
       yield* sweep.pipe(Effect.repeat(Schedule.spaced(sweepInterval)), Effect.forkScoped)
 
-      return Sessions.of({ open, authenticate, list, end, revoke, endOthers })
+      return Sessions.of({ open, authenticate, flush: lastUses.flush, list, end, revoke, endOthers })
     })
   )
 }

@@ -8,6 +8,7 @@ import { LoginAttempts } from "../../src/auth/LoginAttempts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { ChangeBus } from "../../src/changes/ChangeBus.ts"
+import { holding } from "../database/holding.ts"
 import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts"
 
 const services = Accounts.layer.pipe(
@@ -70,6 +71,7 @@ layer(services)("Sessions", (it) => {
       const { id, token } = yield* signedIn()
       const lastUse = Effect.gen(function* () {
         yield* sessions.authenticate(Redacted.make(token))
+        yield* sessions.flush
         const [row] = yield* sql<{ at: Date }>`SELECT last_used_at AS at FROM sessions WHERE user_id = ${id}`
         return row!.at.getTime()
       })
@@ -81,13 +83,57 @@ layer(services)("Sessions", (it) => {
     })
   )
 
+  it.effect("the last uses of many sessions are written by one statement, as they would be one by one", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const sessions = yield* Sessions
+      const people = yield* Effect.forEach([1, 2, 3, 4], () => signedIn())
+      const [known, moved, ended, locked] = people.map(({ token }) => Redacted.make(token))
+      const ids = people.map(({ id }) => id)
+      const stored = sql<{ user: string; at: Date; address: string | null; transaction: string }>`
+        SELECT user_id AS user, last_used_at AS at, host(address) AS address, xmin::text AS transaction
+        FROM sessions WHERE user_id = ANY(${ids}::uuid[])`.pipe(
+        Effect.map((rows) => ids.map((id) => rows.find(({ user }) => user === id)))
+      )
+      const before = yield* stored
+      yield* TestClock.adjust("2 minutes")
+      const now = yield* Clock.currentTimeMillis
+      yield* sessions.authenticate(known!)
+      yield* sessions.authenticate(moved!, "192.0.2.1")
+      yield* sessions.authenticate(moved!, "192.0.2.2")
+      yield* sessions.end((yield* sessions.authenticate(ended!)).id)
+      yield* sessions.authenticate(locked!)
+      // A row that another transaction has locked is left to it.
+      yield* holding(
+        (other) => other`SELECT FROM sessions WHERE user_id = ${ids[3]} FOR UPDATE`,
+        () => sessions.flush
+      )
+      const after = yield* stored
+      assert.deepStrictEqual(
+        after.map((row) => row?.at.getTime()),
+        [now, now, undefined, before[3]?.at.getTime()]
+      )
+      assert.deepStrictEqual(
+        after.map((row) => row?.address),
+        [before[0]?.address, "192.0.2.2", undefined, before[3]?.address]
+      )
+      assert.strictEqual(after[0]?.transaction, after[1]?.transaction)
+      yield* sessions.authenticate(locked!)
+      yield* sessions.flush
+      assert.strictEqual((yield* stored)[3]?.at.getTime(), now)
+    })
+  )
+
   it.effect("the address is that of the last use, without a zone", () =>
     Effect.gen(function* () {
       const sessions = yield* Sessions
       const { id } = yield* signedIn()
       const { token } = yield* sessions.open(id, { name: "phone", address: "fe80::1%eth0" })
       const session = yield* sessions.authenticate(token)
-      const address = Effect.map(sessions.list(session), (list) => list.find(({ isCurrent }) => isCurrent)?.address)
+      const address = sessions.flush.pipe(
+        Effect.andThen(sessions.list(session)),
+        Effect.map((list) => list.find(({ isCurrent }) => isCurrent)?.address)
+      )
       assert.strictEqual(yield* address, "fe80::1")
       yield* TestClock.adjust("2 minutes")
       yield* sessions.authenticate(token)
@@ -114,6 +160,7 @@ layer(services)("Sessions", (it) => {
       const [second, ...others] = yield* Effect.forEach(Array.from({ length: 99 }), () => open)
       yield* TestClock.adjust("2 minutes")
       const first = yield* sessions.authenticate(Redacted.make(token))
+      yield* sessions.flush
       assert.lengthOf(yield* sessions.list(first), 100)
 
       yield* open
@@ -121,6 +168,7 @@ layer(services)("Sessions", (it) => {
       assert.strictEqual((yield* Effect.flip(sessions.authenticate(second!.token)))._tag, "Unauthorized")
       yield* TestClock.adjust("2 minutes")
       yield* sessions.authenticate(others[0]!.token)
+      yield* sessions.flush
       assert.strictEqual((yield* sessions.list(first))[0]?.id, (yield* sessions.authenticate(others[0]!.token)).id)
     })
   )

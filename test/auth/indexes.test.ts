@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { AccountDeletion } from "../../src/accounts/AccountDeletion.ts"
 import { Accounts } from "../../src/auth/Accounts.ts"
 import { Profiles } from "../../src/accounts/Profiles.ts"
@@ -98,6 +99,16 @@ layer(Fill.layer.pipe(Layer.provideMerge(TestServices)))("On a filled database",
     "the sessions of a person": {
       indexes: ["sessions_user_id_idx"],
       run: ({ session }) => Sessions.use((sessions) => sessions.list(session))
+    },
+    "the sessions whose last uses are written": {
+      indexes: ["sessions_pkey"],
+      run: ({ ada }) =>
+        Effect.gen(function* () {
+          const sessions = yield* Sessions
+          yield* TestClock.adjust("2 minutes")
+          yield* sessions.authenticate(Redacted.make(ada.token))
+          yield* sessions.flush
+        })
     },
     "a session to end": {
       indexes: [],
