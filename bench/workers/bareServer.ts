@@ -3,13 +3,15 @@ import type { AddressInfo } from "node:net"
 import { serve } from "./serve.ts"
 
 let frame = Buffer.alloc(0)
+/** What each GET is answered with at once. */
+let greeting = Buffer.from("\r\n")
 const listeners = new Set<ServerResponse>()
 
 // The least that a Node server can do: it holds each GET open, and answers a PUT and writes it to all open responses.
 const server = createServer((request, response) => {
   if (request.method === "GET") {
     response.writeHead(209, { "content-type": "application/http-history" })
-    response.write("\r\n")
+    response.write(greeting)
     listeners.add(response)
     response.on("close", () => listeners.delete(response))
     return
@@ -32,6 +34,11 @@ const commands = {
       frame = Buffer.from(text, "latin1")
       server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port))
     }),
+
+  /** Answers each GET from now on with these bytes. */
+  greet: async (text: string) => {
+    greeting = Buffer.from(text, "latin1")
+  },
 
   /** Returns unused memory to the system. */
   collectGarbage: async () => {

@@ -162,6 +162,31 @@ const commands = {
     return performance.now() - begin
   },
 
+  /** All that one participant receives who returns from a version, without chunk framing. */
+  missed: async ({
+    behind,
+    from,
+    ...subscribers
+  }: Subscribers & { readonly from: number; readonly behind: number }) => {
+    let received = ""
+    const caughtUp = Promise.withResolvers<void>()
+    const text = subscription(subscribers, subscribers.conversations.first, 0, { parents: `"${from}"` })
+    const stream = await openStream(subscribers.port, text, (text) => {
+      received += text
+      if (received.matchAll(/"seq":\d+,/g).toArray().length === behind && received.endsWith("\r\n")) caughtUp.resolve()
+    })
+    await caughtUp.promise
+    stream.close()
+    let body = ""
+    for (let start = 0; start < received.length;) {
+      const length = Number.parseInt(received.slice(start, start + 8), 16)
+      const begin = received.indexOf("\r\n", start) + 2
+      body += received.slice(begin, begin + length)
+      start = begin + length + 2
+    }
+    return body
+  },
+
   /** Returns the milliseconds of opening the newest page, and of resuming a few messages behind the head until all are there. */
   read: async ({
     behind,

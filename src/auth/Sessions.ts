@@ -138,8 +138,7 @@ export class Sessions extends Context.Service<
           ORDER BY i.number`.pipe(Effect.map(Arrays.map((row) => ({ session: row["id"] === null ? null : row }))))
       })
 
-      // Requests that arrive together share a statement.
-      const findByToken = yield* batched((tokens: ReadonlyArray<Redacted.Redacted>) =>
+      const findByToken = batched((tokens: ReadonlyArray<Redacted.Redacted>) =>
         Effect.flatMap(DateTime.now, (now) =>
           findByTokens({
             tokenHashes: tokens.map((token) => digest(Redacted.value(token))),

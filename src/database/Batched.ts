@@ -1,38 +1,49 @@
-import { Array as Arrays, Deferred, Effect, Exit, type Scope } from "effect"
+import { Duration, Effect, Exit, Latch, Request, RequestResolver, type Array as Arrays } from "effect"
+
+/** Calls that one statement answers at most. */
+const maxCalls = 256
+
+/** The longest that calls wait for the ones before: a connection that has died must not hold up the calls on all others. */
+const longestWait = Duration.millis(100)
 
 /**
- * Gathers the calls of one turn of the event loop and runs them as one, so that many simultaneous requests cost one
- * statement. Each call gets the result that `run` gives at its position, or the failure of `run`.
+ * Answers calls that come together by one run, so that many simultaneous requests cost one statement. Calls gather for one
+ * turn of the event loop, and then while the run before is under way: a lone call waits for nothing, and the more a server has
+ * to do, the fewer its statements are. Each call gets the result at its position, or the failure of `run`.
+ *
+ * The statement runs in the context of the first call, so no call may come from within a transaction.
  */
 export const batched = <A, B, E>(
   run: (inputs: Arrays.NonEmptyReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
-): Effect.Effect<(input: A) => Effect.Effect<B, E>, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope) => {
-    let waiting: Array<{ readonly input: A; readonly answer: Deferred.Deferred<B, E> }> = []
+): ((input: A) => Effect.Effect<B, E>) => {
+  class Call extends Request.Class<{ readonly input: A }, B, E> {}
+  const isFree = Latch.makeUnsafe(true)
+  let running = 0
 
-    const flush = Effect.suspend(() => {
-      const gathered = waiting
-      waiting = []
-      return Arrays.isArrayNonEmpty(gathered)
-        ? Effect.onExit(run(Arrays.map(gathered, ({ input }) => input)), (exit) =>
-            Effect.sync(() => {
-              if (Exit.isFailure(exit)) {
-                const failure = Exit.failCause(exit.cause)
-                return gathered.forEach(({ answer }) => Deferred.doneUnsafe(answer, failure))
-              }
-              for (const [{ answer }, value] of Arrays.zip(gathered, exit.value)) {
-                Deferred.doneUnsafe(answer, Exit.succeed(value))
-              }
-            })
-          )
-        : Effect.void
-    })
-
-    return (input) =>
-      Effect.suspend(() => {
-        const answer = Deferred.makeUnsafe<B, E>()
-        const isFirst = waiting.push({ input, answer }) === 1
-        const flushing = isFirst ? Effect.forkIn(Effect.andThen(Effect.yieldNow, flush), scope) : Effect.void
-        return Effect.andThen(flushing, Deferred.await(answer))
-      })
-  })
+  const answer = RequestResolver.make<Call>(([first, ...others]) =>
+    Effect.suspend(() => {
+      running += 1
+      isFree.closeUnsafe()
+      return run([first.request.input, ...others.map(({ request }) => request.input)])
+    }).pipe(
+      Effect.map((results) =>
+        [first, ...others].forEach((call, index) => {
+          const result = results[index]
+          if (result !== undefined) call.completeUnsafe(Exit.succeed(result))
+        })
+      ),
+      Effect.ensuring(
+        Effect.sync(() => {
+          running -= 1
+          if (running === 0) isFree.openUnsafe()
+        })
+      )
+    )
+  )
+  const gather = Effect.andThen(
+    Effect.yieldNow,
+    Effect.suspend(() => (running === 0 ? Effect.void : Effect.timeoutOption(isFree.await, longestWait)))
+  )
+  const resolver = answer.pipe(RequestResolver.setDelayEffect(Effect.asVoid(gather)), RequestResolver.batchN(maxCalls))
+  return (input) => Effect.request(new Call({ input }), resolver)
+}

@@ -5,8 +5,9 @@ import { ConversationId, Position } from "../contract/Conversation.ts"
 import { currentIncarnation, Incarnation } from "../contract/Incarnation.ts"
 import { NotFound } from "../contract/Problem.ts"
 import { ReceiptList } from "../contract/Receipt.ts"
+import { batched } from "../database/Batched.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
-import { blockedBy } from "../people/PairRow.ts"
+import { blockedBy, blockersOf } from "../people/PairRow.ts"
 import { receiptList } from "./ReceiptRow.ts"
 
 /** The part of a conversation's log that a participant may see. */
@@ -60,11 +61,13 @@ export const logViews = (sql: SqlClient.SqlClient) => {
   const state = sql.literal(logState("c.id"))
 
   // By the primary keys of conversations, conversation_participants, blocks and frozen_receipts, and
-  // blocks_blocked_id_idx.
-  const findView = SqlSchema.findAll({
-    Request: Schema.Struct({ caller: UserId, conversationId: ConversationId }),
+  // blocks_blocked_id_idx. The receipts of a conversation look the same to all whom no block concerns, and are read once for
+  // them. The arrays are in sub-selects, so that PostgreSQL keeps its plan however long they are.
+  const findViews = SqlSchema.findAll({
+    Request: Schema.Array(Schema.Struct({ viewer: UserId, conversationId: ConversationId })),
     Result: Schema.Struct({
       ...LogState,
+      place: Schema.Int,
       head: Position,
       visibleAfter: Position,
       hiddenSenders: Schema.Array(UserId),
@@ -72,23 +75,43 @@ export const logViews = (sql: SqlClient.SqlClient) => {
       rewrittenAt: Position,
       receipts: ReceiptList
     }),
-    execute: ({ caller, conversationId }) => sql`
-      SELECT c.head, p.visible_after AS "visibleAfter", p.rewritten_at AS "rewrittenAt", ${state},
-        ${sql.literal(receiptList("c.id", "p.user_id"))} AS receipts,
-        ${sql.literal(blockedBy("p.user_id"))} AS "hiddenSenders",
-        EXISTS (SELECT FROM blocks b JOIN conversation_participants o
-          ON o.conversation_id = c.id AND o.user_id = b.blocker_id WHERE b.blocked_id = ${caller}) AS "isBlocked"
-      FROM conversations c
-      JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
-      WHERE c.id = ${conversationId}`
+    execute: (asked) => sql`
+      WITH seen AS (
+        SELECT i.place, p.conversation_id, p.user_id, p.visible_after, p.rewritten_at,
+          ${sql.literal(blockedBy("p.user_id"))} AS blocked, ${sql.literal(blockersOf("p.user_id"))} AS blockers
+        FROM unnest(
+          (SELECT ${asked.map(({ viewer }) => viewer)}::uuid[]),
+          (SELECT ${asked.map(({ conversationId }) => conversationId)}::uuid[])
+        ) WITH ORDINALITY AS i (viewer, conversation_id, place)
+        JOIN conversation_participants p ON p.conversation_id = i.conversation_id AND p.user_id = i.viewer
+      ), alike AS (
+        SELECT conversation_id, ${sql.literal(receiptList("s.conversation_id"))} AS receipts
+        FROM (SELECT DISTINCT conversation_id FROM seen WHERE blocked = '{}' AND blockers = '{}') s
+      )
+      SELECT s.place::int, c.head, s.visible_after AS "visibleAfter", s.rewritten_at AS "rewrittenAt", ${state},
+        CASE WHEN s.blocked = '{}' AND s.blockers = '{}' THEN alike.receipts
+          ELSE ${sql.literal(receiptList("c.id", "s.user_id"))} END AS receipts,
+        s.blocked AS "hiddenSenders",
+        s.blockers <> '{}' AND EXISTS (SELECT FROM conversation_participants o
+          WHERE o.conversation_id = c.id AND o.user_id = ANY (s.blockers)) AS "isBlocked"
+      FROM seen s JOIN conversations c ON c.id = s.conversation_id
+      LEFT JOIN alike ON alike.conversation_id = s.conversation_id`
   })
 
-  const view = Effect.fn("Messages.view")(function* (caller: UserId, conversationId: ConversationId) {
-    const [found] = yield* findView({ caller, conversationId })
-    if (found === undefined) return yield* new NotFound({ detail: "There is no such conversation." })
+  const findView = batched(
+    (asked: ReadonlyArray<{ readonly viewer: UserId; readonly conversationId: ConversationId }>) =>
+      Effect.map(findViews(asked), (rows) => {
+        const views = new Map(rows.map(({ place, ...view }) => [place, view]))
+        return asked.map((_, index) => views.get(index + 1) ?? null)
+      })
+  )
+
+  const view = Effect.fn("Messages.view")(function* (viewer: UserId, conversationId: ConversationId) {
+    const found = yield* findView({ viewer, conversationId })
+    if (found === null) return yield* new NotFound({ detail: "There is no such conversation." })
     const { isBlocked, ...view } = found
     const hiddenSenders = new Set(view.hiddenSenders)
-    return { ...view, viewer: caller, hiddenSenders, isPersonal: isBlocked || hiddenSenders.size > 0 }
+    return { ...view, viewer, hiddenSenders, isPersonal: isBlocked || hiddenSenders.size > 0 }
   }, catchDatabaseErrors)
 
   // By the primary key.
