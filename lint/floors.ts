@@ -7,7 +7,7 @@ import { dirname, join, relative, sep } from "node:path"
 export const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["braid", "client"],
   ["contract"],
-  ["platform"],
+  ["platform", "conformance"],
   ["postgres-embedded"],
   ["database"],
   ["changes", "http", "limits"],

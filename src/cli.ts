@@ -5,6 +5,7 @@ import { CliOutput, Command } from "effect/cli"
 // Compiles schemas to code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
 import { config } from "./commands/ConfigCommand.ts"
+import { conformance } from "./commands/ConformanceCommand.ts"
 import { conversation } from "./commands/ConversationCommand.ts"
 import { dev } from "./commands/DevCommand.ts"
 import { doctor } from "./commands/DoctorCommand.ts"
@@ -29,7 +30,8 @@ const xfchat = Command.make("xfchat").pipe(
     importCommand,
     user,
     conversation,
-    usage
+    usage,
+    conformance
   ])
 )
 

@@ -70,8 +70,10 @@ export interface Conversation {
   readonly description: string | null
   /** How much history new participants see. */
   readonly history: "whole" | "since_joining"
-  /** Everyone in the conversation, the longest there first. */
+  /** The people in the conversation, the longest there first: everyone, unless long names and pictures take more than 512 KiB. */
   readonly participants: ReadonlyArray<Participant>
+  /** The `cursor` with which `GET /api/conversations/{id}/participants` continues; `null` if `participants` has everyone. */
+  readonly participantsCursor: string | null
   /** The position of the last change in the conversation's log. */
   readonly head: number
   /** The time when the conversation was created. */

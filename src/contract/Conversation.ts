@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { Model } from "effect/schema"
 import { Profile, timestamp, UserId } from "./Account.ts"
 import { described } from "./Description.ts"
-import type { PageCursor } from "./Paging.ts"
+import { Cursor, type PageCursor } from "./Paging.ts"
 import { Problem } from "./Problem.ts"
 import { Line, Text, Time, Uuid } from "./Text.ts"
 
@@ -48,7 +48,16 @@ export class Conversation extends Model.Class<Conversation>("Conversation")({
   name: conversation.name,
   description: Schema.NullOr(Schema.String).pipe(described("The description of a group, if it has one.")),
   history: History.pipe(described("How much history new participants see.")),
-  participants: Schema.Array(Participant).pipe(described("Everyone in the conversation, the longest there first.")),
+  participants: Schema.Array(Participant).pipe(
+    described(
+      "The people in the conversation, the longest there first: everyone, unless long names and pictures take more than 512 KiB."
+    )
+  ),
+  participantsCursor: Schema.NullOr(Cursor).pipe(
+    described(
+      "The `cursor` with which `GET /api/conversations/{id}/participants` continues; `null` if `participants` has everyone."
+    )
+  ),
   head: conversation.head,
   createdAt: timestamp("The time when the conversation was created.")
 }) {}

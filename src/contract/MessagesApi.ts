@@ -61,7 +61,7 @@ export class MessagesApi extends HttpApiGroup.make("messages")
         summary: "Read or follow messages",
         description:
           "Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page " +
-          "shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. " +
+          "shorter than `limit`: it has about 512 KiB of JSON, and its `before` and `after` lead to the rest. " +
           "`receipts` says how far each participant has received and read, or, with more than 50 participants, only those who are " +
           "furthest behind. A message is read if everyone in the list except its sender has a `readSeq` of at least its `seq`, and " +
           "the list has somebody other than the sender. It is delivered if the same holds for `deliveredSeq`. A `hidden` message is " +

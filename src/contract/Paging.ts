@@ -11,11 +11,21 @@ export const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: ma
 export const defaultPageSize = 50
 
 /**
- * The most bytes of people's content in one answer, however many items the caller asked for; an item that is larger than
- * the remaining bytes is the last one. The answer has a cursor for the rest. As JSON, content can become six times as
- * large, since a control character of one byte is written as `\u0001`.
+ * The most bytes of the items in one answer, as JSON, however many items the caller asked for. The first item that goes past it is
+ * the last one. The answer has a cursor for the rest.
  */
 export const pageBytes = 524_288
+
+/** The items that an answer has room for: the first ones within `bytes` as JSON, and one more. */
+export const fitting = <A>(
+  items: ReadonlyArray<A>,
+  jsonBytes: (item: A) => number,
+  bytes = pageBytes
+): { readonly items: ReadonlyArray<A>; readonly bytes: number } => {
+  let sum = 0
+  const end = items.findIndex((item) => (sum += jsonBytes(item)) >= bytes)
+  return { items: end === -1 ? items : items.slice(0, end + 1), bytes: sum }
+}
 
 const PageCursor = Schema.Struct({ before: Schema.DateTimeUtc, id: Schema.String })
 

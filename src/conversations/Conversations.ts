@@ -5,7 +5,6 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
 import { isAfterCursor, pageSlice, PageSlice, withinBytes } from "../database/PageSlice.ts"
-import { profileJson } from "../people/ProfileRow.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type PageCursor } from "../contract/Paging.ts"
 import {
@@ -27,6 +26,7 @@ import {
   type NewGroup
 } from "../contract/Conversation.ts"
 import * as GroupRules from "./GroupRules.ts"
+import { cursorOfParticipant, participantOrder, participantRows } from "./ParticipantRow.ts"
 import { Removal } from "./Removal.ts"
 import { lastActivity, summaryColumns, unreadJoin, visibleHead } from "./SummaryRow.ts"
 import { beforeAll, ConversationLocks, type LockedConversation } from "../messages/ConversationLocks.ts"
@@ -228,7 +228,7 @@ export class Conversations extends Context.Service<
           return { id, head }
         }).pipe(inTransaction(sql))
         yield* systemMessages.announce(id, head)
-        const [conversation] = yield* find({ caller, id })
+        const conversation = yield* find(caller, id)
         return conversation ?? (yield* new Cause.NoSuchElementError())
       }, catchDatabaseErrors)
 
@@ -306,23 +306,30 @@ export class Conversations extends Context.Service<
       }, catchDatabaseErrors)
 
       // By the primary keys of conversations and conversation_participants.
-      const find = SqlSchema.findAll({
+      const findRow = SqlSchema.findAll({
         Request: Schema.Struct({ caller: UserId, id: ConversationId }),
-        Result: Conversation,
+        Result: Schema.Struct({ ...Struct.omit(Conversation.fields, ["participantsCursor"]), found: Schema.Int }),
         execute: ({ caller, id }) => sql`
           SELECT c.id, c.is_direct_message AS "isDirectMessage", c.name, c.description, c.history, ${head} AS head,
-            c.created_at AS "createdAt",
-            (SELECT jsonb_agg(${sql.literal(profileJson())} || jsonb_build_object('role', o.role, 'joinedAt', o.joined_at)
-                ORDER BY o.joined_at, o.user_id)
-              FROM conversation_participants o JOIN users u ON u.id = o.user_id
-              WHERE o.conversation_id = c.id) AS participants
-          FROM conversations c JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller}
+            c.created_at AS "createdAt", everyone.*
+          FROM conversations c JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${caller},
+            LATERAL (
+              SELECT jsonb_agg(item ORDER BY "joinedAt", id) AS participants, max(found) AS found
+              FROM (${withinBytes(sql, participantRows(sql, id), participantOrder)}) o
+            ) everyone
           WHERE c.id = ${id}`
       })
 
+      const find = Effect.fnUntraced(function* (caller: UserId, id: ConversationId) {
+        const [row] = yield* findRow({ caller, id })
+        if (row === undefined) return undefined
+        const { found, ...conversation } = row
+        const { items, next } = pageOf(conversation.participants, found, cursorOfParticipant, found)
+        return new Conversation({ ...conversation, participants: items, participantsCursor: next })
+      })
+
       const get = Effect.fn("Conversations.get")(function* (caller: UserId, id: ConversationId) {
-        const [conversation] = yield* find({ caller, id })
-        return conversation ?? (yield* new NotFound({ detail: "There is no such conversation." }))
+        return (yield* find(caller, id)) ?? (yield* new NotFound({ detail: "There is no such conversation." }))
       }, catchDatabaseErrors)
 
       // By conversation_participants_user_id_idx and the primary key, in its order, like every lock of several.

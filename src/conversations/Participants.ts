@@ -5,7 +5,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { inSlices } from "../database/Slices.ts"
 import { boundedLocks } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { profileJson } from "../people/ProfileRow.ts"
+import { withinBytes } from "../database/PageSlice.ts"
 import { ContactPolicy } from "../people/ContactPolicy.ts"
 import { pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
@@ -19,6 +19,7 @@ import {
 } from "../contract/Conversation.ts"
 import type { SystemContent } from "../contract/Message.ts"
 import * as GroupRules from "./GroupRules.ts"
+import { cursorOfParticipant, participantOrder, participantRows } from "./ParticipantRow.ts"
 import { Ownership } from "./Ownership.ts"
 import { Removal } from "./Removal.ts"
 import { beforeAll, ConversationLocks } from "../messages/ConversationLocks.ts"
@@ -332,15 +333,18 @@ export class Participants extends Context.Service<
           after: Schema.NullOr(Schema.DateTimeUtcFromDate),
           id: Schema.NullOr(Schema.String)
         }),
-        Result: Schema.Struct({ participant: Participant }),
-        execute: ({ after, caller, conversationId, id, limit }) => sql`
-          SELECT ${sql.literal(profileJson())} || jsonb_build_object('role', p.role, 'joinedAt', p.joined_at) AS participant
-          FROM conversation_participants p JOIN users u ON u.id = p.user_id
-          WHERE p.conversation_id = ${conversationId}
-            AND EXISTS (SELECT FROM conversation_participants WHERE conversation_id = ${conversationId} AND user_id = ${caller})
-            AND (${after}::timestamptz IS NULL
-              OR (date_trunc('milliseconds', p.joined_at), p.user_id) > (${after}::timestamptz, ${id}::uuid))
-          ORDER BY date_trunc('milliseconds', p.joined_at), p.user_id LIMIT ${limit}`
+        Result: Schema.Struct({ item: Participant, found: Schema.Int }),
+        execute: ({ after, caller, conversationId, id, limit }) =>
+          withinBytes(
+            sql,
+            sql`
+              SELECT * FROM (${participantRows(sql, conversationId)}) o
+              WHERE EXISTS (SELECT FROM conversation_participants
+                  WHERE conversation_id = ${conversationId} AND user_id = ${caller})
+                AND (${after}::timestamptz IS NULL OR ("joinedAt", id) > (${after}::timestamptz, ${id}::uuid))
+              ORDER BY ${sql.literal(participantOrder)} LIMIT ${limit}`,
+            participantOrder
+          )
       })
 
       const list = Effect.fn("Participants.list")(function* (
@@ -349,20 +353,21 @@ export class Participants extends Context.Service<
         limit: number,
         after: PageCursor | undefined
       ) {
-        const found = yield* findPage({
+        const rows = yield* findPage({
           caller,
           conversationId,
           limit: limit + 1,
           after: after?.before ?? null,
           id: after?.id ?? null
         })
-        if (found.length === 0 && after === undefined) {
+        if (rows.length === 0 && after === undefined) {
           return yield* new NotFound({ detail: "There is no such conversation." })
         }
         return pageOf(
-          found.map(({ participant }) => participant),
+          rows.map(({ item }) => item),
           limit,
-          ({ id, joinedAt }) => ({ before: joinedAt, id })
+          cursorOfParticipant,
+          rows[0]?.found
         )
       }, catchDatabaseErrors)
 

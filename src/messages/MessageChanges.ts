@@ -4,7 +4,7 @@ import { folded } from "../database/FoldedName.ts"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { currentIncarnation, firstIncarnation, Incarnation } from "../contract/Incarnation.ts"
-import { pageBytes, pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
+import { fitting, pageBytes, pageOf, type Page, type PageCursor } from "../contract/Paging.ts"
 import { Forbidden, NotFound, type DatabaseUnavailable, type QuotaExceeded } from "../contract/Problem.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { Usage } from "../usage/Usage.ts"
@@ -357,9 +357,10 @@ export class MessageChanges extends Context.Service<
         const { messageType } = yield* messages.get(caller, conversationId, id)
         if (messageType === "hidden") return { versions: [], next: null }
         const found = yield* findVersions({ caller, conversationId, id, after, limit })
-        const last = found.at(-1)
+        const { items } = fitting(found, ({ content }) => 128 + Buffer.byteLength(JSON.stringify(content)))
+        const last = items.at(-1)
         return {
-          versions: found.map(({ content, version, writtenAt }) => new MessageVersion({ content, version, writtenAt })),
+          versions: items.map(({ content, version, writtenAt }) => new MessageVersion({ content, version, writtenAt })),
           next: last?.hasNext === true ? last.version : null
         }
       }, catchDatabaseErrors)

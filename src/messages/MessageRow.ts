@@ -1,3 +1,4 @@
+import type { SqlClient, Statement } from "effect/sql"
 import { isNotBlocked } from "./BlockRow.ts"
 import { maxReactions, maxReactorsNamed } from "../contract/Reaction.ts"
 import { cursor, hasCursor } from "./ReceiptRow.ts"
@@ -45,7 +46,10 @@ export const pageColumns = (viewer?: string): string => `${ownColumns},
  * The columns of a message as one person sees it. `viewer` is an expression for their id; without it, as shown to all whom no
  * block concerns. Reactions by the primary key of message_reactions.
  */
-export const messageColumns = (viewer?: string): string => `${pageColumns(viewer)},
+export const messageColumns = (viewer?: string): string => `${pageColumns(viewer)}, ${receiptColumns(viewer)}`
+
+/** The columns of a message that depend on the receipts of all participants. */
+const receiptColumns = (viewer?: string): string => `
   ${haveReached("last_delivered_seq", viewer)} AS "isDelivered",
   ${haveReached("last_read_seq", viewer)} AS "isRead"`
 
@@ -66,7 +70,31 @@ export const parseContents = (rows: ReadonlyArray<ContentRow>): ReadonlyArray<un
   )
 
 /**
- * The bytes of a row of `chat_messages` that its author wrote, for a budget. PostgreSQL knows the length of a content without
- * reading it; a mention is a UUID, its quotes and a comma.
+ * The first of some messages in an order, as far as people wrote `bytes` of them, and one more. `rows` has the {@link pageColumns}.
+ * PostgreSQL knows the length of a content without reading it; a mention is a UUID, its quotes and a comma. As JSON, a content can
+ * be six times as long: `fitting` measures what goes out.
  */
-export const writtenBytes = `(octet_length(content) + 39 * cardinality(mentions))`
+export const messagesWithin = (
+  sql: SqlClient.SqlClient,
+  rows: Statement.Fragment,
+  order: string,
+  bytes: number
+): Statement.Fragment => sql`
+  SELECT * FROM (
+    SELECT *, sum(bytes) OVER (ORDER BY ${sql.literal(order)} ROWS UNBOUNDED PRECEDING) - bytes AS "bytesBefore" FROM (
+      SELECT *, coalesce(octet_length(content), 0) + 39 * cardinality(mentions) + octet_length(reactions::text) AS bytes
+      FROM (${rows}) r
+    ) r
+  ) r WHERE "bytesBefore" < ${bytes}`
+
+/** The same as {@link messagesWithin}, with the columns that depend on receipts. */
+export const wholeMessagesWithin = (
+  sql: SqlClient.SqlClient,
+  rows: Statement.Fragment,
+  order: string,
+  bytes: number,
+  viewer?: string
+): Statement.Fragment => sql`
+  SELECT m.*, ${sql.literal(receiptColumns(viewer))} FROM (
+    SELECT *, "conversationId" AS conversation_id, "senderId" AS sender_id FROM (${messagesWithin(sql, rows, order, bytes)}) m
+  ) m`

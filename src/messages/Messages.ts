@@ -19,7 +19,14 @@ import type { LogVersion } from "../contract/LogVersion.ts"
 import { hide, Message, MessageId, MessageIdReused, type Draft, type MessagePage } from "../contract/Message.ts"
 import { LogState, logState, logViews, type Head, type SharedReceipts, type View } from "./LogView.ts"
 import { messagePages, type PageRequest } from "./MessagePages.ts"
-import { messageColumns, parseContents, storedContent, writtenBytes, type ContentRow } from "./MessageRow.ts"
+import {
+  messageColumns,
+  pageColumns,
+  parseContents,
+  storedContent,
+  wholeMessagesWithin,
+  type ContentRow
+} from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
 import type { Outcome, Send } from "./SendStatement.ts"
 
@@ -102,7 +109,7 @@ export class Messages extends Context.Service<
       const outbox = yield* Outbox
       const usage = yield* Usage
       const incarnations = yield* Incarnations
-      const columns = sql.literal(messageColumns())
+      const columnsOfPage = sql.literal(pageColumns())
       // As the participant `p` sees it.
       const columnsForViewer = sql.literal(messageColumns("p.user_id"))
 
@@ -190,17 +197,20 @@ export class Messages extends Context.Service<
         execute: ({ bytes, conversationId, limit, position }) =>
           Effect.map(
             sql<ContentRow>`
-              SELECT ${columns}, m.position, m.own_bytes AS bytes, ${sql.literal(logState("m.conversation_id"))}
-              FROM (
-                SELECT *, sum(own_bytes) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS bytes FROM (
-                  (SELECT *, seq AS position, ${sql.literal(writtenBytes)} AS own_bytes FROM chat_messages
-                    WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
-                  UNION ALL
-                  (SELECT *, version AS position, ${sql.literal(writtenBytes)} AS own_bytes FROM chat_messages
-                    WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
-                    ORDER BY version LIMIT ${limit})
-                ) l ORDER BY position LIMIT ${limit}
-              ) m WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.position`,
+              SELECT m.*, ${sql.literal(logState("m.conversation_id"))} FROM (${wholeMessagesWithin(
+                sql,
+                sql`
+                  SELECT ${columnsOfPage}, m.position FROM (
+                    (SELECT *, seq AS position FROM chat_messages
+                      WHERE conversation_id = ${conversationId} AND seq > ${position} ORDER BY seq LIMIT ${limit})
+                    UNION ALL
+                    (SELECT *, version AS position FROM chat_messages
+                      WHERE conversation_id = ${conversationId} AND version > ${position} AND version <> seq
+                      ORDER BY version LIMIT ${limit})
+                  ) m ORDER BY position LIMIT ${limit}`,
+                "position",
+                bytes
+              )}) m ORDER BY m.position`,
             parseContents
           )
       })

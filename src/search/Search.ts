@@ -210,16 +210,21 @@ export class Search extends Context.Service<
             (yield* walkLanes(scope, count)) ?? (yield* lookUpWords(scope, tsquery, position, count))
           const messages =
             positions.length === 0 ? [] : yield* readMessages({ caller, positions, bytes: pageBytes - bytes })
-          for (const { bytes: ownBytes, ordinal, ...message } of messages) {
+          let considered: SearchPosition | undefined
+          for (const { bytes: bytesRead, ordinal, ...message } of messages) {
             const at = positions[ordinal - 1]
+            considered = at
             const content = typeof message.content === "string" ? message.content : ""
             // A message that was edited meanwhile, or that the index of words cannot tell apart, has no marks.
             const marks = marksOf(content, query.phrases)
-            bytes += ownBytes
-            if (at !== undefined && marks !== undefined) {
-              found.push({ ...message, marks })
+            if (at === undefined || marks === undefined) bytes += bytesRead
+            else {
+              const one = { ...message, marks }
+              found.push(one)
               positionsFound.push(at)
+              bytes += Math.max(bytesRead, Buffer.byteLength(JSON.stringify(one)))
             }
+            if (bytes >= pageBytes) break
             yield* Effect.yieldNow
           }
           const isFull = bytes >= pageBytes
@@ -227,7 +232,7 @@ export class Search extends Context.Service<
           if (found.length > request.limit && last !== undefined) {
             return { messages: found.slice(0, request.limit), next: last, isComplete }
           }
-          const end = isFull ? positions[(messages.at(-1)?.ordinal ?? 1) - 1] : reached
+          const end = isFull ? considered : reached
           const isEnd = end === undefined || (isFull && reached === undefined && end === positions.at(-1))
           if (isEnd || isFull || read >= maxReads) return { messages: found, next: isEnd ? null : end, isComplete }
           position = end

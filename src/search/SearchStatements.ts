@@ -5,7 +5,7 @@ import { UserId } from "../contract/Account.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import { Message } from "../contract/Message.ts"
 import { isHidden } from "../messages/BlockRow.ts"
-import { messageColumns, parseContents, writtenBytes, type ContentRow } from "../messages/MessageRow.ts"
+import { pageColumns, parseContents, wholeMessagesWithin, type ContentRow } from "../messages/MessageRow.ts"
 
 /** The statements of a search. */
 export const searchStatements = (sql: SqlClient.SqlClient) => {
@@ -158,19 +158,22 @@ export const searchStatements = (sql: SqlClient.SqlClient) => {
     execute: ({ bytes, caller, positions }) =>
       Effect.map(
         sql<ContentRow>`
-          SELECT ${sql.literal(messageColumns("p.user_id"))}, m.ordinal::int, m.own_bytes AS bytes FROM (
-            SELECT m.*, k.ordinal, ${sql.literal(writtenBytes)} AS own_bytes,
-              sum(${sql.literal(writtenBytes)}) OVER (ORDER BY k.ordinal) AS bytes
-            FROM unnest(
-              ${positions.map(({ conversationId }) => conversationId)}::uuid[],
-              ${positions.map(({ seq }) => BigInt(seq))}::bigint[]
-            ) WITH ORDINALITY AS k (conversation, position, ordinal)
-            JOIN chat_messages m ON m.conversation_id = k.conversation AND m.seq = k.position
-            JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
-            WHERE m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
-              AND NOT ${sql.literal(isHidden)}
-          ) m, (SELECT ${caller}::uuid AS user_id) p
-          WHERE m.bytes - m.own_bytes < ${bytes} ORDER BY m.ordinal`,
+          SELECT m.* FROM (SELECT ${caller}::uuid AS user_id) viewer, LATERAL (${wholeMessagesWithin(
+            sql,
+            sql`
+              SELECT ${sql.literal(pageColumns("viewer.user_id"))}, k.ordinal::int
+              FROM unnest(
+                ${positions.map(({ conversationId }) => conversationId)}::uuid[],
+                ${positions.map(({ seq }) => BigInt(seq))}::bigint[]
+              ) WITH ORDINALITY AS k (conversation, position, ordinal)
+              JOIN chat_messages m ON m.conversation_id = k.conversation AND m.seq = k.position
+              JOIN conversation_participants p ON p.conversation_id = m.conversation_id AND p.user_id = ${caller}
+              WHERE m.message_type = 'text' AND m.deleted_at IS NULL AND m.seq > p.visible_after
+                AND NOT ${sql.literal(isHidden)}`,
+            "ordinal",
+            bytes,
+            "viewer.user_id"
+          )}) m ORDER BY m.ordinal`,
         parseContents
       )
   })

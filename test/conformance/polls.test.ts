@@ -1,33 +1,4 @@
-import { assert, it } from "@effect/vitest"
-import { twoPeople, type Message } from "./client.ts"
-import { conformance } from "./server.ts"
+import { polls } from "../../src/conformance/promises/Polls.ts"
+import { keeps } from "./server.ts"
 
-interface Poll {
-  readonly updates: ReadonlyArray<{ readonly message?: Message }>
-  readonly version: string
-}
-
-conformance("A long poll", (server) => {
-  it("is bounded in bytes, and the next ones bring the rest, in order", async () => {
-    const { ada, conversation, grace, messages } = await twoPeople(server)
-    const sent: Array<string> = []
-    for (let count = 0; count < 5; count++) sent.push((await ada.send(conversation, "\u0001".repeat(65_536))).id)
-    const heard: Array<string> = []
-    let version = "0"
-    let polls = 0
-    while (heard.length < sent.length) {
-      const answer = await grace.get<Poll>(`${messages}?wait=20s&after=${version}`)
-      assert.strictEqual(answer.status, 200)
-      // The budget, or one message in its longest form.
-      assert.isAtMost(answer.text.length, 524_288 + 2_048)
-      const told = JSON.stringify(answer.body.updates.map((update) => Object.keys(update)))
-      const ids = answer.body.updates.flatMap((update) => (update.message === undefined ? [] : [update.message.id]))
-      assert.isNotEmpty(ids, told)
-      heard.push(...ids)
-      version = answer.body.version
-      polls += 1
-    }
-    assert.deepStrictEqual(heard, sent)
-    assert.isAbove(polls, 1)
-  })
-})
+keeps(polls)

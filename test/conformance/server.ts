@@ -1,13 +1,9 @@
-import { afterAll, describe, inject } from "@effect/vitest"
+import { afterAll, describe, inject, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
+import type { Server } from "../../src/conformance/Server.ts"
+import type { Subject } from "../../src/conformance/Subject.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
-
-/** The server under test. */
-export interface Server {
-  /** Without a slash at the end. */
-  readonly url: string
-}
 
 /** A server that the test started, as a process that can be killed. */
 export interface OwnServer extends Server {
@@ -52,6 +48,13 @@ const targets: ReadonlyArray<Server & { readonly name: string }> =
 export const conformance = (subject: string, tests: (server: Server) => void): void => {
   describe.each(targets)(`${subject}, on $name:`, (server) => {
     tests(server)
+  })
+}
+
+/** Defines the promises of a subject as tests. */
+export const keeps = ({ name, promises }: Subject): void => {
+  conformance(name, (server) => {
+    it.each(Object.entries(promises))("%s", (_, test) => test(server))
   })
 }
 

@@ -1,17 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Predicate, Schema } from "effect"
-import { HttpApi, HttpApiSchema, type HttpApiEndpoint } from "effect/http-api"
+import { Predicate } from "effect"
+import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
 import { Api } from "../../src/contract/Api.ts"
-import { ConversationSummary, maxParticipants, previewLength } from "../../src/contract/Conversation.ts"
+import { previewLength } from "../../src/contract/Conversation.ts"
 import { maxInboxBytes } from "../../src/contract/InboxPage.ts"
-import { maxPresences, maxTypingConversations, PresencePage } from "../../src/contract/PresencePage.ts"
+import { maxPresences, maxTypingConversations } from "../../src/contract/PresencePage.ts"
 import { maxMentions } from "../../src/messages/Mentions.ts"
 import { maxContentBytes } from "../../src/contract/Message.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
+import { document } from "../openapi.ts"
 import { payloadBounds } from "../../src/http/PayloadBounds.ts"
 
 /** No answer is larger, except for those that {@link whole} names. */
-const mostAnswerBytes = 11 * 1_048_576
+const mostAnswerBytes = 4 * 1_048_576
 
 const largestPage = 200
 
@@ -46,18 +47,21 @@ const texts: Readonly<Record<string, number>> = {
 const lists: Readonly<Record<string, number>> = {
   sessions: 100,
   users: largestPage,
-  messages: largestPage,
-  versions: largestPage,
-  participants: maxParticipants,
   mentions: maxMentions
 }
 
-/** In these, people's content is within `pageBytes` plus one item. */
-const budgeted = new Set(["messages.page", "messages.history", "search.search"])
-
 /** In these, a list is within so many bytes of JSON plus one item. */
 const cut: Readonly<Record<string, number>> = {
+  "messages.page/messages": pageBytes,
+  "messages.history/versions": pageBytes,
+  "search.search/messages": pageBytes,
   "conversations.list/conversations": pageBytes,
+  ...Object.fromEntries(
+    ["get", "create", "update", "direct", "participants"].map((name) => [
+      `conversations.${name}/participants`,
+      pageBytes
+    ])
+  ),
   "friends.list/friends": pageBytes,
   "friends.requests/requests": pageBytes,
   "friends.blocks/blocks": pageBytes,
@@ -68,11 +72,10 @@ const cut: Readonly<Record<string, number>> = {
   "inbox.inbox/blocks": pageBytes
 }
 
-/** The values of each record by id in answers, which its JSON schema lacks, and how many there are unless it is cut. */
-const records: Readonly<Record<string, { readonly value: Schema.Top; readonly most?: number }>> = {
-  conversations: { value: ConversationSummary.json },
-  people: { value: PresencePage.fields.people.value, most: maxPresences },
-  typing: { value: PresencePage.fields.typing.value, most: maxTypingConversations }
+/** The most members of each record by id in answers, unless it is cut. */
+const records: Readonly<Record<string, number>> = {
+  people: maxPresences,
+  typing: maxTypingConversations
 }
 
 /** These grow with the server, not with what people do. */
@@ -89,18 +92,14 @@ class Answer {
   readonly used = new Set<string>()
   private readonly definitions: Readonly<Record<string, unknown>>
   private readonly endpoint: string
-  private readonly isBudgeted: boolean
 
   constructor(definitions: Readonly<Record<string, unknown>>, endpoint: string) {
     this.definitions = definitions
     this.endpoint = endpoint
-    this.isBudgeted = budgeted.has(endpoint)
   }
 
   size(schema: unknown, member: string): number {
     if (!isDefinition(schema)) return this.unbounded(member)
-    // The contents of a page are counted together, whatever their kind.
-    if (member === "content" && this.isBudgeted) return 0
     const { $ref, anyOf, enum: values, items, maxItems, maxLength, pattern, properties, type } = schema
     if (typeof $ref === "string") return this.size(this.definitions[$ref.slice($ref.lastIndexOf("/") + 1)], member)
     if (Array.isArray(anyOf)) return Math.max(...anyOf.map((part) => this.size(part, member)))
@@ -131,25 +130,17 @@ class Answer {
     if (type === "object") {
       // The content of a system message: the longest has a description.
       if (member === "event") return 6 * 4_096 + 512
-      if (
-        properties === undefined ||
-        isDefinition(schema["additionalProperties"]) ||
-        isDefinition(schema["patternProperties"])
-      ) {
-        const names = isDefinition(schema["propertyNames"]) ? schema["propertyNames"]["enum"] : undefined
-        if (!Array.isArray(names)) {
-          const record = records[member]
-          if (record === undefined) return this.unbounded(`${member}: record`)
-          this.used.add(member)
-          const { definitions, schema: value } = Schema.toJsonSchemaDocument(record.value)
-          const answer = new Answer(definitions, this.endpoint)
-          const size = 41 + answer.size(value, `${member} by id`)
-          this.open.push(...answer.open)
-          const budget = this.budgetOf(member)
-          if (budget !== undefined) return budget + size
-          return record.most === undefined ? this.unbounded(`${member}: record`) : 2 + record.most * size
-        }
+      const value = schema["additionalProperties"]
+      if (isDefinition(value)) {
+        const size = 41 + this.size(value, `${member} by id`)
+        const budget = this.budgetOf(member)
+        if (budget !== undefined) return budget + size
+        const most = records[member]
+        if (most === undefined) return this.unbounded(`${member}: record`)
+        this.used.add(member)
+        return 2 + most * size
       }
+      if (properties === undefined) return this.unbounded(`${member}: record`)
       return Object.entries(isDefinition(properties) ? properties : {}).reduce(
         (sum, [name, value]) => sum + name.length + 4 + this.size(value, name),
         2
@@ -176,14 +167,31 @@ HttpApi.reflect(Api, {
   onEndpoint: ({ endpoint, group }) => endpoints.push([`${group.identifier}.${endpoint.identifier}`, endpoint])
 })
 
-const bodyOf = (schema: Schema.Top): Schema.Top => (HttpApiSchema.isWithHeaders(schema) ? schema.schema : schema)
+const at = (node: unknown, name: string): unknown => (isDefinition(node) ? node[name] : undefined)
 
-const answersOf = (name: string, endpoint: HttpApiEndpoint.Top) =>
-  [...endpoint.success].map((success) => {
-    const { definitions, schema } = Schema.toJsonSchemaDocument(bodyOf(success))
-    const answer = new Answer(definitions, name)
-    const bytes = answer.size(schema, name) + (budgeted.has(name) ? 6 * (pageBytes + maxContentBytes) : 0)
-    return { bytes, open: answer.open, used: answer.used }
+const definitions = Object(at(document["components"], "schemas"))
+
+/** Every operation of the document, which says of each record what its values are. */
+const operations = new Map(
+  Object.values(Object(document["paths"])).flatMap((item) =>
+    Object.values(Object(item))
+      .filter(isDefinition)
+      .map((operation) => [operation["operationId"], operation] as const)
+  )
+)
+
+/** The JSON that an endpoint answers with; a poll is bounded as it is made. */
+const answersOf = (name: string) =>
+  Object.entries(Object(at(operations.get(name), "responses"))).flatMap(([status, response]) => {
+    const schema = at(at(at(response, "content"), "application/json"), "schema")
+    if (!status.startsWith("2") || schema === undefined) return []
+    const kinds = at(schema, "anyOf")
+    return (Array.isArray(kinds) ? kinds : [schema])
+      .filter((kind) => !String(at(kind, "$ref")).endsWith("Poll"))
+      .map((kind) => {
+        const answer = new Answer(definitions, name)
+        return { bytes: answer.size(kind, name), open: answer.open, used: answer.used }
+      })
   })
 
 describe("The contract", () => {
@@ -195,9 +203,10 @@ describe("The contract", () => {
     })
   }
 
-  for (const [name, endpoint] of endpoints.filter(([name]) => !whole.has(name))) {
+  for (const [name] of endpoints.filter(([name]) => !whole.has(name))) {
     it(`bounds each text and list in an answer of ${name}`, () => {
-      for (const answer of answersOf(name, endpoint)) {
+      assert.isTrue(operations.has(name))
+      for (const answer of answersOf(name)) {
         for (const member of answer.used) used.add(member)
         assert.deepStrictEqual(answer.open, [])
         assert.isAtMost(answer.bytes, mostAnswerBytes)

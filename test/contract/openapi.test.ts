@@ -97,6 +97,22 @@ layer(TestServer.layerRoutes.pipe(Layer.provide(TestServices)))("/openapi.json",
     })
   )
 
+  it.effect("gives each record the schema of its values", () =>
+    Effect.gen(function* () {
+      const { document } = yield* served
+      const records = schemasIn(document, "").filter(
+        ([, { maxProperties, properties, propertyNames, type }]) =>
+          type === "object" && maxProperties !== 0 && (propertyNames !== undefined || properties === undefined)
+      )
+      assert.isAtLeast(records.length, 4)
+      assertNone(
+        records
+          .filter(([, { additionalProperties }]) => Object.keys(nodeOf(additionalProperties)).length === 0)
+          .map(([path]) => path)
+      )
+    })
+  )
+
   it.effect("has a valid example of every JSON that is sent or answered, and of each part of a path", () =>
     Effect.gen(function* () {
       const { operations } = yield* served

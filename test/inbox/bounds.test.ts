@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Array as Arrays, Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { maxParticipants } from "../../src/contract/Conversation.ts"
 import { maxOutgoingRequests, maxPeopleListed } from "../../src/contract/Friend.ts"
 import { maxInboxBytes, maxInboxConversations } from "../../src/contract/InboxPage.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
@@ -86,6 +87,38 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox of somebody wit
       yield* call(grace, "PATCH", "/auth/me", { displayName: "Grace H" })
       const changed = yield* inboxOf(ada)
       yield* Effect.promise(() => subscriber.reach(changed))
+    })
+  )
+})
+
+layer(TestServer.layer, { excludeTestServices: true })("The people in a conversation", (it) => {
+  it.effect("are bounded, and the cursor leads to the others, each once; usual ones are all there", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const ada = yield* signedIn()
+      const crowd = (yield* populate).slice(0, maxParticipants - 1).map(({ id }) => id)
+      const made = yield* call(ada, "POST", "/conversations", { participantIds: [], name: '"'.repeat(255) })
+      const { id, participantsCursor } = made.body as { id: string; participantsCursor: string | null }
+      assert.isNull(participantsCursor)
+      yield* call(ada, "PATCH", `/conversations/${id}`, { description: '"'.repeat(4_096) })
+      // Several in one millisecond.
+      yield* sql`
+        INSERT INTO conversation_participants (conversation_id, user_id, joined_at)
+        SELECT ${id}::uuid, user_id, now() + n * interval '300 microseconds'
+        FROM unnest(${crowd}::uuid[]) WITH ORDINALITY u (user_id, n)`
+      const { body } = yield* call(ada, "GET", `/conversations/${id}`)
+      const page = body as typeof made.body & { participants: Array<{ id: string }>; participantsCursor: string | null }
+      assert.isAtMost(bytesOf(page), pageBytes + itemBytes)
+      assert.isAbove(page.participants.length, 50)
+      const rest = yield* walk(ada, `/conversations/${id}/participants`, "participants", page.participantsCursor)
+      const all = [...page.participants.map((person) => person.id), ...rest]
+      assert.lengthOf(all, maxParticipants)
+      assert.sameMembers(all, [ada.id, ...crowd])
+
+      yield* sql`UPDATE users SET avatar_url = 'https://example.com/a.png', display_name = 'Some Body' WHERE username LIKE 'crowd\\_%'`
+      const whole = (yield* call(ada, "GET", `/conversations/${id}`)).body as typeof page
+      assert.lengthOf(whole.participants, maxParticipants)
+      assert.isNull(whole.participantsCursor)
     })
   )
 })

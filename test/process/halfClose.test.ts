@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { nobody, password, twoPeople } from "../conformance/client.ts"
 import { connect, requestHead, sendAndEnd } from "../conformance/connection.ts"
-import type { Server } from "../conformance/server.ts"
+import type { Server } from "../../src/conformance/Server.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "deno"]
