@@ -8,7 +8,8 @@ import { reduceInbox, reducePresence } from "./Pages.ts"
 import { type Resource, ResourceStore } from "./Resource.ts"
 import { Network } from "./Retry.ts"
 import { memoryStorage, type Storage } from "./Storage.ts"
-import type { Shared } from "./Store.ts"
+import type { Followed, Shared } from "./Store.ts"
+import { Tabs, type Want, type Word } from "./Tabs.ts"
 
 export interface ClientOptions extends HttpOptions {
   /** Keeps unsent messages and copies over reloads and crashes. Without a storage, they last as long as the client. */
@@ -31,11 +32,15 @@ export class Client {
   /** The people who are online and those who are typing. */
   readonly presence: Resource<PresencePage>
   readonly #inbox: ResourceStore<InboxPage>
+  readonly #presence: ResourceStore<PresencePage>
   readonly #conversations = new Map<string, ConversationStore>()
   readonly #ending = new AbortController()
   readonly #network = new Network(this.#ending.signal)
   readonly #outbox: Outbox
   readonly #shared: Shared
+  readonly #tabs: Tabs
+  /** What holds the streams open that other tabs want, by tab and key. */
+  readonly #held = new Map<string, Map<string, () => void>>()
   readonly #storage: Storage
   /** Calls that wait until the storage is known to belong to the token's account. */
   readonly #ownApi: Api
@@ -53,9 +58,26 @@ export class Client {
     }
     this.#ownApi = makeApi({ request })
     const { signal } = this.#ending
+    this.#tabs = new Tabs({
+      name: this.#storage.name,
+      signal,
+      onLead: () => this.#join(),
+      onFollow: () => this.#join(),
+      onWord: (word, from) => this.#hear(word, from),
+      onLoss: (tab) => {
+        this.#release(tab)
+        this.#outbox.lead()
+      },
+      wants: () => this.#stores.flatMap(({ want }) => want ?? [])
+    })
+    // A tab that the user turns to may hear of the network before the leader does.
+    this.#network.onWake(() => {
+      if (!this.#tabs.isLeader) this.#tabs.post({ kind: "wake" })
+    })
     this.#shared = {
       connection: { request, network: this.#network },
       storage: this.#storage,
+      tabs: this.#tabs,
       encoding,
       signal,
       report: onError
@@ -64,18 +86,25 @@ export class Client {
       api: this.#ownApi,
       storage: this.#storage,
       network: this.#network,
+      tabs: this.#tabs,
       signal,
       report: onError,
       conversation: (id) => this.#open(id)
     })
     this.#inbox = new ResourceStore(this.#shared, {
+      key: "inbox",
       path: pathOf(routes.inbox.inbox),
       reduce: reduceInbox,
-      key: "copy/inbox"
+      copyKey: "copy/inbox"
     })
     this.inbox = this.#inbox
     // An old presence is of no use, so that the storage has no copy of it.
-    this.presence = new ResourceStore(this.#shared, { path: pathOf(routes.presence.presence), reduce: reducePresence })
+    this.#presence = new ResourceStore(this.#shared, {
+      key: "presence",
+      path: pathOf(routes.presence.presence),
+      reduce: reducePresence
+    })
+    this.presence = this.#presence
   }
 
   /** Returns the conversation with this id, the same object each time. The first listener opens its stream. */
@@ -92,20 +121,92 @@ export class Client {
     return conversation
   }
 
+  get #stores(): ReadonlyArray<Followed<never, unknown>> {
+    return [this.#inbox, this.#presence, ...this.#conversations.values()] as ReadonlyArray<Followed<never, unknown>>
+  }
+
+  /** Opens the wanted streams, or leaves them to the tab that leads from now on. */
+  #join(): void {
+    for (const tab of Array.from(this.#held.keys())) this.#release(tab)
+    if (this.#tabs.isLeader) this.#outbox.lead()
+    else this.#outbox.follow()
+    for (const store of this.#stores) store.join()
+  }
+
+  #hear(word: Word, from: string): void {
+    const { isLeader } = this.#tabs
+    switch (word.kind) {
+      case "hello":
+        for (const want of isLeader ? word.wants : []) this.#hold(from, want)
+        break
+      case "want":
+        if (isLeader) this.#hold(from, word)
+        break
+      case "leave":
+        this.#held.get(from)?.get(word.key)?.()
+        this.#held.get(from)?.delete(word.key)
+        break
+      case "copy":
+      case "update":
+      case "state":
+      case "connect":
+        this.#stores.find(({ key }) => key === word.key)?.hear(word)
+        break
+      case "put":
+      case "discard":
+      case "arrived":
+        this.#outbox.hear(word)
+        break
+      case "wake":
+        if (isLeader) this.#network.wake()
+        break
+      case "clear":
+        this.#forget()
+    }
+  }
+
+  /** Holds a stream open for another tab. */
+  #hold(tab: string, { key, version }: Want): void {
+    const held = this.#held.get(tab) ?? new Map<string, () => void>()
+    this.#held.set(tab, held)
+    const store = this.#stores.find((store) => store.key === key) ?? this.#open(key)
+    if (!held.has(key))
+      held.set(
+        key,
+        store.subscribe(() => {})
+      )
+    void store.answer(tab, version)
+  }
+
+  #release(tab: string): void {
+    this.#held.get(tab)?.forEach((release) => release())
+    this.#held.delete(tab)
+  }
+
   /**
    * Makes the next attempt of every stream and send at once, for instance after a new sign-in. Attempts that wait for the
-   * server's `Retry-After` go on waiting.
+   * server's `Retry-After` go on waiting. Of several tabs, the one that calls this takes the streams.
    */
   reconnect(): void {
+    this.#tabs.take()
     this.#network.wake()
   }
 
-  /** Forgets everything of this account, in memory and in the storage, after a sign-out. Rejects if the storage fails. */
+  /**
+   * Forgets everything of this account, in the memory of every tab and in the storage, after a sign-out. Rejects if the storage
+   * fails.
+   */
   async clear(): Promise<void> {
+    this.#tabs.post({ kind: "clear" })
     this.#outbox.clear()
     const entries = await this.#storage.read("")
     await this.#storage.write(entries.map(([key]) => [key, undefined]))
-    for (const store of [this.#inbox, ...this.#conversations.values()]) store.reset()
+    this.#forget()
+  }
+
+  #forget(): void {
+    this.#outbox.clear()
+    for (const store of this.#stores) store.reset()
     this.#admission = undefined
   }
 

@@ -5,7 +5,6 @@ import { emptyLog, flagAll, type Log, mergeMessages, type MessagesUpdate, newest
 import { type Draft, type Message, type MessagePage, type Receipt, routes } from "./operations.ts"
 import type { Outbox, Outgoing, Sending } from "./Outbox.ts"
 import { Backoff } from "./Retry.ts"
-import type { Change } from "./Storage.ts"
 import { Followed, type Shared } from "./Store.ts"
 
 export interface ConversationSnapshot {
@@ -51,7 +50,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   #typedAt = 0
 
   constructor(shared: Shared, api: Api, outbox: Outbox, id: string) {
-    super(shared, pathOf(routes.messages.page, { id }))
+    super(shared, id, pathOf(routes.messages.page, { id }))
     this.id = id
     this.#api = api
     this.#outbox = outbox
@@ -194,8 +193,12 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
     return this.#log.version
   }
 
-  protected get copy(): Change {
-    return [`copy/${this.id}`, newest(this.#log, kept)]
+  protected get copy(): Log {
+    return newest(this.#log, kept)
+  }
+
+  protected get copyKey(): string {
+    return `copy/${this.id}`
   }
 
   protected restore(copy: unknown): void {
@@ -224,10 +227,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
       this.#putElsewhere(update.message)
       this.#settle([update.message], "soon")
     } else if ("snapshot" in update) {
-      this.#forgetPages()
-      const last = update.snapshot.messages.at(-1)?.seq ?? 0
-      for (const message of this.#answered.values()) if (message.seq > last) this.#put(message)
-      this.#settle(this.#log.messages, "soon")
+      this.#replaced("soon")
     } else {
       if ("receipts" in update && this.#window !== undefined) {
         const { messages } = this.#window
@@ -235,6 +235,19 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
       }
       this.#settle([], "soon")
     }
+  }
+
+  protected override renew(copy: unknown): void {
+    this.restore(copy)
+    this.#replaced("now")
+  }
+
+  /** A snapshot has replaced the log. */
+  #replaced(when: "now" | "soon"): void {
+    this.#forgetPages()
+    const last = this.#log.messages.at(-1)?.seq ?? 0
+    for (const message of this.#answered.values()) if (message.seq > last) this.#put(message)
+    this.#settle(this.#log.messages, when)
   }
 
   get #shown(): Window {

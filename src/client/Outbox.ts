@@ -3,6 +3,7 @@ import { isRefusal, isSignedOut, type Problem, ProblemError } from "./Errors.ts"
 import type { Draft, Message } from "./operations.ts"
 import { Backoff, type Network } from "./Retry.ts"
 import type { Change, Storage } from "./Storage.ts"
+import type { OutboxWord, Tabs } from "./Tabs.ts"
 
 /** A message that is on its way or that the server has refused. */
 export interface Outgoing {
@@ -35,6 +36,7 @@ export interface Sending {
 
 interface Entry extends Sending {
   readonly outgoing: Outgoing
+  /** Infinite until the storage is read, because messages of an earlier run go first. */
   order: number
   readonly resolve: (message: Message) => void
   readonly reject: (error: unknown) => void
@@ -61,6 +63,7 @@ export interface OutboxOptions {
   readonly api: Api
   readonly storage: Storage
   readonly network: Network
+  readonly tabs: Tabs
   readonly signal: AbortSignal
   readonly report: (error: unknown) => void
   readonly conversation: (id: string) => Target
@@ -80,23 +83,54 @@ const openPromise = <A>() => {
   return { promise, ...settle }
 }
 
+/** The order in which every tab shows messages. Two tabs may give two messages the same number. */
+const inOrder = (left: Entry, right: Entry) => {
+  if (left.order !== right.order) return left.order - right.order
+  if (left.order === Infinity) return 0
+  const [first, second] = [left, right].map(({ id, outgoing }) => outgoing.createdAt + id)
+  return (first ?? "") < (second ?? "") ? -1 : 1
+}
+
 const keyOf = ({ conversationId, id }: Outgoing) => `${prefix}${conversationId}/${id}`
 
 /**
  * Sends messages until the server has them. The messages of a conversation go one after the other, so that none overtakes an
  * earlier one that may still arrive. Every attempt has the message's id, which the server accepts once, so that none is doubled.
+ * Each tab writes its messages to the storage, and tells the others. The leader sends the messages of all, and tells the results.
  */
 export class Outbox {
   readonly #options: OutboxOptions
   readonly #queues = new Map<string, Queue>()
   readonly #loaded: Promise<void>
+  /** The messages of this run that wait for the end of the first reading. */
+  #early: Array<Entry> | undefined = []
   /** The order of the messages. It increases whatever the clock does, and lasts over restarts. */
   #order = 0
 
   constructor(options: OutboxOptions) {
     this.#options = options
-    options.signal.addEventListener("abort", () => this.#queues.forEach((queue) => queue.attempt?.abort()))
+    options.signal.addEventListener("abort", () => this.follow())
     this.#loaded = this.#load()
+  }
+
+  /** Sends the messages of all tabs, those included that a tab has written and not told because it has died. */
+  lead(): void {
+    void this.#loaded.then(() => this.#load())
+  }
+
+  /** Ends all attempts. Another tab sends from now on, or the client is closed. */
+  follow(): void {
+    this.#queues.forEach((queue) => queue.attempt?.abort())
+  }
+
+  /** Receives news from another tab. */
+  hear(word: OutboxWord): void {
+    if (word.kind === "put") this.#put(word.outgoing, word.order)
+    if (word.kind === "discard") void this.#drop(word.conversationId, word.id)
+    if (word.kind === "arrived") {
+      const target = this.#options.conversation(word.conversationId)
+      void target.loaded.then(() => target.accept(word.message))
+    }
   }
 
   /** Returns the unsent messages of a conversation in their order. */
@@ -123,16 +157,26 @@ export class Outbox {
       problem: undefined
     }
     this.#remove(conversationId, [entry])
+    if (next.id !== id) this.#options.tabs.post({ kind: "discard", conversationId, id })
     return this.#enqueue(next, next.id === id ? [] : [[keyOf(outgoing), undefined]])
   }
 
   /** Removes a message. If an attempt is on its way, the message may still arrive. */
   async discard(conversationId: string, id: string): Promise<void> {
+    const { tabs } = this.#options
+    if (!tabs.isLeader) tabs.post({ kind: "discard", conversationId, id })
+    await this.#drop(conversationId, id)
+  }
+
+  async #drop(conversationId: string, id: string): Promise<void> {
     const entry = this.#queue(conversationId).entries.find((entry) => entry.id === id)
+    // The leader answers, because what it has told meanwhile may have brought the message back.
+    const { conversation, tabs } = this.#options
+    if (tabs.isLeader) tabs.post({ kind: "discard", conversationId, id })
     if (entry === undefined) return
     this.#remove(conversationId, [entry])
     entry.reject(new DOMException("The message was discarded.", "AbortError"))
-    this.#options.conversation(conversationId).outgoingChanged()
+    conversation(conversationId).outgoingChanged()
     await entry.stored.catch(() => {})
     await this.#write([[keyOf(entry.outgoing), undefined]])
   }
@@ -147,10 +191,13 @@ export class Outbox {
     const arrived = new Map(messages.map((message) => [message.id, message]))
     const done = entries.filter(({ id }) => arrived.has(id))
     this.#remove(conversationId, done)
-    return done.map(({ id, outgoing, resolve }) => {
+    const { tabs } = this.#options
+    return done.flatMap(({ id, outgoing, resolve }): ReadonlyArray<Change> => {
       const message = arrived.get(id)
       if (message !== undefined) resolve(message)
-      return [keyOf(outgoing), undefined]
+      if (!tabs.isLeader) return []
+      if (message !== undefined) tabs.post({ kind: "arrived", conversationId, message })
+      return [[keyOf(outgoing), undefined]]
     })
   }
 
@@ -172,8 +219,8 @@ export class Outbox {
 
   #set(conversationId: string, entries: ReadonlyArray<Entry>): void {
     const queue = this.#queue(conversationId)
-    queue.entries = entries
-    queue.shown = entries.map(({ outgoing }) => outgoing)
+    queue.entries = entries.toSorted(inOrder)
+    queue.shown = queue.entries.map(({ outgoing }) => outgoing)
   }
 
   #remove(conversationId: string, gone: ReadonlyArray<Entry>): void {
@@ -184,26 +231,61 @@ export class Outbox {
       conversationId,
       queue.entries.filter((entry) => !gone.includes(entry))
     )
+    this.#early = this.#early?.filter((entry) => !gone.includes(entry))
     if (first !== undefined && gone.includes(first)) queue.attempt?.abort()
   }
 
   #enqueue(outgoing: Outgoing, changes: ReadonlyArray<Change> = []): Sending {
     const { conversationId, id } = outgoing
-    const { promise: sent, reject, resolve } = openPromise<Message>()
-    // A program may ignore this promise, because the conversation shows the problem too.
-    sent.catch(() => {})
-    // Messages of an earlier run, which the storage may still be reading, go first.
+    const find = () => this.#queue(conversationId).entries.find((entry) => entry.id === id)
     const stored = this.#loaded.then(() => {
-      const { entries } = this.#queue(conversationId)
-      const entry = entries.find((entry) => entry.id === id)
+      const entry = find()
       return entry === undefined ? undefined : this.#options.storage.write([...changes, this.#keep(entry)])
     })
     stored.catch(this.#options.report)
-    const entry = { id, outgoing, order: (this.#order += 1), stored, sent, resolve, reject }
+    const order = this.#early === undefined ? (this.#order += 1) : Infinity
+    const entry = this.#add(outgoing, order, stored)
+    this.#early?.push(entry)
+    this.#options.conversation(conversationId).outgoingChanged()
+    const tell = () => {
+      // If the tab dies before this, the leader finds the message in the storage.
+      const kept = find()
+      if (kept !== undefined) this.#tell(kept)
+    }
+    stored.then(tell, tell)
+    void this.#loaded.then(() => this.#run(conversationId))
+    return { id, stored, sent: entry.sent }
+  }
+
+  #add(outgoing: Outgoing, order: number, stored: Promise<void>): Entry {
+    const { conversationId, id } = outgoing
+    const { promise: sent, reject, resolve } = openPromise<Message>()
+    // A program may ignore this promise, because the conversation shows the problem too.
+    sent.catch(() => {})
+    const entry: Entry = { id, outgoing, order, stored, sent, resolve, reject }
     this.#set(conversationId, [...this.#queue(conversationId).entries, entry])
+    return entry
+  }
+
+  #tell({ order, outgoing }: Entry): void {
+    this.#options.tabs.post({ kind: "put", order, outgoing })
+  }
+
+  /** Takes over a message as another tab knows it. */
+  #put(outgoing: Outgoing, order: number): void {
+    const { conversationId, id, problem, status } = outgoing
+    this.#order = Math.max(this.#order, order)
+    const { entries } = this.#queue(conversationId)
+    const known = entries.find((entry) => entry.id === id)
+    if (known === undefined) this.#add(outgoing, order, Promise.resolve())
+    else {
+      this.#set(conversationId, entries.with(entries.indexOf(known), { ...known, outgoing, order }))
+      if (status === "failed" && problem !== undefined) {
+        known.reject(new ProblemError(problem, problem.status ?? 400, undefined))
+      }
+    }
     this.#options.conversation(conversationId).outgoingChanged()
     void this.#loaded.then(() => this.#run(conversationId))
-    return { id, stored, sent }
   }
 
   #keep({ order, outgoing }: Entry): Change {
@@ -218,36 +300,27 @@ export class Outbox {
     }
   }
 
+  /** Reads the messages of earlier runs and of other tabs. */
   async #load(): Promise<void> {
+    const found = new Set<string>()
     try {
-      const stored = (await this.#options.storage.read(prefix)).map(
-        ([, value]) => value as Pick<Entry, "order" | "outgoing">
-      )
-      const last = Math.max(0, ...stored.map(({ order }) => order))
-      const conversationIds = new Set(stored.map(({ outgoing }) => outgoing.conversationId))
-      this.#order += last
-      for (const [conversationId, { entries }] of this.#queues) {
-        this.#set(
-          conversationId,
-          entries.map((entry) => Object.assign(entry, { order: entry.order + last }))
-        )
+      for (const [, value] of await this.#options.storage.read(prefix)) {
+        const { order, outgoing } = value as Pick<Entry, "order" | "outgoing">
+        const { conversationId, id } = outgoing
+        this.#order = Math.max(this.#order, order)
+        if (!this.#queue(conversationId).entries.some((entry) => entry.id === id)) {
+          this.#add(outgoing, order, Promise.resolve())
+          found.add(conversationId)
+        }
       }
-      for (const conversationId of conversationIds) {
-        const earlier = stored
-          .filter(({ outgoing }) => outgoing.conversationId === conversationId)
-          .sort((a, b) => a.order - b.order)
-          .map(({ order, outgoing }) => {
-            const { promise: sent, reject, resolve } = openPromise<Message>()
-            sent.catch(() => {})
-            return { id: outgoing.id, outgoing, order, stored: Promise.resolve(), sent, resolve, reject }
-          })
-        this.#set(conversationId, [...earlier, ...this.#queue(conversationId).entries])
-        this.#options.conversation(conversationId).outgoingChanged()
-      }
-      for (const conversationId of conversationIds) void this.#run(conversationId)
     } catch (error) {
       this.#options.report(error)
     }
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const entry of early) entry.order = this.#order += 1
+    for (const conversationId of found) this.#options.conversation(conversationId).outgoingChanged()
+    for (const conversationId of this.#queues.keys()) void this.#run(conversationId)
   }
 
   /** Changes the state of a message. */
@@ -258,18 +331,19 @@ export class Outbox {
       this.#queue(conversationId).entries.map((other) => (other.id === entry.id ? amended : other))
     )
     this.#options.conversation(conversationId).outgoingChanged()
+    this.#tell(amended)
     if (change.status === "failed") void this.#write([this.#keep(amended)])
   }
 
   async #run(conversationId: string): Promise<void> {
     const queue = this.#queue(conversationId)
-    if (queue.isRunning) return
+    const { api, conversation, network, signal, tabs } = this.#options
+    if (queue.isRunning || !tabs.isLeader) return
     queue.isRunning = true
-    const { api, conversation, network, signal } = this.#options
     const backoff = new Backoff()
     for (;;) {
       const entry = queue.entries.find(({ outgoing }) => outgoing.status === "pending")
-      if (entry === undefined || signal.aborted) break
+      if (entry === undefined || signal.aborted || !tabs.isLeader) break
       const attempt = new AbortController()
       queue.attempt = attempt
       const { epoch } = network
@@ -285,7 +359,7 @@ export class Outbox {
       } catch (error) {
         const isWanted = queue.entries.some(({ id }) => id === entry.id)
         const problem = error instanceof ProblemError ? error.problem : undefined
-        if (!isWanted || signal.aborted) continue
+        if (!isWanted || signal.aborted || !tabs.isLeader) continue
         if (isRefusal(error)) {
           this.#amend(conversationId, entry, { status: "failed", problem })
           entry.reject(error)

@@ -1,6 +1,5 @@
 import type { StreamState } from "./Follow.ts"
 import type { Copy, PageUpdate } from "./Pages.ts"
-import type { Change } from "./Storage.ts"
 import { Followed, type Shared } from "./Store.ts"
 
 export interface ResourceSnapshot<Page> {
@@ -10,10 +9,11 @@ export interface ResourceSnapshot<Page> {
 }
 
 interface ResourceOptions<Page> {
+  readonly key: string
   readonly path: string
   readonly reduce: (copy: Copy<Page>, update: PageUpdate<Page>) => Copy<Page>
   /** The key of the copy in the storage. Without a key, there is no copy. */
-  readonly key?: string
+  readonly copyKey?: string
 }
 
 export class ResourceStore<Page> extends Followed<PageUpdate<Page>, ResourceSnapshot<Page>> {
@@ -21,7 +21,7 @@ export class ResourceStore<Page> extends Followed<PageUpdate<Page>, ResourceSnap
   #copy: Copy<Page> = { version: undefined, page: undefined }
 
   constructor(shared: Shared, options: ResourceOptions<Page>) {
-    super(shared, options.path)
+    super(shared, options.key, options.path)
     this.#options = options
   }
 
@@ -33,9 +33,12 @@ export class ResourceStore<Page> extends Followed<PageUpdate<Page>, ResourceSnap
     return this.#copy.version
   }
 
-  protected get copy(): Change | undefined {
-    const { key } = this.#options
-    return key === undefined ? undefined : [key, this.#copy]
+  protected get copy(): Copy<Page> {
+    return this.#copy
+  }
+
+  protected get copyKey(): string | undefined {
+    return this.#options.copyKey
   }
 
   protected restore(copy: unknown): void {

@@ -6,6 +6,8 @@ export type Change = readonly [key: string, value: unknown]
  * a name of its own. Both functions reject if the storage fails.
  */
 export interface Storage {
+  /** The name under which clients of one browser or process share the entries. Without a name, one client has them alone. */
+  readonly name?: string
   /** Returns every entry whose key begins with `prefix`, in any order. */
   readonly read: (prefix: string) => Promise<ReadonlyArray<Change>>
   /** Makes all changes or none, in the order of the calls. Resolves once the changes survive a crash. */
@@ -62,6 +64,7 @@ export const indexedDbStorage = (name: string): Storage => {
       throw error
     }))
   return {
+    name: `xfchat/${name}`,
     read: async (prefix) => {
       const store = (await open()).transaction("entries").objectStore("entries")
       const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`)
