@@ -1,6 +1,5 @@
-import { Layer } from "effect"
 // Compiles schemas to code when they are first used, where the host allows it: a send costs some 8 % less.
 import "effect/schema/SchemaJITCompiler/enable"
-import { runMain, ServerProcess } from "./process/ServerProcess.ts"
+import { runMain, serveProcesses } from "./process/ServerProcess.ts"
 
-runMain(Layer.launch(ServerProcess))
+runMain(serveProcesses)

@@ -138,9 +138,7 @@ const encoding: Check = Effect.gen(function* () {
     : ok(`UTF8, ${found.locale}`)
 })
 
-const connections = Effect.fnUntraced(function* (maxConnections: number) {
-  // One more, which listens.
-  const wanted = maxConnections + 1
+const connections = Effect.fnUntraced(function* (wanted: number) {
   const { most, used } = yield* one(
     (sql) => sql<{ most: number; used: number }>`
     SELECT least(
@@ -226,7 +224,7 @@ const setAside: Check = Effect.gen(function* () {
 })
 
 /** The checks of a database that accepts connections, in order. */
-export const databaseChecks = (host: string, maxConnections: number, hasRedis: boolean) => ({
+export const databaseChecks = (host: string, connectionsWanted: number, hasRedis: boolean) => ({
   version,
   TLS: tls(host),
   encoding,
@@ -235,7 +233,7 @@ export const databaseChecks = (host: string, maxConnections: number, hasRedis: b
   indexes,
   "set aside": setAside,
   clock,
-  connections: connections(maxConnections),
+  connections: connections(connectionsWanted),
   durability,
   "LISTEN/NOTIFY": notify(hasRedis),
   pg_stat_statements: statements

@@ -55,9 +55,11 @@ const examine = Effect.gen(function* () {
   if (Result.isFailure(database)) yield* report("database", fail(failureLine(database.failure)))
   else {
     const { maxConnections, url } = yield* Database.configuredOptions
+    // Each process has one more, which listens.
+    const connectionsWanted = (yield* Configuration.serverProcesses) * (maxConnections + 1)
     const { address, database: name, host, username } = yield* parseDatabaseUrl(url)
     yield* report("database", ok(`connected to ${name} at ${address} as ${username}`))
-    for (const [what, check] of Object.entries(databaseChecks(host, maxConnections, Option.isSome(redisUrl)))) {
+    for (const [what, check] of Object.entries(databaseChecks(host, connectionsWanted, Option.isSome(redisUrl)))) {
       const finding = yield* Effect.result(explainErrors(Effect.provide(check, database.success)))
       yield* report(
         what,

@@ -1,7 +1,6 @@
-import { Layer } from "effect"
 import { Command } from "effect/cli"
-import { ServerProcess } from "../process/ServerProcess.ts"
+import { serveProcesses } from "../process/ServerProcess.ts"
 
-export const serve = Command.make("serve", {}, () => Layer.launch(ServerProcess)).pipe(
+export const serve = Command.make("serve", {}, () => serveProcesses).pipe(
   Command.withDescription("Serve the API. Needs DATABASE_URL.")
 )

@@ -1,4 +1,6 @@
-import { Config, Duration, Effect } from "effect"
+import { Config, Duration, Effect, Schema, SchemaTransformation } from "effect"
+import { availableParallelism } from "node:os"
+import process from "node:process"
 import { LogLevelsFromString, type LogLevels } from "./Log.ts"
 import {
   duration,
@@ -22,6 +24,22 @@ const logLevels: Kind<LogLevels> = {
   expected:
     "a level (trace, debug, info, warn, error, off), optionally followed by levels of modules: info,xfchat/http=debug",
   schema: LogLevelsFromString
+}
+
+const maxProcesses = 64
+
+/** `auto` is one process for each core that this process may use. */
+const processes: Kind<number> = {
+  expected: `a whole number from 1 to ${maxProcesses}, or \`auto\``,
+  schema: Schema.Union([
+    integer(1, maxProcesses).schema,
+    Schema.Literal("auto").pipe(
+      Schema.decodeTo(
+        Schema.Int,
+        SchemaTransformation.transform({ decode: availableParallelism, encode: () => "auto" })
+      )
+    )
+  ])
 }
 
 const monthlyQuota = (what: string, description: string) =>
@@ -113,6 +131,17 @@ export const Configuration = {
     "the address to listen on; `xfchat dev` listens on `127.0.0.1` if not set"
   ),
   serverPort: setting("SERVER_PORT", integer(0, 65_535), "3000", "the port to listen on; 0 for any free one"),
+  serverProcesses: setting(
+    "SERVER_PROCESSES",
+    processes,
+    "1",
+    "how many processes `xfchat serve` starts on the port: one for each core that PostgreSQL does not need; `auto` for one for each core"
+  ),
+  serverProcess: optional(
+    "SERVER_PROCESS",
+    integer(1, maxProcesses),
+    "the number of this process among several on a port, set by XFChat for those that it starts; leave it unset"
+  ),
   serverHeadersTimeout: setting(
     "SERVER_HEADERS_TIMEOUT",
     duration,
@@ -233,6 +262,9 @@ export const Configuration = {
     "the bearer token for `/api/admin/database`; the route does not exist if not set"
   )
 }
+
+/** The environment of another process of this program: that of this one, with some variables set. */
+export const environmentWith = (variables: Readonly<Record<string, string>>) => ({ ...process.env, ...variables })
 
 /** All variables, in the order of {@link Configuration}. */
 export const variables: ReadonlyArray<Variable<unknown>> = Object.values(Configuration).flatMap(

@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Console, Data, Duration, Effect, Exit, Layer, Runtime } from "effect"
+import { Cause, Console, Duration, Effect, Exit, Layer, Option, Runtime } from "effect"
 import { HttpServer } from "effect/http"
 import { Configuration, checkConfiguration } from "../platform/Configuration.ts"
 import * as Database from "../database/Database.ts"
@@ -9,22 +9,9 @@ import { DevAuthBypass, refuseOn } from "./DevAuthBypass.ts"
 import { failureLine } from "./FailureLine.ts"
 import { createNodeServer } from "./NodeServer.ts"
 import { ObservabilityLive } from "./Observability.ts"
-
-/** The address to listen on is taken, or is not this machine's. */
-export class CannotListen extends Data.TaggedError("CannotListen")<{
-  readonly host: string
-  readonly port: number
-  readonly reason: string
-}> {
-  override get message() {
-    return `Cannot listen on ${this.host}:${this.port} (${this.reason}): stop what listens there, or set SERVER_PORT to another port.`
-  }
-}
-
-const explain = (cause: unknown): string => {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "refused"
-  return code === "EADDRINUSE" ? "the port is taken" : code
-}
+import { explainListening } from "./Port.ts"
+import { supervised } from "./Supervised.ts"
+import { supervise } from "./Supervisor.ts"
 
 const HttpServerLive = Layer.unwrap(
   Effect.gen(function* () {
@@ -37,11 +24,12 @@ const HttpServerLive = Layer.unwrap(
       keepAliveTimeout: yield* Configuration.serverKeepAliveTimeout,
       answerTimeout: yield* Configuration.serverAnswerTimeout
     }
-    const listen = { host, port, gracefulShutdownTimeout: stopTimeout }
+    const reusePort = Option.isSome(yield* Configuration.serverProcess)
+    const listen = { host, port, reusePort, gracefulShutdownTimeout: stopTimeout }
     // Also on Deno: `Deno.serve` is faster, but cannot end requests whose heads never arrive.
     const server = NodeHttpServer.layerServer(() => createNodeServer(times), listen)
     return Layer.catchTag(server, "ServeError", ({ cause }) =>
-      Layer.effect(HttpServer.HttpServer, new CannotListen({ host, port, reason: explain(cause) }))
+      Layer.effect(HttpServer.HttpServer, Effect.fail(explainListening(host, port, cause)))
     )
   })
 )
@@ -52,7 +40,7 @@ const check = Effect.andThen(checkConfiguration, Effect.flatMap(Configuration.se
  * The server as a process, on Node or Deno. It starts the database first, then the services, then listens; SIGINT and SIGTERM
  * stop it in the opposite order.
  */
-export const ServerProcess = ServerLive.pipe(
+export const ServerProcess = supervised(ServerLive).pipe(
   Layer.provideMerge(Layer.mergeAll(HttpServerLive, HttpServer.layerServices)),
   Layer.provide(DevAuthBypass),
   Layer.provideMerge(ServicesLive),
@@ -60,6 +48,15 @@ export const ServerProcess = ServerLive.pipe(
   Layer.provide(ObservabilityLive),
   Layer.provide(Layer.effectDiscard(check))
 )
+
+/** Serves the API: in this process, or in several that it supervises. */
+export const serveProcesses = Effect.gen(function* () {
+  const processes = yield* Configuration.serverProcesses
+  const isSupervised = Option.isSome(yield* Configuration.serverProcess)
+  if (isSupervised || processes === 1) return yield* Layer.launch(ServerProcess)
+  yield* check
+  return yield* Effect.provide(supervise(processes), ObservabilityLive)
+})
 
 /**
  * Runs a program as this process. A failure prints one plain line on standard error and exits with 1, unless it has already
