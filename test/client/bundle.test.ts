@@ -1,17 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
 import { glob, readFile } from "node:fs/promises"
-import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
-
-const root = fileURLToPath(new URL("../../", import.meta.url))
-
-/** The code that a page has to load, as vitest's own bundler makes it. */
-const bundle = (entry: string) =>
-  execFileSync(`${root}node_modules/.bin/rolldown`, [entry, "--format", "esm", "--minify", "--log-level", "silent"], {
-    cwd: root,
-    encoding: "utf8"
-  })
+import { bundle, root } from "./bundle.ts"
 
 describe("xfchat/client", () => {
   it("imports nothing, neither in its code nor in its types", async () => {
