@@ -35,6 +35,8 @@ export interface InboxState {
   readonly horizon: Horizon
   /** How many conversations the user has. */
   readonly count: number
+  /** The last one that the inbox shows, if there are others. */
+  readonly last: PageCursor | null
   /** Those that the inbox shows, the last active first. */
   readonly ids: ReadonlyArray<ConversationId>
   /** The conversations that changed, or the last active ones, the last active first. */
@@ -85,7 +87,7 @@ class Listener {
 }
 
 /** The part of a copy's version that decides what is read for it. */
-export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "revision" | "seen" | "digests">
+export type Known = Pick<InboxVersion, "incarnation" | "horizon" | "last" | "revision" | "seen" | "digests">
 
 /**
  * A user's conversations, friends, requests and blocks as state, not events: an update replaces an item, so a superfluous one
@@ -141,6 +143,7 @@ export class Inbox extends Context.Service<
           since: Schema.UndefinedOr(Horizon),
           incarnation: Schema.UndefinedOr(Incarnation),
           seen: Schema.Array(Schema.Int),
+          last: Schema.NullOr(Schema.Struct({ before: Schema.DateTimeUtcFromDate, id: Schema.String })),
           revision: Schema.Int
         }),
         Result: Schema.Struct({
@@ -150,6 +153,7 @@ export class Inbox extends Context.Service<
           running: Horizon.fields.running,
           count: Schema.Int,
           ids: Schema.Array(ConversationId),
+          lastActivityAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
           found: Schema.Int,
           items: Schema.Array(
             Schema.Struct({
@@ -162,7 +166,7 @@ export class Inbox extends Context.Service<
           acquaintances: Schema.NullOr(PeopleLists),
           seen: Schema.Array(Schema.Int)
         }),
-        execute: ({ incarnation, revision, seen, since, user }) => sql`
+        execute: ({ incarnation, last, revision, seen, since, user }) => sql`
           WITH ${snapshots(sql, since, incarnation)}, mine AS MATERIALIZED (
             SELECT p.*, ${sql.literal(lastActivity)} AS updated_at, w.writers
             FROM now, conversation_participants p JOIN conversations c ON c.id = p.conversation_id,
@@ -183,11 +187,13 @@ export class Inbox extends Context.Service<
               ) s
               WHERE threshold.transaction IS NULL OR ${isUnseen("p.writers[1]")} OR ${isUnseen("p.writers[2]")}
                 OR (${isUnseen("p.writers[3]")} AND ${isRevised})
+                OR (p.updated_at, p.conversation_id) < (${last?.before ?? null}::timestamptz, ${last?.id ?? null}::uuid)
             ) s WINDOW latest AS (ORDER BY time DESC, id DESC)
           )
           SELECT threshold.transaction IS NULL AS "isWhole", ${sql.literal(currentIncarnation)} AS incarnation, now.next, now.running,
             (SELECT count(*)::int FROM mine) AS count,
             (SELECT coalesce(jsonb_agg(conversation_id ORDER BY updated_at DESC, conversation_id DESC), '[]') FROM listed) AS ids,
+            (SELECT min(updated_at) FROM listed) AS "lastActivityAt",
             (SELECT count(*)::int FROM items) AS found,
             (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'id', id, 'item', CASE WHEN "isSent" THEN item END, 'digest', digest) ORDER BY place), '[]')
@@ -208,6 +214,7 @@ export class Inbox extends Context.Service<
             since: since?.horizon,
             incarnation: since?.incarnation,
             seen: since?.seen ?? [],
+            last: since?.last ?? null,
             revision: since?.revision ?? 0
           })
         const sentOf = ({ items }: typeof found) => items.flatMap(({ item }) => (item === null ? [] : [item]))
@@ -215,13 +222,15 @@ export class Inbox extends Context.Service<
         // More has changed than an update may hold.
         if (!found.isWhole && sentOf(found).length < found.found) found = yield* findSince(undefined)
 
-        const { items, next, running, ...state } = found
+        const { items, lastActivityAt, next, running, ...state } = found
+        const lastId = found.ids.length < found.count ? found.ids.at(-1) : undefined
         const known: ItemDigests = found.isWhole || since === undefined ? new Map() : since.digests
         const sent = sentOf(found)
         const last = sent.at(-1)
         return {
           ...state,
           horizon: { next, running },
+          last: lastId === undefined || lastActivityAt === null ? null : { before: lastActivityAt, id: lastId },
           conversations: sentOf({ ...found, items: items.filter((row) => !isInCopy(known, row)) }),
           next: last !== undefined && sent.length < found.count ? { before: last.lastActivityAt, id: last.id } : null,
           digests: updateDigests(known, items, found.ids)

@@ -92,6 +92,7 @@ layer(TestServices)("Inbox", (it) => {
       const { acquaintances, conversations, isWhole } = yield* inbox.read(ada.id, {
         incarnation: firstIncarnation,
         horizon: { next: 2 ** 40, running: [] },
+        last: null,
         revision: 0,
         seen: [],
         digests: new Map()

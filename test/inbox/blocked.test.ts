@@ -133,6 +133,7 @@ describe("The version of an inbox", () => {
       incarnation: firstIncarnation,
       horizon: { next: 900, running: [] },
       count: 3,
+      last: null,
       revision: 5,
       seen: [],
       digests: new Map(entries)

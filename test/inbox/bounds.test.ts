@@ -87,6 +87,22 @@ layer(TestServer.layer, { excludeTestServices: true })("An inbox of somebody wit
       yield* call(grace, "PATCH", "/auth/me", { displayName: "Grace H" })
       const changed = yield* inboxOf(ada)
       yield* Effect.promise(() => subscriber.reach(changed))
+      assertBounded(changed)
+
+      // Those that come up from behind the last one come with their items, also where it is resumed.
+      const copy = { version: subscriber.version, page: subscriber.page }
+      const [first = "", second = ""] = changed.conversationIds
+      for (const id of [first, second]) yield* call(ada, "DELETE", `/conversations/${id}/participants/${ada.id}`)
+      const { conversationIds } = yield* inboxOf(ada)
+      const entered = conversationIds.filter((id) => !changed.conversationIds.includes(id))
+      assert.lengthOf(entered, 2)
+      const resumed = yield* subscribe(ada, "lines", copy)
+      for (const stream of [subscriber, resumed]) {
+        let page: Page
+        do page = yield* Effect.promise(() => stream.next())
+        while (page.conversationIds.join() !== conversationIds.join())
+        for (const id of entered) assert.isDefined(page.conversations[id])
+      }
     })
   )
 })
