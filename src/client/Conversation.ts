@@ -5,7 +5,7 @@ import { emptyLog, flagAll, type Log, mergeMessages, type MessagesUpdate, newest
 import { type Draft, type Message, type MessagePage, type Receipt, routes } from "./operations.ts"
 import type { Outbox, Outgoing, Sending } from "./Outbox.ts"
 import { Backoff } from "./Retry.ts"
-import { Followed, type Shared } from "./Store.ts"
+import { damaged, Followed, type Shared } from "./Store.ts"
 
 export interface ConversationSnapshot {
   /** In the order of their `seq`, without a gap. */
@@ -106,7 +106,8 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
 
   /** Signals that the caller is typing or has stopped. A program may call it at each key. Never rejects. */
   async typing(isTyping = true): Promise<void> {
-    const isKnown = isTyping ? Date.now() - this.#typedAt < typingInterval : this.#typedAt === 0
+    // The clock may have been set back.
+    const isKnown = isTyping ? Math.abs(Date.now() - this.#typedAt) < typingInterval : this.#typedAt === 0
     if (isKnown) return
     this.#typedAt = isTyping ? Date.now() : 0
     // By the next attempt, the signal would be out of date.
@@ -202,7 +203,9 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   }
 
   protected restore(copy: unknown): void {
-    this.#log = copy as Log
+    const log = copy as Partial<Log> | null
+    if (!Array.isArray(log?.messages) || !Array.isArray(log.receipts)) throw damaged(this.copyKey)
+    this.#log = log as Log
   }
 
   protected clear(): void {

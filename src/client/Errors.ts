@@ -61,10 +61,14 @@ export const isSignedOut = (error: unknown): error is ProblemError =>
 const isProblem = (value: unknown): value is Problem =>
   typeof value === "object" && value !== null && "type" in value && typeof value.type === "string"
 
-/** The seconds of a `Retry-After` header, which is a number of seconds or a date. */
-const secondsOf = (header: string | null): number | undefined => {
+/** The seconds of a `Retry-After` header, which is a number of seconds or a date by the server's clock. */
+const secondsOf = (headers: Headers): number | undefined => {
+  const header = headers.get("retry-after")
   if (header === null) return undefined
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1_000
+  const now = Date.parse(headers.get("date") ?? "")
+  const seconds = /^\d+$/.test(header)
+    ? Number(header)
+    : (Date.parse(header) - (Number.isNaN(now) ? Date.now() : now)) / 1_000
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
 }
 
@@ -73,5 +77,5 @@ export const problemOfResponse = async (response: Response): Promise<ProblemErro
   const { headers, status, statusText } = response
   const body: unknown = await response.json().catch(() => undefined)
   const problem = isProblem(body) ? body : { type: "about:blank", title: statusText, status }
-  return new ProblemError(problem, status, secondsOf(headers.get("retry-after")))
+  return new ProblemError(problem, status, secondsOf(headers))
 }

@@ -7,12 +7,24 @@ const files = () => {
   return builtin("node:fs/promises")
 }
 
+/** The changes of a line, or `undefined` if something has damaged it. */
+const changesOf = (line: string): ReadonlyArray<Change> | undefined => {
+  try {
+    const changes: unknown = JSON.parse(line)
+    const isSound = Array.isArray(changes) && changes.every((change) => typeof change?.[0] === "string")
+    return isSound ? (changes as ReadonlyArray<Change>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** The file is compacted when it has more lines than entries by this number. */
 const slack = 1_000
 
 /**
  * Keeps entries in a file that only one process may use, on Node and Deno. The file is a journal with one line of JSON for each
- * write, forced to the disk. A line that a crash has cut off counts as no write. A call rejects if the file system fails.
+ * write, forced to the disk. A line that a crash has cut off counts as no write. A call rejects if the file system fails. If a
+ * line is damaged, the first call rejects and says so, and the calls after it have all other lines.
  */
 export const fileStorage = (path: string): Storage => {
   const entries = new Map<string, unknown>()
@@ -27,34 +39,47 @@ export const fileStorage = (path: string): Storage => {
     lines += 1
   }
 
-  const append = async (changes: ReadonlyArray<Change>) => {
+  const lineOf = (changes: ReadonlyArray<Change>) => {
     // JSON has no `undefined`: a removal is a key alone.
     const line = JSON.stringify(changes.map(([key, value]) => (value === undefined ? [key] : [key, value])))
-    await handle?.appendFile(`${line}\n`)
-    await handle?.datasync()
+    return `${line}\n`
   }
 
   /** Writes the entries to a new file, which then replaces the journal. */
   const compact = async () => {
     const { open, rename } = files()
-    await handle?.close()
-    handle = await open(`${path}.new`, "w")
-    await append([...entries])
-    await handle.close()
+    const old = handle
+    // If the disk is full, the next call loads the journal, which has everything.
+    handle = undefined
+    await old?.close()
+    const file = await open(`${path}.new`, "w")
+    try {
+      await file.appendFile(lineOf([...entries]))
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
     await rename(`${path}.new`, path)
     handle = await open(path, "a")
     lines = 1
   }
 
   const load = async () => {
-    const { readFile } = files()
+    const { copyFile, readFile } = files()
     const text = await readFile(path, "utf8").catch((error: { readonly code?: string }) => {
       if (error.code === "ENOENT") return ""
       throw error
     })
     entries.clear()
-    for (const line of text.split("\n").slice(0, -1)) apply(JSON.parse(line) as ReadonlyArray<Change>)
+    const written = text.split("\n").slice(0, -1)
+    const readable = written.flatMap((line) => changesOf(line) ?? [])
+    apply(readable)
+    lines = written.length
+    const damaged = written.filter((line) => changesOf(line) === undefined).length
+    if (damaged > 0) await copyFile(path, `${path}.damaged`)
     await compact()
+    // The next call finds everything else.
+    if (damaged > 0) throw new Error(`${damaged} writes in ${path} are lost. The old file is ${path}.damaged.`)
   }
 
   // Calls run one after the other, and a failed call does not stop the next.
@@ -76,7 +101,8 @@ export const fileStorage = (path: string): Storage => {
       inTurn(async () => {
         await opened()
         try {
-          await append(changes)
+          await handle?.appendFile(lineOf(changes))
+          await handle?.datasync()
         } catch (error) {
           // The next line must not continue half a line, so that the next call compacts first.
           await handle?.close()

@@ -135,7 +135,8 @@ export async function* follow(
     const { epoch } = network
     const forgetLoss = network.onLoss(abort)
     const forgetWake = network.onWake(() => {
-      if (Date.now() - heardAt > doubt) abort()
+      // A clock that has jumped in either direction gives a reason for doubt, too.
+      if (Math.abs(Date.now() - heardAt) > doubt) abort()
     })
     // The timer runs only during a read, because a slow program is no dead connection.
     const watched = async <A>(work: Promise<A>): Promise<A> => {

@@ -1,8 +1,9 @@
 import type { Api } from "./Api.ts"
 import { isRefusal, isSignedOut, type Problem, ProblemError } from "./Errors.ts"
 import type { Draft, Message } from "./operations.ts"
-import { Backoff, type Network } from "./Retry.ts"
+import { Backoff, type Network, sleep } from "./Retry.ts"
 import type { Change, Storage } from "./Storage.ts"
+import { damaged } from "./Store.ts"
 import type { OutboxWord, Tabs } from "./Tabs.ts"
 
 /** A message that is on its way or that the server has refused. */
@@ -102,6 +103,7 @@ export class Outbox {
   readonly #options: OutboxOptions
   readonly #queues = new Map<string, Queue>()
   readonly #loaded: Promise<void>
+  readonly #reading = new Backoff()
   /** The messages of this run that wait for the end of the first reading. */
   #early: Array<Entry> | undefined = []
   /** The order of the messages. It increases whatever the clock does, and lasts over restarts. */
@@ -302,10 +304,15 @@ export class Outbox {
 
   /** Reads the messages of earlier runs and of other tabs. */
   async #load(): Promise<void> {
+    const { report, signal, storage } = this.#options
     const found = new Set<string>()
     try {
-      for (const [, value] of await this.#options.storage.read(prefix)) {
+      for (const [key, value] of await storage.read(prefix)) {
         const { order, outgoing } = value as Pick<Entry, "order" | "outgoing">
+        if (typeof order !== "number" || typeof outgoing?.id !== "string") {
+          report(damaged(key))
+          continue
+        }
         const { conversationId, id } = outgoing
         this.#order = Math.max(this.#order, order)
         if (!this.#queue(conversationId).entries.some((entry) => entry.id === id)) {
@@ -313,8 +320,11 @@ export class Outbox {
           found.add(conversationId)
         }
       }
+      this.#reading.reset()
     } catch (error) {
-      this.#options.report(error)
+      report(error)
+      // New messages need not wait. Earlier ones come as soon as they can be read.
+      void sleep(this.#reading.after(error), signal).then(() => (signal.aborted ? undefined : this.#load()))
     }
     const early = this.#early ?? []
     this.#early = undefined

@@ -1,6 +1,6 @@
 import type { StreamState } from "./Follow.ts"
 import type { Copy, PageUpdate } from "./Pages.ts"
-import { Followed, type Shared } from "./Store.ts"
+import { damaged, Followed, type Shared } from "./Store.ts"
 
 export interface ResourceSnapshot<Page> {
   /** The resource, or `undefined` until the storage or the server has provided it. */
@@ -42,6 +42,8 @@ export class ResourceStore<Page> extends Followed<PageUpdate<Page>, ResourceSnap
   }
 
   protected restore(copy: unknown): void {
+    const page = (copy as Partial<Copy<Page>> | null)?.page
+    if (typeof page !== "object" || page === null) throw damaged(this.key)
     this.#copy = copy as Copy<Page>
   }
 

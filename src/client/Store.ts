@@ -53,6 +53,9 @@ export interface Shared {
   readonly report: (error: unknown) => void
 }
 
+/** The error of an entry that is no copy. The store then begins with the server's snapshot. */
+export const damaged = (key: string): Error => new Error(`The entry ${key} of the storage is damaged.`)
+
 /** The milliseconds for which a stream goes on without a listener, so that one view can replace another. */
 const linger = 1_000
 
