@@ -122,7 +122,8 @@ export class Sessions extends Context.Service<
       /** `isUseFresh`: the last use has been written within {@link lastUseResolution}. */
       const FoundSession = Schema.Struct({ id: SessionId, userId: UserId, isUseFresh: Schema.Boolean })
 
-      // By sessions_token_hash_key, in the order of the tokens.
+      // By sessions_token_hash_key, in the order of the tokens. The array is in a sub-select, since PostgreSQL makes a new plan
+      // for each execution when it sees the length of an array, which takes longer than the look-up.
       const findByTokens = SqlSchema.findAll({
         Request: Schema.Struct({
           tokenHashes: Schema.Array(Schema.Uint8Array),
@@ -133,7 +134,7 @@ export class Sessions extends Context.Service<
         execute: ({ justNow, now, tokenHashes }) =>
           sql`
           SELECT s.id, s.user_id AS "userId", s.last_used_at >= ${justNow} AS "isUseFresh"
-          FROM unnest(${tokenHashes}::bytea[]) WITH ORDINALITY AS i (token_hash, number)
+          FROM unnest((SELECT ${tokenHashes}::bytea[])) WITH ORDINALITY AS i (token_hash, number)
           LEFT JOIN sessions s ON s.token_hash = i.token_hash AND s.expires_at > ${now}
           ORDER BY i.number`.pipe(Effect.map(Arrays.map((row) => ({ session: row["id"] === null ? null : row }))))
       })

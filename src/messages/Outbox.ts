@@ -94,14 +94,15 @@ export class Outbox extends Context.Service<
       ) {
         const exit = yield* Effect.flatMap(written, (rows) => settle(batch, rows)).pipe(
           Effect.tap(meter),
-          Effect.tap(announce),
           catchDatabaseErrors,
           Effect.exit
         )
         if (Exit.isFailure(exit)) {
           return batch.forEach(({ outcome }) => Deferred.doneUnsafe(outcome, Exit.failCause(exit.cause)))
         }
+        // The senders first: what the listeners are sent takes longer.
         for (const { outcome, result } of exit.value) Deferred.doneUnsafe(outcome, Exit.succeed(result))
+        yield* announce(exit.value)
       })
 
       /** Writes a batch and has its senders answered, except for the sends that found a lock: it returns those. */
@@ -135,8 +136,8 @@ export class Outbox extends Context.Service<
           if (Exit.hasDies(exit) && batch.length > 1) {
             return (yield* Effect.forEach(batch, (one) => deliver([one], whenLocked))).flat()
           }
-          // The next batch is on its way to PostgreSQL before the answers to this one take the processor's time.
-          yield* Effect.forkIn(answer(batch, exit), scope)
+          // If others wait, their batch is on its way to PostgreSQL before the answers to this one take the processor's time.
+          yield* Effect.forkIn(answer(batch, exit), scope, { startImmediately: Queue.sizeUnsafe(queue) === 0 })
           return locked.size === 0 ? [] : batch.filter((_, index) => locked.has(index + 1))
         },
         // A stop of the server must not leave a written send without an answer.
