@@ -1,9 +1,9 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Data, Effect, Redacted } from "effect"
+import { Data, Duration, Effect, Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { execFile, execFileSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { conversationId, numberedSql, participantOf, userId, type Conversations } from "./Population.ts"
@@ -15,8 +15,10 @@ const clients = 32
 
 export interface Baseline {
   readonly name: string
-  /** Transactions a second. */
+  /** Transactions a second, of 32 clients. */
   readonly rate: (seconds: number) => Effect.Effect<number, unknown>
+  /** The milliseconds of each transaction of one client, at a pace that leaves it alone. */
+  readonly latencies: (seconds: number, perSecond: number) => Effect.Effect<ReadonlyArray<number>, unknown>
 }
 
 // The least that a server without group commit does for a message: no session, no membership, no response.
@@ -41,20 +43,18 @@ const isInstalled = () => {
   }
 }
 
-const pgbench = (url: URL, conversations: Conversations): Baseline => ({
-  name: "pgbench",
-  rate: (seconds) =>
+const pgbench = (url: URL, conversations: Conversations): Baseline => {
+  const run = <A>(flags: ReadonlyArray<string>, read: (output: string, folder: string) => A | undefined) =>
     Effect.acquireUseRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "xfchat-pgbench-"))),
       (folder) =>
-        Effect.callback<number, PgbenchFailed>((resume) => {
-          const file = join(folder, "send.sql")
-          writeFileSync(file, script(conversations))
-          const options = ["--no-vacuum", "--protocol=prepared", "--jobs=2", `--client=${clients}`, `--time=${seconds}`]
+        Effect.callback<A, PgbenchFailed>((resume) => {
+          writeFileSync(join(folder, "send.sql"), script(conversations))
           const child = execFile(
             "pgbench",
-            [...options, `--file=${file}`],
+            ["--no-vacuum", "--protocol=prepared", "--file=send.sql", ...flags],
             {
+              cwd: folder,
               env: {
                 PATH: process.env["PATH"],
                 PGHOST: url.hostname,
@@ -65,11 +65,11 @@ const pgbench = (url: URL, conversations: Conversations): Baseline => ({
               }
             },
             (error, output, errorOutput) => {
-              const rate = /^tps = ([\d.]+)/m.exec(output)?.[1]
+              const result = error === null ? read(output, folder) : undefined
               resume(
-                error === null && rate !== undefined
-                  ? Effect.succeed(Number(rate))
-                  : new PgbenchFailed({ message: `pgbench failed:\n${output}${errorOutput}` })
+                result === undefined
+                  ? new PgbenchFailed({ message: `pgbench failed:\n${output}${errorOutput}` })
+                  : Effect.succeed(result)
               )
             }
           )
@@ -77,18 +77,32 @@ const pgbench = (url: URL, conversations: Conversations): Baseline => ({
         }),
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
     )
-})
+  return {
+    name: "pgbench",
+    rate: (seconds) =>
+      run(["--jobs=2", `--client=${clients}`, `--time=${seconds}`], (output) => {
+        const rate = /^tps = ([\d.]+)/m.exec(output)?.[1]
+        return rate === undefined ? undefined : Number(rate)
+      }),
+    latencies: (seconds, perSecond) =>
+      run(["--client=1", `--time=${seconds}`, `--rate=${perSecond}`, "--log"], (_, folder) =>
+        readdirSync(folder)
+          .filter((name) => name.startsWith("pgbench_log"))
+          .flatMap((name) => readFileSync(join(folder, name), "utf8").trim().split("\n"))
+          // Microseconds from the planned start to the end, and from the planned start to the real one.
+          .map((line) => line.split(" "))
+          .map((fields) => (Number(fields[2]) - Number(fields[6])) / 1_000)
+      )
+  }
+}
 
 /** The same transaction on as many connections of our own driver, which is slower than pgbench and so a lower bar. */
-const driver = (url: URL, conversations: Conversations): Baseline => ({
-  name: "this driver, no pgbench here",
-  rate: Effect.fn(function* (seconds: number) {
-    const sql = yield* PgClient.make({ url: Redacted.make(url.href), maxConnections: clients }).pipe(
+const driver = (url: URL, conversations: Conversations): Baseline => {
+  const connect = Effect.fnUntraced(function* (maxConnections: number) {
+    const sql = yield* PgClient.make({ url: Redacted.make(url.href), maxConnections }).pipe(
       Effect.provide(Reactivity.layer)
     )
-    const end = performance.now() + seconds * 1000
-    let count = 0
-    const send = Effect.gen(function* () {
+    return Effect.gen(function* () {
       const conversation = conversations.first + Math.floor(Math.random() * conversations.count)
       const sender = participantOf(conversations, conversation, 0)
       const [row] = yield* sql<{ head: bigint }>`
@@ -99,19 +113,34 @@ const driver = (url: URL, conversations: Conversations): Baseline => ({
         VALUES (${conversationId(conversation)}, ${randomUUID()}, ${userId(sender)},
           'a message of a common length, as people write them', 'text', ${row!.head}, ${row!.head})`
     }).pipe(sql.withTransaction)
-    const client = Effect.whileLoop({
-      while: () => performance.now() < end,
-      body: () => send,
-      step: () => void count++
-    })
-    yield* Effect.all(
-      Array.from({ length: clients }, () => client),
-      { concurrency: "unbounded", discard: true }
-    )
-    return count / seconds
-  }, Effect.scoped)
-})
+  })
+  return {
+    name: "this driver, no pgbench here",
+    rate: Effect.fn(function* (seconds: number) {
+      const send = yield* connect(clients)
+      const end = performance.now() + seconds * 1000
+      let count = 0
+      const client = Effect.whileLoop({
+        while: () => performance.now() < end,
+        body: () => send,
+        step: () => void count++
+      })
+      yield* Effect.all(
+        Array.from({ length: clients }, () => client),
+        { concurrency: "unbounded", discard: true }
+      )
+      return count / seconds
+    }, Effect.scoped),
+    latencies: Effect.fn(function* (seconds: number, perSecond: number) {
+      const send = yield* connect(1)
+      const timed = Effect.timed(send).pipe(Effect.map(([time]) => Duration.toMillis(time)))
+      return yield* Effect.forEach(Array.from({ length: seconds * perSecond }), () =>
+        Effect.delay(timed, 1_000 / perSecond)
+      )
+    }, Effect.scoped)
+  }
+}
 
-/** The comparison for durable sends: the same single-row transaction, by 32 clients on the same database. */
+/** The comparison for durable sends: the same single-row transaction on the same database. */
 export const baseline = (url: Redacted.Redacted, conversations: Conversations): Baseline =>
   (isInstalled() ? pgbench : driver)(new URL(Redacted.value(url)), conversations)

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
 import { quantile } from "../Measure.ts"
 import { conversationId, participantOf, tokenOf, type Conversations } from "../Population.ts"
 import { HttpConnection, requestText } from "./HttpConnection.ts"
@@ -10,11 +11,13 @@ interface Sends {
   readonly conversations: Conversations
   readonly connections: number
   readonly seconds: number
+  /** Milliseconds between an acknowledgement and the next send of its connection; none unless given. */
+  readonly pause?: number
 }
 
 const commands = {
   /** Sends messages over several connections, each the next one as soon as the last was acknowledged. */
-  send: async ({ connections, conversations, port, secret, seconds }: Sends) => {
+  send: async ({ connections, conversations, pause, port, secret, seconds }: Sends) => {
     const end = performance.now() + seconds * 1000
     const latencies: Array<number> = []
     const one = async (connection: HttpConnection) => {
@@ -35,7 +38,10 @@ const commands = {
     await Promise.all(
       Array.from({ length: connections }, async () => {
         const connection = await HttpConnection.open(port)
-        while (performance.now() < end) await one(connection)
+        while (performance.now() < end) {
+          await one(connection)
+          if (pause !== undefined) await sleep(pause)
+        }
         connection.close()
       })
     )
