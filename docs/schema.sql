@@ -326,3 +326,12 @@ CREATE TABLE visibility_epochs (
   CONSTRAINT visibility_epochs_pkey PRIMARY KEY (conversation_id),
   CONSTRAINT visibility_epochs_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations(id) ON DELETE CASCADE
 );
+
+CREATE TABLE visibility_rewrites (
+  viewer_id uuid NOT NULL,
+  change_id uuid DEFAULT gen_random_uuid() NOT NULL,
+  blocks_since timestamp with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+  rewritten_up_to uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+  CONSTRAINT visibility_rewrites_pkey PRIMARY KEY (viewer_id),
+  CONSTRAINT visibility_rewrites_viewer_id_fkey FOREIGN KEY (viewer_id) REFERENCES users(id) ON DELETE CASCADE
+);

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { isBeingRewritten } from "../messages/BlockRow.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { Participants } from "../conversations/Participants.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
@@ -41,12 +42,17 @@ export class AccountDeletion extends Context.Service<
       const participants = yield* Participants
       const pairs = yield* Pairs
 
+      // See `ReceiptRow.ts`.
+      const notFrozen = (column: "last_delivered_seq" | "last_read_seq") =>
+        sql.literal(`CASE WHEN ${isBeingRewritten("p.user_id", "p.conversation_id")} THEN p.${column} ELSE 0 END`)
+
       // By the indexes of each table. Blocks of this person by others stay, and hide what they hid. People whom this person
       // blocks keep seeing the receipts from before the block: the frozen cursors replace the real ones.
       const unfriend = (userId: UserId) => sql`
         WITH receipts AS (
           UPDATE conversation_participants p SET (last_delivered_seq, last_read_seq) = (
-            SELECT coalesce(max(f.last_delivered_seq), 0), coalesce(max(f.last_read_seq), 0) FROM frozen_receipts f
+            SELECT coalesce(max(f.last_delivered_seq), ${notFrozen("last_delivered_seq")}),
+              coalesce(max(f.last_read_seq), ${notFrozen("last_read_seq")}) FROM frozen_receipts f
             WHERE f.conversation_id = p.conversation_id AND f.blocker_id = p.user_id)
           FROM conversations c JOIN conversation_participants o ON o.conversation_id = c.id
           JOIN blocks b ON b.blocked_id = o.user_id AND b.blocker_id = ${userId}

@@ -10,6 +10,7 @@ export const notOfUser: Readonly<Record<string, string>> = {
   set_aside: "rows that an upgrade could not assign to anybody",
   people_revisions: "a counter",
   visibility_epochs: "a counter",
+  visibility_rewrites: "how far a block has been applied to the person's logs",
   frozen_receipts: "copies of receipts, for people whom the person blocks",
   message_terms: "derived from the messages",
   search_progress: "a counter",

@@ -5,6 +5,7 @@ import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { boundedLocks, LockWaits } from "../database/LockWaits.ts"
 import { retryRolledBack } from "../database/Transaction.ts"
 import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
+import { freezing } from "../messages/ReceiptRow.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { maxReceiptsListed, Position, type ConversationId } from "../contract/Conversation.ts"
 
@@ -36,6 +37,10 @@ export class Receipts extends Context.Service<
       const bus = yield* ChangeBus
       const waits = yield* LockWaits
 
+      const freezingOld = sql.literal(
+        freezing("SELECT conversation_id, user_id, last_delivered_seq, last_read_seq FROM old")
+      )
+
       const put = Effect.fn("Receipts.put")(function* (
         caller: UserId,
         conversationId: ConversationId,
@@ -47,7 +52,7 @@ export class Receipts extends Context.Service<
             SELECT p.conversation_id, p.user_id, p.last_delivered_seq, p.last_read_seq, c.head
             FROM ${boundedLocks(sql)}, conversation_participants p JOIN conversations c ON c.id = p.conversation_id
             WHERE p.conversation_id = ${conversationId} AND p.user_id = ${caller} FOR NO KEY UPDATE OF p
-          ), moved AS (
+          ), ${freezingOld}, moved AS (
             UPDATE conversation_participants p
             SET last_delivered_seq = greatest(p.last_delivered_seq, least(old.head, greatest(${deliveredSeq}, ${readSeq}))),
                 last_read_seq = greatest(p.last_read_seq, least(old.head, ${readSeq}))

@@ -46,7 +46,8 @@ export const requiredTables = [
   "people_revisions",
   "search_progress",
   "usage_tracking",
-  "visibility_epochs"
+  "visibility_epochs",
+  "visibility_rewrites"
 ]
 
 const oldestVersion = 140_000

@@ -52,9 +52,10 @@ export class Blocks extends Context.Service<
           const pair = yield* pairs.lock(caller, other)
           if (pair.blocks) return
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
-          yield* visibility.rewrite(caller, other)
+          yield* visibility.change(caller)
           yield* pairs.applyTransition(pair, Pair.block(pair), [caller])
         }).pipe(inTransaction(sql), waits.bound("account", caller))
+        yield* visibility.apply(caller)
       }, catchDatabaseErrors)
 
       const unblock = Effect.fn("Blocks.unblock")(function* (caller: UserId, other: UserId) {
@@ -63,9 +64,10 @@ export class Blocks extends Context.Service<
           const ended = yield* sql`
             DELETE FROM blocks WHERE blocker_id = ${caller} AND blocked_id = ${other} RETURNING blocked_id`
           if (ended.length === 0) return
-          yield* visibility.rewrite(caller)
+          yield* visibility.change(caller)
           yield* pairs.bumpRevisions([caller], [caller, other])
         }).pipe(inTransaction(sql), waits.bound("account", caller))
+        yield* visibility.apply(caller)
       }, catchDatabaseErrors)
 
       const find = SqlSchema.findAll({

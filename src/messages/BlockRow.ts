@@ -17,6 +17,13 @@ export const isBlocked = (user: string): string => blocks("p.user_id", user)
  */
 export const isHidden = isBlocked("m.sender_id")
 
+/**
+ * Whether a block or unblock of the viewer's is still to be applied to a log; see `Visibility`. By the primary key of
+ * visibility_rewrites, which has few rows.
+ */
+export const isBeingRewritten = (viewer: string, conversation: string): string =>
+  `EXISTS (SELECT FROM visibility_rewrites w WHERE w.viewer_id = ${viewer} AND w.rewritten_up_to < ${conversation} OFFSET 0)`
+
 /** The event of a system message, as `jsonb`. Those of an older XFChat are texts, and a deleted one is empty: they have none. */
 export const eventOf = (message: string): string =>
   `CASE WHEN ${message}.message_type = 'system' AND ${message}.content LIKE '{%' THEN ${message}.content::jsonb END`

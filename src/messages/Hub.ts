@@ -88,13 +88,13 @@ export class Hub extends Context.Service<
         )
 
       const compare = Effect.fnUntraced(
-        function* (topic: Topic, before: LogVersion | undefined, { epoch, head, incarnation }: Omit<Head, "id">) {
-          if (before?.incarnation === incarnation && head < before.position) {
+        function* (topic: Topic, before: LogVersion | undefined, now: Omit<Head, "id">) {
+          if (before?.incarnation === now.incarnation && now.head < before.position) {
             topic.end()
-            yield* incarnations.replace(incarnation)
+            yield* incarnations.replace(now.incarnation)
           }
-          topic.meet(incarnation)
-          topic.advanceEpoch(epoch)
+          topic.meet(now.incarnation)
+          topic.noteVisibility(now)
         },
         Effect.catchTag("DatabaseUnavailable", () => log.warning("The check for lost commits is delayed"))
       )
@@ -114,9 +114,19 @@ export class Hub extends Context.Service<
         )
       }).pipe(Effect.catchTag("DatabaseUnavailable", () => log.warning("The sweep of heads is delayed")))
       const readReceipts = (ids: ReadonlyArray<ConversationId>) => {
-        const topics = new Map(ids.map((id) => [id, followed.get(id)]))
+        const before = new Map(
+          ids.flatMap((id) => {
+            const topic = followed.get(id)
+            return topic === undefined ? [] : [[id, { topic, visibility: topic.visibility }] as const]
+          })
+        )
         return messages.receipts(ids).pipe(
-          Effect.map((read) => read.forEach((receipts) => topics.get(receipts.id)?.setReceipts(receipts))),
+          Effect.map((read) =>
+            read.forEach((receipts) => {
+              const known = before.get(receipts.id)
+              known?.topic.setReceipts(receipts, known.visibility)
+            })
+          ),
           Effect.catchTag("DatabaseUnavailable", () => {
             ids.forEach(markReceipts)
             return log.warning("Receipts are delayed")
@@ -140,7 +150,7 @@ export class Hub extends Context.Service<
           if (topic === undefined) return Effect.void
           // A message moves the cursor of its sender; system messages and blocks change which cursors are shown.
           markReceipts(conversationId)
-          if (hint._tag === "Visibility") topic.advanceEpoch(hint.epoch)
+          if (hint._tag === "Visibility") topic.noteVisibility({ epoch: hint.epoch, changes: "" })
           return hint._tag === "Log" ? Effect.forkChild(readTo(conversationId, hint.head)) : Effect.void
         },
         sweep,

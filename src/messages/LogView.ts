@@ -8,10 +8,19 @@ import { ReceiptList } from "../contract/Receipt.ts"
 import { batched } from "../database/Batched.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { blockedBy, blockersOf } from "../people/PairRow.ts"
+import { isBeingRewritten } from "./BlockRow.ts"
 import { receiptList } from "./ReceiptRow.ts"
 
+/** Which changes of what participants may see of a log were there at a read. */
+export interface VisibilityState {
+  /** How many have been applied to the log. */
+  readonly epoch: number
+  /** Those that are still to be applied, each by a name of its own. */
+  readonly changes: string
+}
+
 /** The part of a conversation's log that a participant may see. */
-export interface View {
+export interface View extends VisibilityState {
   readonly viewer: UserId
   /** The position of the last change. */
   readonly head: Position
@@ -23,8 +32,6 @@ export interface View {
   readonly isPersonal: boolean
   /** The head when the participant's view of earlier messages last changed: a copy that reaches no further is out of date. */
   readonly rewrittenAt: Position
-  /** How often any participant's view of earlier messages has changed. */
-  readonly epoch: number
   /** The incarnation of the database that `head` was read in: a copy from another one may hold lost messages. */
   readonly incarnation: Incarnation
   /** As the participant sees them. */
@@ -32,11 +39,9 @@ export interface View {
 }
 
 /** How far a conversation's log goes. */
-export interface Head {
+export interface Head extends VisibilityState {
   readonly id: ConversationId
   readonly head: Position
-  /** As in {@link View}. */
-  readonly epoch: number
   /** As in {@link View}. */
   readonly incarnation: Incarnation
 }
@@ -48,13 +53,20 @@ export interface SharedReceipts extends Head {
   readonly exceptions: ReadonlySet<UserId>
 }
 
-/** SQL: what a statement knows of a log besides its head. `conversation` is an expression for its id. By the primary keys. */
+/**
+ * SQL: what a statement knows of a log besides its head. `conversation` is an expression for its id. By the primary keys;
+ * visibility_rewrites has few rows.
+ */
 export const logState = (conversation: string): string => `
   coalesce((SELECT epoch FROM visibility_epochs WHERE conversation_id = ${conversation}), 0) AS epoch,
+  coalesce((SELECT string_agg(w.change_id::text, ' ' ORDER BY w.change_id) FROM visibility_rewrites w
+    WHERE w.rewritten_up_to < ${conversation} AND EXISTS (
+      SELECT FROM conversation_participants o
+      WHERE o.conversation_id = ${conversation} AND o.user_id = w.viewer_id OFFSET 0)), '') AS changes,
   ${currentIncarnation} AS incarnation`
 
 /** How {@link logState} decodes. */
-export const LogState = { epoch: Schema.Int, incarnation: Incarnation }
+export const LogState = { epoch: Schema.Int, changes: Schema.String, incarnation: Incarnation }
 
 /** Reads what participants may see of logs, and how far these go. */
 export const logViews = (sql: SqlClient.SqlClient) => {
@@ -88,7 +100,8 @@ export const logViews = (sql: SqlClient.SqlClient) => {
         SELECT conversation_id, ${sql.literal(receiptList("s.conversation_id"))} AS receipts
         FROM (SELECT DISTINCT conversation_id FROM seen WHERE blocked = '{}' AND blockers = '{}') s
       )
-      SELECT s.place::int, c.head, s.visible_after AS "visibleAfter", s.rewritten_at AS "rewrittenAt", ${state},
+      SELECT s.place::int, c.head, s.visible_after AS "visibleAfter", ${state},
+        CASE WHEN ${sql.literal(isBeingRewritten("s.user_id", "c.id"))} THEN c.head ELSE s.rewritten_at END AS "rewrittenAt",
         CASE WHEN s.blocked = '{}' AND s.blockers = '{}' THEN alike.receipts
           ELSE ${sql.literal(receiptList("c.id", "s.user_id"))} END AS receipts,
         s.blocked AS "hiddenSenders",

@@ -17,7 +17,15 @@ import { isHidden } from "./BlockRow.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
 import { hide, Message, MessageId, MessageIdReused, type Draft, type MessagePage } from "../contract/Message.ts"
-import { LogState, logState, logViews, type Head, type SharedReceipts, type View } from "./LogView.ts"
+import {
+  LogState,
+  logState,
+  logViews,
+  type Head,
+  type SharedReceipts,
+  type View,
+  type VisibilityState
+} from "./LogView.ts"
 import { messagePages, type PageRequest } from "./MessagePages.ts"
 import {
   messageColumns,
@@ -31,13 +39,11 @@ import { Outbox } from "./Outbox.ts"
 import type { Outcome, Send } from "./SendStatement.ts"
 
 /** A position in the log: a message as it is now, where it was posted or where it last changed. */
-export interface LogEntry {
+export interface LogEntry extends VisibilityState {
   readonly position: Position
   readonly message: Message
   /** The bytes of it that people wrote. */
   readonly bytes: number
-  /** As in {@link View}: positions above that of a view's change have its epoch, or a later one. */
-  readonly epoch: number
   /** As in {@link View}. */
   readonly incarnation: Incarnation
 }
@@ -218,9 +224,10 @@ export class Messages extends Context.Service<
       const since = Effect.fn("Messages.since")(
         (conversationId: ConversationId, position: Position, limit: number, bytes = pageBytes) =>
           Effect.map(findSince({ conversationId, position, limit, bytes }), (rows) =>
-            rows.map(({ bytes, epoch, incarnation, position, ...message }): LogEntry => ({
+            rows.map(({ bytes, changes, epoch, incarnation, position, ...message }): LogEntry => ({
               bytes,
               epoch,
+              changes,
               incarnation,
               position,
               message: new Message(message)

@@ -1,6 +1,6 @@
 import { maxReceiptsListed } from "../contract/Conversation.ts"
 import { blockersOf } from "../people/PairRow.ts"
-import { isNotBlocked } from "./BlockRow.ts"
+import { isBeingRewritten, isNotBlocked } from "./BlockRow.ts"
 
 /**
  * How far participants have read and received, as one person sees it, in SQL. All receipts are derived by these rules, so that
@@ -15,12 +15,40 @@ import { isNotBlocked } from "./BlockRow.ts"
  */
 export const hasCursor = (viewer: string, participant: string): string => isNotBlocked(viewer, `${participant}.user_id`)
 
-/** A cursor of a participant who {@link hasCursor has one}. By the primary key of frozen_receipts. */
+/**
+ * A cursor of a participant who {@link hasCursor has one}. By the primary key of frozen_receipts. Until a new block is applied to
+ * the log, the cursor of the blocker is frozen by its first move. Without either, both began after the block.
+ */
 export const cursor = (viewer: string, participant: string, column: "last_delivered_seq" | "last_read_seq"): string => `
   CASE WHEN ${participant}.user_id = ANY (${blockersOf(viewer)})
     THEN coalesce((SELECT f.${column} FROM frozen_receipts f WHERE f.conversation_id = ${participant}.conversation_id
-      AND f.blocked_id = ${viewer} AND f.blocker_id = ${participant}.user_id), 0)
+      AND f.blocked_id = ${viewer} AND f.blocker_id = ${participant}.user_id),
+      CASE WHEN ${isBeingRewritten(`${participant}.user_id`, `${participant}.conversation_id`)}
+        THEN ${participant}.${column} ELSE 0 END)
     ELSE ${participant}.${column} END`
+
+/**
+ * Statements for a WITH, from `frozen` on: before a write moves the cursors of participants, freezes them for the people whom these
+ * have blocked, where a block is still to be applied to the log. `locked` is a query with the participants' locked rows, as
+ * `conversation_id`, `user_id`, `last_delivered_seq` and `last_read_seq`. By the primary keys.
+ */
+export const freezing = (locked: string): string => `
+  blocking AS MATERIALIZED (
+    SELECT l.*, b.blocked_id FROM (
+      SELECT l.*, w.blocks_since FROM (${locked}) l, LATERAL (
+        SELECT blocks_since FROM visibility_rewrites w
+        WHERE w.viewer_id = l.user_id AND w.rewritten_up_to < l.conversation_id OFFSET 0) w
+    ) l, LATERAL (
+      SELECT blocked_id FROM blocks b WHERE b.blocker_id = l.user_id AND b.created_at >= l.blocks_since
+        AND EXISTS (SELECT FROM conversation_participants o
+          WHERE o.conversation_id = l.conversation_id AND o.user_id = b.blocked_id OFFSET 0)
+      FOR KEY SHARE SKIP LOCKED
+    ) b
+  ), frozen AS (
+    INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
+    SELECT conversation_id, blocked_id, user_id, last_delivered_seq, last_read_seq FROM blocking
+    ON CONFLICT DO NOTHING
+  )`
 
 /**
  * The `ReceiptList` of a conversation, as JSON. `conversation` is an expression for its id. By the primary key of

@@ -6,6 +6,7 @@ import { boundedLocks } from "../database/LockWaits.ts"
 import { Position, type ConversationId } from "../contract/Conversation.ts"
 import { mentionedNames } from "./Mentions.ts"
 import { Message, MessageId, type Draft } from "../contract/Message.ts"
+import { freezing } from "./ReceiptRow.ts"
 import { messageColumns, parseContents, storedContent, type ContentRow } from "./MessageRow.ts"
 
 /** A message on its way into a conversation's log. */
@@ -80,6 +81,9 @@ export const sendStatement = (sql: SqlClient.SqlClient) => {
   // all.
   // The arrays are in sub-selects, since PostgreSQL makes a new plan for every few sends when it sees the length of an array,
   // which takes longer than the write. With an OFFSET, it looks up each participant instead of reading them all.
+  const freezingLocked = sql.literal(
+    freezing("SELECT id AS conversation_id, user_id, last_delivered_seq, last_read_seq FROM locked")
+  )
   const write = (sends: ReadonlyArray<Send>, whenLocked: "SKIP LOCKED" | "") => sql<{
     readonly ordinal: number
     readonly isLocked: boolean
@@ -95,7 +99,7 @@ export const sendStatement = (sql: SqlClient.SqlClient) => {
         (SELECT ${sends.map((send) => mentionedNames(send.content).join())}::text[])
       ) WITH ORDINALITY AS i (conversation_id, id, sender_id, content, message_type, reply_to, names, ordinal)
     ), locked AS (
-      SELECT c.id, c.head, p.user_id, p.visible_after FROM (SELECT DISTINCT conversation_id, sender_id FROM input) s
+      SELECT c.id, c.head, p.user_id, p.visible_after, p.last_delivered_seq, p.last_read_seq FROM (SELECT DISTINCT conversation_id, sender_id FROM input) s
       JOIN conversations c ON c.id = s.conversation_id
       JOIN conversation_participants p ON p.conversation_id = s.conversation_id AND p.user_id = s.sender_id
       ORDER BY c.id FOR NO KEY UPDATE OF c, p ${sql.literal(whenLocked)}
@@ -133,7 +137,7 @@ export const sendStatement = (sql: SqlClient.SqlClient) => {
         SELECT conversation_id, max(seq) AS head, max(now) AS now FROM placed WHERE is_new GROUP BY conversation_id
       ) p
       WHERE c.id = p.conversation_id
-    ), caught_up AS (
+    ), ${freezingLocked}, caught_up AS (
       UPDATE conversation_participants p
       SET last_delivered_seq = greatest(p.last_delivered_seq, own.seq),
         last_read_seq = greatest(p.last_read_seq, own.seq)

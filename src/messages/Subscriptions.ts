@@ -63,6 +63,8 @@ class LogReader {
   private readonly conversationId: ConversationId
   private readonly sendsReceipts: boolean
   private view: View
+  /** The topic's visibility that the view knows. */
+  private visibility: number
   /** The position that the subscriber came with. */
   private readonly start: Position | undefined
   // The positions up to which the log was read, and sent. They differ if the subscriber may not see the last changes.
@@ -81,6 +83,7 @@ class LogReader {
     session: Caller,
     conversationId: ConversationId,
     view: View,
+    visibility: number,
     knownReceipts: TopicReceipts | undefined,
     { from, sendsReceipts }: SubscribeRequest
   ) {
@@ -89,6 +92,7 @@ class LogReader {
     this.session = session
     this.conversationId = conversationId
     this.view = view
+    this.visibility = visibility
     // A copy of another incarnation may hold lost messages.
     const start = from !== undefined && isOfIncarnation(from, view.incarnation) ? from.position : undefined
     this.start = start
@@ -108,8 +112,8 @@ class LogReader {
     | undefined {
     const { cursor } = this
     if (this.isEnded || this.topic.isOver) return undefined
-    if (cursor === undefined) return this.readSnapshot(this.view)
-    if (this.topic.epoch > this.view.epoch) return this.refreshView(cursor)
+    if (cursor === undefined) return this.readSnapshot(this.view, this.visibility)
+    if (this.topic.visibility > this.visibility) return this.refreshView(cursor)
     if (!this.topic.hasAfter(cursor)) return this.sendsReceipts ? this.readReceipts(cursor) : nothing
     const frames = this.topic.fromMemory(cursor)
     if (frames !== undefined && !this.needsOwn(frames)) {
@@ -123,7 +127,7 @@ class LogReader {
       Effect.flatMap((found) => this.readOwn(found)),
       Effect.flatMap((own) => {
         if (this.topic.isOver) return Effect.succeed(() => [])
-        if (this.topic.epoch > this.view.epoch) return this.refreshView(cursor)
+        if (this.topic.visibility > this.visibility) return this.refreshView(cursor)
         const reading = this.interpret(cursor, own)
         return Effect.isEffect(reading) ? reading : Effect.succeed(reading)
       })
@@ -135,7 +139,7 @@ class LogReader {
   ): ReadonlyArray<SubscriptionUpdate> | Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const shared = this.topic.receipts
     // Receipts read before the subscriber's view last changed may be of messages that are hidden now.
-    if (shared !== undefined && shared !== this.knownReceipts && shared.epoch >= this.view.epoch) {
+    if (shared !== undefined && shared !== this.knownReceipts && shared.visibility >= this.visibility) {
       if (shared.exceptions.has(this.session.userId)) return this.refreshView(cursor)
       this.knownReceipts = shared
       this.receipts = shared
@@ -173,15 +177,16 @@ class LogReader {
 
   /** Some participant's view has changed. If it is this subscriber's, they get a new snapshot. */
   private refreshView(cursor: Position): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
-    const known = this.topic.receipts
+    const { receipts: known, visibility } = this.topic
     return this.messages.view(this.session.userId, this.conversationId).pipe(
       Effect.tap((view) => Effect.sync(() => this.topic.meet(view.incarnation))),
       Effect.flatMap((view) =>
         view.rewrittenAt > this.view.rewrittenAt ||
         view.hiddenSenders.symmetricDifference(this.view.hiddenSenders).size > 0
-          ? this.readSnapshot(view, known)
+          ? this.readSnapshot(view, visibility, known)
           : Effect.succeed(() => {
-              this.view = { ...this.view, epoch: view.epoch, isPersonal: view.isPersonal }
+              this.view = { ...this.view, isPersonal: view.isPersonal }
+              this.visibility = visibility
               this.knownReceipts = known
               this.receipts = { frame: new ReceiptsFrame(view.receipts), head: view.head }
               return []
@@ -193,6 +198,7 @@ class LogReader {
 
   private readSnapshot(
     view: View,
+    visibility: number,
     knownReceipts = this.knownReceipts
   ): Effect.Effect<Commit<SubscriptionUpdate>, DatabaseUnavailable> {
     const { head, incarnation } = view
@@ -202,6 +208,7 @@ class LogReader {
         () => {
           if (this.topic.isOver) return []
           this.view = view
+          this.visibility = visibility
           this.cursor = head
           this.lastSent = head
           this.knownReceipts = knownReceipts
@@ -225,7 +232,8 @@ class LogReader {
       (frame) => (frame.position > head || this.start !== 0) && endsParticipation(frame.message, this.session)
     )?.position
     // A person who left and rejoined may see a different part of the log than their copy holds.
-    if (leaving !== undefined) return leaving <= head ? this.readSnapshot(this.view) : () => this.end(frames, leaving)
+    if (leaving !== undefined)
+      return leaving <= head ? this.readSnapshot(this.view, this.visibility) : () => this.end(frames, leaving)
     if (!frames.some(({ message }) => message.version > Math.max(last, head))) return () => this.emit(frames, last)
     // A message has changed after all that was read. By then, the subscriber may have been removed.
     return this.messages.view(this.session.userId, this.conversationId).pipe(
@@ -288,17 +296,20 @@ export class Subscriptions extends Context.Service<
         const follow = Effect.gen(function* () {
           const topic = yield* hub.follow(conversationId)
           const before = topic.version
-          const receipts = topic.receipts
+          const { receipts, visibility } = topic
           const view = yield* messages.view(session.userId, conversationId)
           yield* hub.compare(topic, before, view)
-          return { topic, view, receipts }
+          return { topic, view, visibility: topic.isCurrent(view) ? topic.visibility : visibility, receipts }
         })
         // Again if the database turns out to have lost commits, since that ends the topic.
-        const { receipts, topic, view } = yield* Effect.repeat(follow, { while: ({ topic }) => topic.isOver, times: 2 })
+        const { receipts, topic, view, visibility } = yield* Effect.repeat(follow, {
+          while: ({ topic }) => topic.isOver,
+          times: 2
+        })
         const stream = yield* liveStreams.admit(session, conversationId)
         yield* topic.readTo(view.head)
         yield* topic.listen(stream)
-        const reader = new LogReader(messages, topic, session, conversationId, view, receipts, request)
+        const reader = new LogReader(messages, topic, session, conversationId, view, visibility, receipts, request)
         return {
           version: { incarnation: view.incarnation, position: view.head },
           feed: new Feed(stream, request.heartbeat, () => reader.read()),

@@ -3,7 +3,7 @@ import type { Incarnation } from "../contract/Incarnation.ts"
 import type { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
 import type { LogEntry, Messages } from "./Messages.ts"
-import type { SharedReceipts } from "./LogView.ts"
+import type { SharedReceipts, VisibilityState } from "./LogView.ts"
 import { pageBytes } from "../contract/Paging.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { Frame } from "./Frame.ts"
@@ -20,6 +20,8 @@ const batchBytes = 131_072
 /** The receipts that were read last, for all listeners whom no block concerns. */
 export interface TopicReceipts extends Omit<SharedReceipts, "receipts"> {
   readonly frame: ReceiptsFrame
+  /** The {@link Topic.visibility} that they were read with, or a later one. */
+  readonly visibility: number
 }
 
 /** Woken each time the log has grown. */
@@ -46,7 +48,8 @@ export class Topic {
   private readonly ring: Ring
   private head: Position | undefined
   private incarnation: Incarnation | undefined
-  private latestEpoch = 0
+  private latest: VisibilityState = { epoch: 0, changes: "" }
+  private visibilityCount = 0
   private latestReceipts: TopicReceipts | undefined
   private over = false
 
@@ -69,9 +72,17 @@ export class Topic {
       : { incarnation: this.incarnation, position: this.head }
   }
 
-  /** The latest epoch that is known; at least that of all entries that were handed out. */
-  get epoch(): number {
-    return this.latestEpoch
+  /**
+   * Counts the changes of what participants may see, as this process learns of them, and those of all entries that were handed
+   * out are among them. A listener that reads its view after it has noted this number knows all that was counted.
+   */
+  get visibility(): number {
+    return this.visibilityCount
+  }
+
+  /** Whether something was read when the topic's visibility was what is known now. */
+  isCurrent({ changes, epoch }: VisibilityState): boolean {
+    return epoch === this.latest.epoch && changes === this.latest.changes
   }
 
   /** The receipts as they were read last; `undefined` before the first read. */
@@ -101,19 +112,21 @@ export class Topic {
     if (this.incarnation !== incarnation) this.end()
   }
 
-  /** A block or unblock changed what a participant may see: adopts the newer epoch and wakes the listeners. */
-  advanceEpoch(epoch: number): void {
-    if (epoch <= this.latestEpoch) return
-    this.latestEpoch = epoch
+  /** Notes what was read with a part of the log. If it is new, a participant may see something else: wakes the listeners. */
+  noteVisibility(read: VisibilityState): void {
+    if (read.epoch < this.latest.epoch || this.isCurrent(read)) return
+    this.latest = { epoch: read.epoch, changes: read.changes }
+    this.visibilityCount += 1
     this.wake()
   }
 
-  /** Replaces the receipts, and wakes the listeners. */
-  setReceipts({ receipts, ...read }: SharedReceipts): void {
+  /** Replaces the receipts, and wakes the listeners. `before` is the {@link visibility} from before the read. */
+  setReceipts({ receipts, ...read }: SharedReceipts, before: number): void {
     this.meet(read.incarnation)
     if (this.over) return
-    this.latestReceipts = { ...read, frame: new ReceiptsFrame(receipts) }
-    this.latestEpoch = Math.max(this.latestEpoch, read.epoch)
+    this.noteVisibility(read)
+    const visibility = this.isCurrent(read) ? this.visibility : before
+    this.latestReceipts = { ...read, visibility, frame: new ReceiptsFrame(receipts) }
     this.wake()
   }
 
@@ -209,7 +222,7 @@ export class Topic {
   private framesOf(entries: ReadonlyArray<LogEntry>): ReadonlyArray<Frame> {
     for (const entry of entries) {
       this.meet(entry.incarnation)
-      this.advanceEpoch(entry.epoch)
+      this.noteVisibility(entry)
     }
     return this.over ? [] : entries.map((entry) => new Frame(entry))
   }

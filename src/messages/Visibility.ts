@@ -3,25 +3,40 @@ import { SqlClient, SqlSchema, type SqlError } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { ChangeHint, ChangeBus } from "../changes/ChangeBus.ts"
 import { ConversationId } from "../contract/Conversation.ts"
-import { beforeAll } from "./ConversationLocks.ts"
-import { boundedLocks } from "../database/LockWaits.ts"
+import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { boundedLocks, isLockTimeout } from "../database/LockWaits.ts"
+import { inSlices } from "../database/Slices.ts"
+import { inTransaction } from "../database/Transaction.ts"
 
-/** Conversations in one statement: each is several rows, and a statement has a time limit. */
-const maxPerStatement = 1_000
+/** The number of logs that one transaction rewrites, at most: some tens of milliseconds. */
+const maxLogs = 200
 
-/** Keeps copies of a log from showing a participant messages that a block has hidden, or hiding ones that it shows again. */
+const Change = Schema.Struct({
+  viewer: UserId,
+  since: Schema.DateTimeUtcFromDate,
+  after: ConversationId
+})
+
+/**
+ * Keeps copies of a log from showing a participant messages that a block has hidden, or hiding ones that it shows again.
+ *
+ * A person may have any number of logs, so a block itself only writes a mark, in visibility_rewrites. It is enough for every
+ * reader: a copy of a log that is still to be rewritten is out of date, a part of the log that is read with the mark makes streams
+ * read their views again, and receipts are frozen by the first write that moves them. The logs follow in slices.
+ */
 export class Visibility extends Context.Service<
   Visibility,
   {
     /**
-     * Invalidates every copy of a log that the viewer has, because they blocked or unblocked somebody. Runs in the transaction
-     * that changes the block; streams learn of it after the commit. `newlyBlocked` still sees the viewer's receipts as of now,
-     * see `ReceiptRow.ts`.
+     * Invalidates every copy of a log that the viewer has, because they blocked or unblocked somebody. Part of the transaction
+     * that changes the block. {@link apply} follows its commit.
      */
-    readonly rewrite: (
-      viewer: UserId,
-      newlyBlocked?: UserId
-    ) => Effect.Effect<void, SqlError.SqlError | Schema.SchemaError>
+    readonly change: (viewer: UserId) => Effect.Effect<void, SqlError.SqlError>
+    /**
+     * Applies the viewer's changes to the first of their logs, and leaves the rest to the background. Those of most people are
+     * done by then. It does not fail, since all of it may wait.
+     */
+    readonly apply: (viewer: UserId) => Effect.Effect<void>
   }
 >()("xfchat/messages/Visibility") {
   static readonly layer = Layer.effect(
@@ -30,27 +45,48 @@ export class Visibility extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const bus = yield* ChangeBus
 
-      // By conversation_participants_user_id_idx and the primary keys. Rewrites all logs of the viewer, since a blocked person
-      // may join any. Locks the conversations in the order of their ids. A message that is posted later has a position above
-      // `head`, and its readers see the new epoch.
+      // By the primary key.
+      const change = Effect.fn("Visibility.change")((viewer: UserId) =>
+        Effect.asVoid(sql`
+          INSERT INTO visibility_rewrites AS w (viewer_id) VALUES (${viewer})
+          ON CONFLICT (viewer_id) DO UPDATE
+          SET change_id = excluded.change_id, rewritten_up_to = excluded.rewritten_up_to`)
+      )
+
+      // By the primary key. A row that another process works on is left to it.
+      const lockNext = SqlSchema.findAll({
+        Request: Schema.NullOr(UserId),
+        Result: Change,
+        execute: (viewer) => sql`
+          SELECT viewer_id AS viewer, blocks_since AS since, rewritten_up_to AS after FROM visibility_rewrites
+          WHERE ${viewer}::uuid IS NULL OR viewer_id = ${viewer} LIMIT 1 FOR UPDATE SKIP LOCKED`
+      })
+
+      // By conversation_participants_user_id_idx and the primary keys. All logs of the viewer, since a blocked person may join
+      // any. A copy from before the block reaches no further than the head that is read after it, so the log needs no lock.
       const rewriteLogs = SqlSchema.findAll({
-        Request: Schema.Struct({ viewer: UserId, newlyBlocked: Schema.NullOr(UserId), after: ConversationId }),
+        Request: Change,
         Result: Schema.Struct({ conversationId: ConversationId, epoch: Schema.Int }),
-        execute: ({ after, newlyBlocked, viewer }) => sql`
-          WITH log AS (
-            SELECT c.id, c.head FROM ${boundedLocks(sql)}, conversations c
-            JOIN conversation_participants p ON p.conversation_id = c.id AND p.user_id = ${viewer}
-            WHERE c.id > ${after} ORDER BY c.id LIMIT ${maxPerStatement} FOR NO KEY UPDATE OF c
+        execute: ({ after, since, viewer }) => sql`
+          WITH log AS MATERIALIZED (
+            SELECT p.conversation_id AS id, c.head
+            FROM ${boundedLocks(sql)}, conversation_participants p JOIN conversations c ON c.id = p.conversation_id
+            WHERE p.user_id = ${viewer} AND p.conversation_id > ${after}
+            ORDER BY p.conversation_id LIMIT ${maxLogs} FOR NO KEY UPDATE OF p
           ), rewritten AS (
             UPDATE conversation_participants p SET rewritten_at = log.head
             FROM log WHERE p.conversation_id = log.id AND p.user_id = ${viewer}
             RETURNING p.*
+          ), blocking AS MATERIALIZED (
+            SELECT blocked_id FROM blocks WHERE blocker_id = ${viewer} AND created_at >= ${since} FOR KEY SHARE
           ), frozen AS (
             -- The cursors as the update found them under its lock, so that no receipt comes in between.
             INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)
-            SELECT r.conversation_id, o.user_id, r.user_id, r.last_delivered_seq, r.last_read_seq
-            FROM rewritten r JOIN conversation_participants o
-              ON o.conversation_id = r.conversation_id AND o.user_id = ${newlyBlocked}::uuid
+            SELECT r.conversation_id, b.blocked_id, r.user_id, r.last_delivered_seq, r.last_read_seq
+            FROM rewritten r, blocking b WHERE EXISTS (
+              SELECT FROM conversation_participants o
+              WHERE o.conversation_id = r.conversation_id AND o.user_id = b.blocked_id OFFSET 0)
+            ON CONFLICT DO NOTHING
           ), revised AS (
             INSERT INTO visibility_epochs AS v (conversation_id, epoch) SELECT id, 1 FROM log ORDER BY id
             ON CONFLICT (conversation_id) DO UPDATE SET epoch = v.epoch + 1
@@ -59,17 +95,45 @@ export class Visibility extends Context.Service<
           SELECT conversation_id AS "conversationId", epoch FROM revised ORDER BY conversation_id`
       })
 
-      const rewrite = Effect.fn("Visibility.rewrite")(function* (viewer: UserId, newlyBlocked?: UserId) {
-        let after: ConversationId | undefined = beforeAll
-        while (after !== undefined) {
-          const logs: ReadonlyArray<{ readonly conversationId: ConversationId; readonly epoch: number }> =
-            yield* rewriteLogs({ viewer, newlyBlocked: newlyBlocked ?? null, after })
-          yield* sql.afterCommit(bus.publish(logs.map((log) => ChangeHint.Visibility(log))))
-          after = logs.length === maxPerStatement ? logs.at(-1)?.conversationId : undefined
-        }
-      })
+      /** Rewrites some logs, of one viewer or of anybody. */
+      const rewriteSome = (of: UserId | null) =>
+        Effect.gen(function* () {
+          const [next] = yield* lockNext(of)
+          if (next === undefined) return "nothing" as const
+          const { viewer } = next
+          const logs = yield* rewriteLogs(next)
+          const last = logs.at(-1)
+          const isLast = last === undefined || logs.length < maxLogs
+          // By the primary key.
+          yield* isLast
+            ? sql`DELETE FROM visibility_rewrites WHERE viewer_id = ${viewer}`
+            : sql`UPDATE visibility_rewrites SET rewritten_up_to = ${last.conversationId} WHERE viewer_id = ${viewer}`
+          const hints: Array<ChangeHint> = logs.map((log) => ChangeHint.Visibility(log))
+          // The viewer's inbox reads what has changed of all of them.
+          if (last !== undefined) {
+            hints.push(ChangeHint.Receipts({ conversationId: last.conversationId, userId: viewer, isListed: false }))
+          }
+          yield* sql.afterCommit(bus.publish(hints))
+          return isLast ? ("all" as const) : ("some" as const)
+        }).pipe(
+          inTransaction(sql),
+          // The viewer's own write is in the way.
+          Effect.catchIf(isLockTimeout, () => Effect.succeed("some" as const)),
+          catchDatabaseErrors
+        )
+      const rewriteNow = yield* inSlices(
+        "The rewriting of logs after a block",
+        Effect.map(rewriteSome(null), (done) => done !== "nothing")
+      )
 
-      return Visibility.of({ rewrite })
+      const apply = Effect.fn("Visibility.apply")((viewer: UserId) =>
+        rewriteSome(viewer).pipe(
+          Effect.catchTag("DatabaseUnavailable", () => Effect.succeed("some" as const)),
+          Effect.flatMap((done) => (done === "some" ? rewriteNow : Effect.void))
+        )
+      )
+
+      return Visibility.of({ change, apply })
     })
   )
 }

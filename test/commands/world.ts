@@ -75,6 +75,7 @@ export const seedWorld = Effect.fn("seedWorld")(
     WHERE random() < 0.02`
     yield* sql`INSERT INTO people_revisions SELECT id, floor(random() * 9) + 1 FROM users`
     yield* sql`INSERT INTO visibility_epochs SELECT id, 1 FROM conversations`
+    yield* sql`INSERT INTO visibility_rewrites (viewer_id) SELECT id FROM users`
     yield* sql`INSERT INTO conversation_revisions SELECT id, 1 FROM conversations`
     yield* sql`INSERT INTO departures SELECT id, '00000000-0000-0000-0000-000000000000' FROM users`
     yield* sql`

@@ -54,6 +54,7 @@ layer(TestServices)("An edit", (it) => {
         message: edited,
         bytes: 6,
         epoch: 0,
+        changes: "",
         incarnation: firstIncarnation
       })
     })
