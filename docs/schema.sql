@@ -1,6 +1,13 @@
 -- The schema, as the migrations make it: docs/schema.sql is generated, so change it by a migration and then run
 --   npx vitest run test/docs/schema.test.ts -u
 
+CREATE TABLE announcements (
+  user_id uuid NOT NULL,
+  announced_up_to uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+  CONSTRAINT announcements_pkey PRIMARY KEY (user_id),
+  CONSTRAINT announcements_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
 CREATE TABLE blocks (
   blocker_id uuid NOT NULL,
   blocked_id uuid NOT NULL,
@@ -277,6 +284,13 @@ CREATE TABLE set_aside (
   source_row jsonb NOT NULL,
   set_aside_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT set_aside_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE successions (
+  user_id uuid NOT NULL,
+  passed_up_to uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+  CONSTRAINT successions_pkey PRIMARY KEY (user_id),
+  CONSTRAINT successions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
 CREATE TABLE usage_tracking (

@@ -67,17 +67,22 @@ export class AccountAdmin extends Context.Service<
             WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
           const { id } = yield* requireRow(username, yield* decodeIds(rows))
           yield* endSessions(id)
+          yield* ownership.markDisabled(id)
           return id
         }).pipe(inTransaction(sql))
         yield* ownership.passOnDisabled(disabled)
       }, catchDatabaseErrors)
 
       const enable = Effect.fn("AccountAdmin.enable")(function* (username: string) {
-        const rows = yield* sql`
-          UPDATE users SET disabled_at = NULL, updated_at = now()
-          WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
-        const { id } = yield* requireRow(username, yield* decodeIds(rows))
-        yield* ownership.passOnDisabled(id)
+        const enabled = yield* Effect.gen(function* () {
+          const rows = yield* sql`
+            UPDATE users SET disabled_at = NULL, updated_at = now()
+            WHERE ${sql.literal(folded("username"))} = ${foldLogin(username)} AND deleted_at IS NULL RETURNING id`
+          const { id } = yield* requireRow(username, yield* decodeIds(rows))
+          yield* ownership.markDisabled(id)
+          return id
+        }).pipe(inTransaction(sql))
+        yield* ownership.passOnDisabled(enabled)
       }, catchDatabaseErrors)
 
       const resetPassword = Effect.fn("AccountAdmin.resetPassword")(function* (

@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { isBeingRewritten } from "../messages/BlockRow.ts"
+import { Announcements } from "../people/Announcements.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { Participants } from "../conversations/Participants.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
@@ -22,8 +22,9 @@ export class AccountDeletion extends Context.Service<
   AccountDeletion,
   {
     /**
-     * Deletes the caller's account, in one transaction: name, e-mail address, password, picture, settings, sessions, friends
-     * and requests. The person leaves every group. The username and the e-mail address become free.
+     * Deletes the caller's account: name, e-mail address, password, picture, settings and sessions, in one transaction, after
+     * which nobody has the person as a friend. The person leaves every group. Rows of many friends and many groups follow in
+     * slices. The username and the e-mail address become free.
      */
     readonly deleteAccount: (
       caller: Caller,
@@ -41,29 +42,11 @@ export class AccountDeletion extends Context.Service<
       const sessions = yield* Sessions
       const participants = yield* Participants
       const pairs = yield* Pairs
+      const announcements = yield* Announcements
 
-      // See `ReceiptRow.ts`.
-      const notFrozen = (column: "last_delivered_seq" | "last_read_seq") =>
-        sql.literal(`CASE WHEN ${isBeingRewritten("p.user_id", "p.conversation_id")} THEN p.${column} ELSE 0 END`)
-
-      // By the indexes of each table. Blocks of this person by others stay, and hide what they hid. People whom this person
-      // blocks keep seeing the receipts from before the block: the frozen cursors replace the real ones.
-      const unfriend = (userId: UserId) => sql`
-        WITH receipts AS (
-          UPDATE conversation_participants p SET (last_delivered_seq, last_read_seq) = (
-            SELECT coalesce(max(f.last_delivered_seq), ${notFrozen("last_delivered_seq")}),
-              coalesce(max(f.last_read_seq), ${notFrozen("last_read_seq")}) FROM frozen_receipts f
-            WHERE f.conversation_id = p.conversation_id AND f.blocker_id = p.user_id)
-          FROM conversations c JOIN conversation_participants o ON o.conversation_id = c.id
-          JOIN blocks b ON b.blocked_id = o.user_id AND b.blocker_id = ${userId}
-          WHERE c.id = p.conversation_id AND c.is_direct_message AND p.user_id = ${userId}
-        ), requests AS (
-          DELETE FROM friend_requests WHERE from_user_id = ${userId} OR to_user_id = ${userId}
-        ), own_blocks AS (
-          DELETE FROM blocks WHERE blocker_id = ${userId}
-        ), known AS (
-          DELETE FROM contacts WHERE user_id = ${userId} OR contact_user_id = ${userId}
-        ), own_revision AS (
+      // By the primary keys.
+      const forget = (userId: UserId) => sql`
+        WITH own_revision AS (
           DELETE FROM people_revisions WHERE user_id = ${userId}
         )
         DELETE FROM usage_tracking WHERE user_id = ${userId}`
@@ -83,9 +66,8 @@ export class AccountDeletion extends Context.Service<
           yield* accounts.anonymise(userId, proof)
           yield* sessions.endOthers(caller)
           yield* sessions.end(caller.id)
-          const others = yield* pairs.visibleTo(userId)
-          yield* unfriend(userId)
-          yield* pairs.bumpRevisions(others, others)
+          yield* announcements.announce(userId, "deletion")
+          yield* forget(userId)
           yield* participants.leaveEverywhere(userId)
         }).pipe(inTransaction(sql), waits.bound("account", userId))
       }, catchDatabaseErrors)

@@ -3,6 +3,7 @@ import { SqlClient } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import { LockWaits } from "../database/LockWaits.ts"
 import { inTransaction } from "../database/Transaction.ts"
+import { Announcements } from "../people/Announcements.ts"
 import { Pairs } from "../people/Pairs.ts"
 import { Conversations } from "../conversations/Conversations.ts"
 import type { DatabaseUnavailable, Forbidden, RateLimited, ServerBusy } from "../contract/Problem.ts"
@@ -40,6 +41,7 @@ export class Profiles extends Context.Service<
       const accounts = yield* Accounts
       const waits = yield* LockWaits
       const pairs = yield* Pairs
+      const announcements = yield* Announcements
       const conversations = yield* Conversations
 
       const update = Effect.fn("Profiles.update")(function* (id: UserId, change: AccountChange, address?: string) {
@@ -50,8 +52,7 @@ export class Profiles extends Context.Service<
           const before = yield* accounts.get(id)
           const after = yield* accounts.change(id, change, proof)
           if (isVisibleChange(before, after)) {
-            const others = yield* pairs.visibleTo(id)
-            yield* pairs.bumpRevisions(others, others)
+            yield* announcements.announce(id, "profile")
             yield* conversations.bumpRevisions(id)
           }
           yield* sql.afterCommit(bus.publish([ChangeHint.Person({ userId: id })]))

@@ -15,6 +15,8 @@ export const notOfUser: Readonly<Record<string, string>> = {
   message_terms: "derived from the messages",
   search_progress: "a counter",
   conversation_revisions: "a counter",
+  announcements: "how far a change of a profile has been announced",
+  successions: "how far the groups of a disabled account have passed on",
   departures: "how far a deleted account has left its conversations"
 }
 

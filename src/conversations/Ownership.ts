@@ -4,8 +4,8 @@ import { UserId } from "../contract/Account.ts"
 import { ConversationId } from "../contract/Conversation.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
+import { inSlices } from "../database/Slices.ts"
 import { inTransaction } from "../database/Transaction.ts"
-import { beforeAll } from "../messages/ConversationLocks.ts"
 import { SystemMessages, type SystemMessage } from "../messages/SystemMessages.ts"
 
 /** Groups that one transaction passes on, at most: each may have a thousand participants to look at. */
@@ -32,8 +32,13 @@ export class Ownership extends Context.Service<
       groups: ReadonlyArray<ConversationId>
     ) => Effect.Effect<ReadonlyArray<Inherited>, SqlError.SqlError | Schema.SchemaError>
     /**
-     * Passes on those groups of a participant whose owner is disabled, by the same rule, but only to people who can sign in;
-     * their logs say so. It follows the commit that disables or enables the account of the participant.
+     * Marks a participant for {@link passOnDisabled}. Part of the transaction that disables or enables the account, so that the
+     * groups pass on even if this process ends.
+     */
+    readonly markDisabled: (participant: UserId) => Effect.Effect<void, SqlError.SqlError>
+    /**
+     * Passes on those groups of a marked participant whose owner is disabled, by the same rule, but only to people who can sign
+     * in; their logs say so. It follows the commit of {@link markDisabled}.
      */
     readonly passOnDisabled: (participant: UserId) => Effect.Effect<void, DatabaseUnavailable>
     /** Makes a participant the owner, and the owner an admin. Part of a transaction that has locked the group. */
@@ -88,8 +93,29 @@ export class Ownership extends Context.Service<
           ORDER BY p.conversation_id LIMIT ${mostAtOnce} FOR NO KEY UPDATE OF c`
       })
 
-      /** Passes on the groups with the lowest ids after `after`. Gives the last of them, if there may be more. */
-      const passOnSome = Effect.fnUntraced(function* (participant: UserId, after: ConversationId) {
+      // By the primary key.
+      const markDisabled = (participant: UserId) =>
+        Effect.asVoid(sql`
+          INSERT INTO successions (user_id) VALUES (${participant})
+          ON CONFLICT (user_id) DO UPDATE SET passed_up_to = excluded.passed_up_to`)
+
+      const Marked = Schema.Struct({ participant: UserId, after: ConversationId })
+
+      // By the primary key. In the background, a row that another process works on is left to it.
+      const lockMarked = SqlSchema.findAll({
+        Request: Schema.NullOr(UserId),
+        Result: Marked,
+        execute: (participant) => sql`
+          SELECT user_id AS participant, passed_up_to AS after FROM successions
+          WHERE ${participant}::uuid IS NULL OR user_id = ${participant}
+          LIMIT 1 FOR UPDATE ${sql.literal(participant === null ? "SKIP LOCKED" : "")}`
+      })
+
+      /** Passes on some groups, of one marked participant or of anybody. Gives whether there may be more. */
+      const passOnSome = Effect.fnUntraced(function* (of: UserId | null) {
+        const [marked] = yield* lockMarked(of)
+        if (marked === undefined) return false
+        const { after, participant } = marked
         const groups = (yield* lockNext({ participant, after })).map(({ id }) => id)
         const said = (yield* giveToSuccessors({ leaving: null, groups })).flatMap(
           ({ former, heir, id }): ReadonlyArray<SystemMessage> => [
@@ -98,15 +124,21 @@ export class Ownership extends Context.Service<
           ]
         )
         for (const { head, id } of yield* systemMessages.appendAll(said)) yield* systemMessages.announce(id, head)
-        return groups.length === mostAtOnce ? groups.at(-1) : undefined
+        const last = groups.length === mostAtOnce ? groups.at(-1) : undefined
+        // By the primary key.
+        yield* last === undefined
+          ? sql`DELETE FROM successions WHERE user_id = ${participant}`
+          : sql`UPDATE successions SET passed_up_to = ${last} WHERE user_id = ${participant}`
+        return true
       }, inTransaction(sql))
+      yield* inSlices("The succession of disabled owners", catchDatabaseErrors(passOnSome(null)))
 
-      const passOnDisabled = Effect.fn("Ownership.passOnDisabled")(function* (participant: UserId) {
-        let after: ConversationId | undefined = beforeAll
-        while (after !== undefined) after = yield* passOnSome(participant, after)
-      }, catchDatabaseErrors)
+      const passOnDisabled = Effect.fn("Ownership.passOnDisabled")(
+        (participant: UserId) => Effect.asVoid(Effect.repeat(passOnSome(participant), { while: (isMore) => isMore })),
+        catchDatabaseErrors
+      )
 
-      return Ownership.of({ passOn, passOnDisabled, give })
+      return Ownership.of({ passOn, markDisabled, passOnDisabled, give })
     })
   )
 }

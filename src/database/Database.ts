@@ -34,6 +34,7 @@ export const requiredTables = [
   "chat_messages",
   "friend_requests",
   "blocks",
+  "announcements",
   "contacts",
   "conversation_revisions",
   "database_incarnation",
@@ -45,6 +46,7 @@ export const requiredTables = [
   "message_versions",
   "people_revisions",
   "search_progress",
+  "successions",
   "usage_tracking",
   "visibility_epochs",
   "visibility_rewrites"

@@ -48,26 +48,28 @@ export class Blocks extends Context.Service<
             errors: [{ path: ["params", "userId"], message: "must be somebody else's id" }]
           })
         }
-        yield* Effect.gen(function* () {
+        const isNew = yield* Effect.gen(function* () {
           const pair = yield* pairs.lock(caller, other)
-          if (pair.blocks) return
+          if (pair.blocks) return false
           yield* sql`INSERT INTO blocks (blocker_id, blocked_id) VALUES (${caller}, ${other})`
           yield* visibility.change(caller)
           yield* pairs.applyTransition(pair, Pair.block(pair), [caller])
+          return true
         }).pipe(inTransaction(sql), waits.bound("account", caller))
-        yield* visibility.apply(caller)
+        if (isNew) yield* visibility.apply(caller)
       }, catchDatabaseErrors)
 
       const unblock = Effect.fn("Blocks.unblock")(function* (caller: UserId, other: UserId) {
-        yield* Effect.gen(function* () {
+        const isEnded = yield* Effect.gen(function* () {
           // By the primary key.
           const ended = yield* sql`
             DELETE FROM blocks WHERE blocker_id = ${caller} AND blocked_id = ${other} RETURNING blocked_id`
-          if (ended.length === 0) return
+          if (ended.length === 0) return false
           yield* visibility.change(caller)
           yield* pairs.bumpRevisions([caller], [caller, other])
+          return true
         }).pipe(inTransaction(sql), waits.bound("account", caller))
-        yield* visibility.apply(caller)
+        if (isEnded) yield* visibility.apply(caller)
       }, catchDatabaseErrors)
 
       const find = SqlSchema.findAll({

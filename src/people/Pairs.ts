@@ -30,8 +30,6 @@ export class Pairs extends Context.Service<
       applyTransition: Transition | undefined,
       alsoSeenBy?: ReadonlyArray<UserId>
     ) => Effect.Effect<Request | null, SqlError.SqlError | Schema.SchemaError>
-    /** Everyone whose lists include a person: friends, people with an open request, and people who block them. */
-    readonly visibleTo: (user: UserId) => Effect.Effect<ReadonlyArray<UserId>, SqlError.SqlError | Schema.SchemaError>
     /** Increments the list revisions of `seenBy`, and after the commit notifies everyone in `concerns`. */
     readonly bumpRevisions: (
       seenBy: ReadonlyArray<UserId>,
@@ -133,22 +131,6 @@ export class Pairs extends Context.Service<
         return row?.request ?? null
       })
 
-      // By friend_requests_from_user_id_idx, friend_requests_to_user_id_idx and blocks_blocked_id_idx.
-      const findKnowing = SqlSchema.findAll({
-        Request: UserId,
-        Result: Schema.Struct({ id: UserId }),
-        execute: (user) => sql`
-          SELECT to_user_id AS id FROM friend_requests
-          WHERE from_user_id = ${user} AND status IN ('pending', 'accepted')
-          UNION SELECT from_user_id FROM friend_requests
-          WHERE to_user_id = ${user} AND status IN ('pending', 'accepted', 'rejected')
-          UNION SELECT blocker_id FROM blocks WHERE blocked_id = ${user}`
-      })
-
-      const visibleTo = Effect.fn("Pairs.visibleTo")(function* (user: UserId) {
-        return (yield* findKnowing(user)).map(({ id }) => id)
-      })
-
       const bumpRevisions = Effect.fn("Pairs.bumpRevisions")(function* (
         seenBy: ReadonlyArray<UserId>,
         concerns: ReadonlyArray<UserId>
@@ -160,7 +142,7 @@ export class Pairs extends Context.Service<
         yield* sql.afterCommit(bus.publish(concerns.map((userId) => ChangeHint.Person({ userId }))))
       })
 
-      return Pairs.of({ lock, lockAll, applyTransition, visibleTo, bumpRevisions })
+      return Pairs.of({ lock, lockAll, applyTransition, bumpRevisions })
     })
   )
 }

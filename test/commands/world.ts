@@ -77,6 +77,8 @@ export const seedWorld = Effect.fn("seedWorld")(
     yield* sql`INSERT INTO visibility_epochs SELECT id, 1 FROM conversations`
     yield* sql`INSERT INTO visibility_rewrites (viewer_id) SELECT id FROM users`
     yield* sql`INSERT INTO conversation_revisions SELECT id, 1 FROM conversations`
+    yield* sql`INSERT INTO announcements (user_id) SELECT id FROM users`
+    yield* sql`INSERT INTO successions (user_id) SELECT id FROM users`
     yield* sql`INSERT INTO departures SELECT id, '00000000-0000-0000-0000-000000000000' FROM users`
     yield* sql`
     INSERT INTO frozen_receipts (conversation_id, blocked_id, blocker_id, last_delivered_seq, last_read_seq)

@@ -6,6 +6,7 @@ import { AccountDeletion } from "../../src/accounts/AccountDeletion.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import type { ConversationId, Role } from "../../src/contract/Conversation.ts"
 import { Conversations } from "../../src/conversations/Conversations.ts"
+import { Ownership } from "../../src/conversations/Ownership.ts"
 import { Participants } from "../../src/conversations/Participants.ts"
 import { testPassword, TestServices, type TestUser } from "../../src/testing/index.ts"
 import { holding } from "../database/holding.ts"
@@ -190,5 +191,30 @@ layer(services)("A group whose owner no longer leads it", (it) => {
       yield* Fiber.joinAll(fibers)
       assert.deepStrictEqual(yield* rolesOf(group), { [owner.id]: "admin", [next.id]: "admin", [last.id]: "owner" })
     })
+  )
+
+  it.effect("passes on also if the process ends after the account is disabled", () =>
+    Effect.gen(function* () {
+      const accounts = yield* AccountAdmin
+      const sql = yield* SqlClient.SqlClient
+      const [owner, next] = yield* people("owner", "next")
+      const group = yield* groupOf([owner, next])
+      const isDisabled = sql`SELECT FROM users WHERE id = ${owner.id} AND disabled_at IS NOT NULL`
+      yield* holding(
+        (sql) => sql`SELECT FROM conversations WHERE id = ${group} FOR UPDATE`,
+        () =>
+          Effect.gen(function* () {
+            const disabling = yield* Effect.forkChild(accounts.disable(owner.account.username), {
+              startImmediately: true
+            })
+            yield* Effect.repeat(isDisabled, { until: (found) => found.length > 0 })
+            yield* Fiber.interrupt(disabling)
+          })
+      )
+      assert.deepStrictEqual(yield* rolesOf(group), { [owner.id]: "owner", [next.id]: "member" })
+      yield* Layer.build(Layer.fresh(Ownership.layer))
+      yield* Effect.repeat(sql`SELECT FROM successions`, { until: (found) => found.length === 0 })
+      assert.deepStrictEqual(yield* rolesOf(group), { [owner.id]: "admin", [next.id]: "owner" })
+    }).pipe(Effect.scoped)
   )
 })

@@ -86,7 +86,7 @@ const endpoints: Record<
   ],
   // Two of them sign up the person who is deleted.
   "auth.deleteAccount": [
-    16,
+    18,
     Effect.fnUntraced(function* ({ asNobody }) {
       const { token } = yield* asNobody.auth.signup({
         payload: { username: "shortlived", email: "short@example.com", password }
@@ -101,7 +101,7 @@ const endpoints: Record<
     ({ asAda }) => Effect.ignore(asAda.auth.endSession({ params: { id: SessionId.make(newId()) } }))
   ],
   "auth.endOtherSessions": [2, ({ asAda }) => asAda.auth.endOtherSessions()],
-  "auth.update": [9, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
+  "auth.update": [10, ({ asAda }) => asAda.auth.update({ payload: { displayName: "Ada" } })],
   "people.search": [2, ({ asAda }) => asAda.people.search({ query: { query: "gra" } })],
   "people.get": [2, ({ asAda, eve }) => asAda.people.get({ params: { id: eve.id } })],
   "friends.list": [2, ({ asAda }) => asAda.friends.list({ query: {} })],
@@ -114,7 +114,7 @@ const endpoints: Record<
   ],
   "friends.withdraw": [8, ({ asBob, request }) => asBob.friends.withdraw({ params: { id: request.id } })],
   "friends.blocks": [2, ({ asAda }) => asAda.friends.blocks({ query: {} })],
-  "friends.block": [9, ({ asAda, friend }) => asAda.friends.block({ params: { userId: friend.id } })],
+  "friends.block": [14, ({ asAda, friend }) => asAda.friends.block({ params: { userId: friend.id } })],
   "friends.unblock": [4, ({ asAda, grace }) => asAda.friends.unblock({ params: { userId: grace.id } })],
   "conversations.direct": [7, ({ asAda, eve }) => asAda.conversations.direct({ params: { userId: eve.id } })],
   "conversations.create": [
