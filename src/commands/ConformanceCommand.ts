@@ -62,16 +62,16 @@ export const conformance = Command.make("conformance", { url, only, json, timeou
     }
     yield* reach(url)
     const report = new Report()
-    let waited = 0
-    const onWait = (seconds: number) => {
-      if (waited === 0) process.stderr.write("The server limits requests, so the tests wait now and then.\n")
-      waited += seconds
+    let hasWaited = false
+    const onWait = () => {
+      if (!hasWaited) process.stderr.write("The server limits requests, so the tests wait now and then.\n")
+      hasWaited = true
     }
     yield* Stream.fromAsyncIterable(run({ url, only, timeoutSeconds: timeout, onWait }), (error) => error).pipe(
       Stream.runForEach((outcome) => Console.log(report.add(outcome).join("\n"))),
       Effect.orDie
     )
-    yield* Console.log(`\n${report.summary}${waited === 0 ? "" : `, ${waited} s of which it waited for rate limits`}`)
+    yield* Console.log(`\n${report.summary}`)
     if (Option.isSome(json)) {
       const files = yield* FileSystem.FileSystem
       yield* files.writeFileString(json.value, report.json(url))

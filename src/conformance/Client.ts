@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto"
 import { assert } from "./Assert.ts"
 import { assertDocumented } from "./Documented.ts"
+import type { SignedIn, User } from "./People.ts"
 import { ask, type Server, shorten } from "./Server.ts"
+
+export type { SignedIn, User }
 
 /** The body to send: `json` encoded, or `body` unchanged. */
 export interface Request {
@@ -25,20 +28,6 @@ export interface Problem {
   readonly status: number
   readonly detail?: string
   readonly errors?: ReadonlyArray<{ readonly path: ReadonlyArray<string>; readonly message: string }>
-}
-
-export interface User {
-  readonly id: string
-  readonly username: string
-  readonly email: string
-  readonly displayName: string | null
-  readonly createdAt: string
-}
-
-export interface SignedIn {
-  readonly token: string
-  readonly expiresAt: string
-  readonly user: User
 }
 
 export interface Conversation {
@@ -143,6 +132,13 @@ export class Client {
 /** A new name, so that one server can be tested many times. */
 export const uniqueName = (name = "user") => `${name}_${randomUUID().slice(0, 13).replace("-", "")}`
 
+const signUp = async (server: Server, username = uniqueName()): Promise<SignedIn> => {
+  const email = `${username}@example.com`
+  const answer = await new Client(server).post<SignedIn>("/api/auth/signup", { username, email, password })
+  assert.strictEqual(answer.status, 201, answer.text)
+  return answer.body
+}
+
 /** A person with an account and a session. */
 export class Person extends Client {
   readonly user: User
@@ -156,11 +152,8 @@ export class Person extends Client {
     return this.user.id
   }
 
-  static async signUp(server: Server, username = uniqueName()): Promise<Person> {
-    const email = `${username}@example.com`
-    const answer = await new Client(server).post<SignedIn>("/api/auth/signup", { username, email, password })
-    assert.strictEqual(answer.status, 201, answer.text)
-    return new Person(server, answer.body)
+  static async signUp(server: Server, username?: string): Promise<Person> {
+    return new Person(server, await signUp(server, username))
   }
 
   /** The path of the direct conversation with another person. */
@@ -178,11 +171,20 @@ export class Person extends Client {
   }
 }
 
-/** Two people and the path of their conversation. */
-export const twoPeople = async (server: Server) => {
-  const [ada, grace] = await Promise.all([Person.signUp(server), Person.signUp(server)])
+const meet = async (ada: Person, grace: Person) => {
   const conversation = await ada.conversationWith(grace)
   return { ada, grace, conversation, messages: `${conversation}/messages` }
+}
+
+/** Two new people and the path of their conversation. */
+export const twoPeople = async (server: Server) =>
+  meet(...(await Promise.all([Person.signUp(server), Person.signUp(server)])))
+
+/** Two people and the path of their new conversation. They may have others, and must be left as they are. */
+export const newConversation = async (server: Server) => {
+  if (server.people === undefined) return twoPeople(server)
+  const [ada, grace] = await server.people.pair(() => signUp(server))
+  return meet(new Person(server, ada), new Person(server, grace))
 }
 
 /** Runs something many times at once, and returns the results. */

@@ -44,7 +44,7 @@ export class Report {
   /** The last line. */
   get summary(): string {
     const { failed, outcomes } = this
-    return `${outcomes.length} promises: ${outcomes.length - failed} kept, ${failed} broken, in ${this.seconds} s`
+    return `${outcomes.length} ${outcomes.length === 1 ? "promise" : "promises"}: ${outcomes.length - failed} kept, ${failed} broken, in ${this.seconds} s`
   }
 
   /** The whole run, for programs. */

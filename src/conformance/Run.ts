@@ -1,7 +1,8 @@
 import { AssertionError } from "node:assert"
 import { performance } from "node:perf_hooks"
 import type { Server } from "./Server.ts"
-import type { Subject } from "./Subject.ts"
+import { People } from "./People.ts"
+import { notExpected, type Subject } from "./Subject.ts"
 import { subjects } from "./Subjects.ts"
 
 /** Why a promise counts as broken. */
@@ -44,14 +45,14 @@ export const select = (only = ""): ReadonlyArray<Subject> =>
     return promises.length === 0 ? [] : [{ ...subject, promises: Object.fromEntries(promises) }]
   })
 
-const traced = 8
+const traced = 12
 
 const failureOf = (error: unknown, trace: ReadonlyArray<string>): Failure => {
   const lines = trace.slice(-traced)
   if (error instanceof AssertionError) {
     const { actual, expected, generatedMessage, message } = error
     const values = actual === undefined && expected === undefined ? {} : { expected, actual }
-    return { message: generatedMessage ? "the answer is not as expected" : message, ...values, trace: lines }
+    return { message: generatedMessage ? notExpected : message, ...values, trace: lines }
   }
   if (!(error instanceof Error)) return { message: String(error), trace: lines }
   const reason = error.cause instanceof Error ? `: ${error.cause.message}` : ""
@@ -69,15 +70,21 @@ const test = async (
   const isLate = new Promise<void>((resolve) => (late = resolve))
   const expire = () => setTimeout(late, timeoutSeconds * 1_000)
   let timer = expire()
+  let waits = 0
   const observed: Server = {
     ...server,
     trace: (line) => void trace.push(line),
     onWait: (seconds, ended) => {
       clearTimeout(timer)
+      waits += 1
       server.onWait?.(seconds, ended)
-      void ended.then(() => (timer = expire()))
+      void ended.then(() => {
+        waits -= 1
+        if (waits === 0 && !isOver) timer = expire()
+      })
     }
   }
+  let isOver = false
   const began = performance.now()
   const failure = await Promise.race([
     promise(observed).then(
@@ -86,13 +93,15 @@ const test = async (
     ),
     isLate.then(() => failureOf(new Error(`it was not kept within ${timeoutSeconds} s`), trace))
   ])
+  isOver = true
   clearTimeout(timer)
+  if (failure !== undefined) server.people?.forget()
   return { milliseconds: Math.round(performance.now() - began), ...(failure === undefined ? {} : { failure }) }
 }
 
 /** Tests the promises of the documents one after the other, and yields each outcome as it is known. */
 export async function* run({ only, onWait, timeoutSeconds = 60, url }: Options): AsyncGenerator<Outcome> {
-  const server = { url: url.replace(/\/+$/, ""), ...(onWait === undefined ? {} : { onWait }) }
+  const server = { url: url.replace(/\/+$/, ""), people: new People(), ...(onWait === undefined ? {} : { onWait }) }
   // A test that has failed may leave requests behind, which fail later.
   const ignore = () => {}
   process.on("unhandledRejection", ignore)

@@ -1,3 +1,4 @@
+import type { People } from "./People.ts"
 import { setTimeout as sleep } from "node:timers/promises"
 
 /** The server under test. */
@@ -6,6 +7,8 @@ export interface Server {
   readonly url: string
   /** Gets a line for each request and its answer, and for each update of a stream. */
   readonly trace?: (line: string) => void
+  /** Those whom the tests of a run share. */
+  readonly people?: People
   /** Gets the length of a wait for a rate limit before it begins, and a promise of its end. */
   readonly onWait?: (seconds: number, ended: Promise<void>) => void
 }
@@ -50,14 +53,12 @@ export const ask = async (server: Server, path: string, init: RequestInit = {}):
   const { body, headers = {}, method = "GET" } = init
   const asked = describeRequest(method, path, headers, body)
   for (;;) {
-    const response = await fetch(server.url + path, init).catch((error: unknown) => {
-      server.trace?.(`${asked} → no answer`)
-      throw error
-    })
+    server.trace?.(asked)
+    const response = await fetch(server.url + path, init)
     const seconds = limitedFor(response.status, (name) => response.headers.get(name))
     // A stream of bytes cannot be sent twice.
     if (seconds === undefined || body instanceof ReadableStream) {
-      server.trace?.(`${asked} → ${response.status}`)
+      server.trace?.(`  → ${response.status}`)
       return response
     }
     await response.body?.cancel()

@@ -29,14 +29,16 @@ const isOfReceipts = (event: StreamEvent): boolean =>
 export class Stream implements AsyncDisposable {
   readonly head: IncomingMessage
   private readonly server: Server
+  private readonly path: string
   private readonly parser = new UpdateParser()
   private readonly chunks: AsyncIterator<Buffer>
   private readonly read: Array<Buffer> = []
   private events: Array<StreamEvent> = []
 
-  constructor(head: IncomingMessage, server: Server) {
+  constructor(head: IncomingMessage, server: Server, path: string) {
     this.head = head
     this.server = server
+    this.path = path
     this.chunks = head.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>
   }
 
@@ -53,7 +55,7 @@ export class Stream implements AsyncDisposable {
       const { done, value } = await this.chunks.next()
       if (done === true) return undefined
       this.read.push(value)
-      this.server.trace?.(`  ${shorten(value.toString())}`)
+      this.server.trace?.(`  ${this.path} sent: ${shorten(value.toString())}`)
       this.events.push(...this.parser.push(value).filter((event) => !isOfReceipts(event)))
     }
   }
@@ -80,14 +82,22 @@ export class Stream implements AsyncDisposable {
 
   /** The next updates, which must be appended messages, one after the other from the one after `position`. */
   async appendsAfter(position: number, count: number): Promise<ReadonlyArray<Message>> {
-    return (await this.updates(count)).map((update, index) => {
-      assert(update._tag === "Patches", `expected an append, not ${update._tag}`)
+    const messages: Array<Message> = []
+    // Each is checked when it comes: after a lost one, the last would not come.
+    while (messages.length < count) {
+      const [update] = await this.updates(1)
+      assert(update?._tag === "Patches", `expected an append, not ${update?._tag}`)
       const message = messageOf(update)
-      assert.strictEqual(message.seq, position + index + 1)
+      assert.strictEqual(
+        message.seq,
+        position + messages.length + 1,
+        "the next message is not the next in its conversation"
+      )
       assert.deepStrictEqual(update.version, [String(message.seq)])
       assert.deepStrictEqual(update.parents, [String(message.seq - 1)])
-      return message
-    })
+      messages.push(message)
+    }
+    return messages
   }
 
   /** The next event, which must be a heartbeat. */
@@ -111,6 +121,7 @@ export const open = async (
   const url = server.url + path
   const request = url.startsWith("https:") ? httpsRequest : httpRequest
   for (;;) {
+    server.trace?.(describeRequest(method, path, headers))
     const head = await new Promise<IncomingMessage>((resolve, reject) => {
       request(url, { method, agent: false, headers: { ...authorization, ...headers } })
         .on("response", resolve)
@@ -119,8 +130,8 @@ export const open = async (
     })
     const seconds = limitedFor(head.statusCode ?? 0, (name) => head.headers[name]?.toString())
     if (seconds === undefined) {
-      server.trace?.(`${describeRequest(method, path, headers)} → ${head.statusCode}`)
-      return new Stream(head, server)
+      server.trace?.(`  → ${head.statusCode}`)
+      return new Stream(head, server, path)
     }
     head.destroy()
     await waitFor(server, seconds)

@@ -1,5 +1,7 @@
 import { UpdateParser } from "../braid/UpdateParser.ts"
 import { assert } from "./Assert.ts"
+import type { Person } from "./Client.ts"
+import { ask as askServer, shorten } from "./Server.ts"
 
 /** A message as a client reads it. */
 export interface Message {
@@ -62,7 +64,17 @@ export interface Source {
   /** Of the messages of a conversation. */
   readonly url: string
   readonly token: string
+  /** Gets a line for each update. */
+  readonly trace?: (line: string) => void
 }
+
+/** The messages of a conversation, as a person reads them. */
+export const sourceOf = ({ server, token = "" }: Person, messages: string): Source => ({
+  fetch: (url, init) => askServer(server, url.slice(server.url.length), init),
+  url: server.url + messages,
+  token,
+  ...(server.trace === undefined ? {} : { trace: server.trace })
+})
 
 /** The subscription was refused. */
 export class Refused extends Error {
@@ -214,6 +226,13 @@ async function* readPolls(source: Source, from: string | undefined, signal?: Abo
   }
 }
 
+async function* readUpdates(...[source, encoding, from, signal]: Parameters<typeof told>): AsyncGenerator<Told> {
+  if (encoding === "poll") return yield* readPolls(source, from, signal)
+  const { body } = await ask(source, encoding, from, signal)
+  assert(body !== null)
+  yield* readers[encoding](body)
+}
+
 /**
  * The updates of a subscriber, from a version on or from the start, until the subscription ends or the subscriber leaves. With
  * long polls, the end is known when the next poll is refused.
@@ -224,10 +243,10 @@ export async function* told(
   from?: string,
   signal?: AbortSignal
 ): AsyncGenerator<Told> {
-  if (encoding === "poll") return yield* readPolls(source, from, signal)
-  const { body } = await ask(source, encoding, from, signal)
-  assert(body !== null)
-  yield* readers[encoding](body)
+  for await (const update of readUpdates(source, encoding, from, signal)) {
+    source.trace?.(`  ${encoding}: ${shorten(JSON.stringify(update))}`)
+    yield update
+  }
 }
 
 /** The same without receipts. */

@@ -5,7 +5,7 @@ import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Where the shared server of each runtime listens; nothing if the tests are for the server at XFCHAT_URL. */
+    /** Where the shared server of each runtime listens. */
     readonly sharedServers: Readonly<Partial<Record<string, string>>>
   }
 }
@@ -18,7 +18,7 @@ const start = Effect.fn("start")(function* (runtime: Runtime) {
 
 /** Vitest's `globalSetup`: one server of each runtime, on a new database, for all the files that neither stop nor configure it. */
 export default async function globalSetup(project: TestProject): Promise<() => Promise<void>> {
-  const names = process.env["XFCHAT_URL"] === undefined ? (Object.keys(runtimes) as Array<Runtime>) : []
+  const names = Object.keys(runtimes) as Array<Runtime>
   const scope = Scope.makeUnsafe()
   const started = Effect.forEach(names, start, { concurrency: "unbounded" }).pipe(
     // The default provider read the environment before the database's setup wrote TEST_DATABASE_URL into it.

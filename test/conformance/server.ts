@@ -1,5 +1,6 @@
 import { afterAll, describe, inject, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { People } from "../../src/conformance/People.ts"
 import type { Server } from "../../src/conformance/Server.ts"
 import type { Subject } from "../../src/conformance/Subject.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
@@ -34,17 +35,9 @@ const start = async (runtime: Runtime, scope: Scope.Scope): Promise<OwnServer> =
 
 const ownRuntimes = Object.keys(runtimes) as Array<Runtime>
 
-const given = process.env["XFCHAT_URL"]?.replace(/\/$/, "")
+const targets = ownRuntimes.map((name) => ({ name, url: inject("sharedServers")[name] ?? "" }))
 
-const targets: ReadonlyArray<Server & { readonly name: string }> =
-  given === undefined
-    ? ownRuntimes.map((name) => ({ name, url: inject("sharedServers")[name] ?? "" }))
-    : [{ name: given, url: given }]
-
-/**
- * Defines the tests of a subject: for the server at XFCHAT_URL or, without that, for the one of each runtime that all these
- * tests share.
- */
+/** Defines the tests of a subject, for the server of each runtime that all these tests share. */
 export const conformance = (subject: string, tests: (server: Server) => void): void => {
   describe.each(targets)(`${subject}, on $name:`, (server) => {
     tests(server)
@@ -52,15 +45,17 @@ export const conformance = (subject: string, tests: (server: Server) => void): v
 }
 
 /** Defines the promises of a subject as tests. */
-export const keeps = ({ name, promises }: Subject): void => {
-  conformance(name, (server) => {
-    it.each(Object.entries(promises))("%s", (_, test) => test(server))
+export const keeps = ({ name, promises }: Subject, { concurrent = false } = {}): void => {
+  conformance(name, ({ url }) => {
+    const server = { url, people: new People() }
+    const define = concurrent ? it.concurrent : it
+    define.each(Object.entries(promises))("%s", (_, test) => test(server))
   })
 }
 
-/** Defines tests that kill the servers they start; not for the server at XFCHAT_URL. */
+/** Defines tests that kill the servers they start. */
 export const processConformance = (subject: string, tests: (start: () => Promise<OwnServer>) => void): void => {
-  describe.skipIf(given !== undefined).each(ownRuntimes)(`${subject}, on %s:`, (runtime) => {
+  describe.each(ownRuntimes)(`${subject}, on %s:`, (runtime) => {
     const scope = Scope.makeUnsafe()
     afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
     tests(() => start(runtime, scope))

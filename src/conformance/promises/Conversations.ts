@@ -1,6 +1,6 @@
 import { assert } from "../Assert.ts"
 import type { Subject } from "../Subject.ts"
-import { atOnce, countStatuses, nobody, Person, twoPeople, type Conversation } from "../Client.ts"
+import { atOnce, countStatuses, nobody, Person, newConversation, type Conversation } from "../Client.ts"
 
 export const conversations: Subject = {
   name: "Direct conversations",
@@ -26,7 +26,7 @@ export const conversations: Subject = {
     },
 
     "lists its two participants, and nothing of theirs that is private": async (server) => {
-      const { ada, grace, conversation } = await twoPeople(server)
+      const { ada, grace, conversation } = await newConversation(server)
       const { body, text } = await grace.get<Conversation>(conversation)
       assert.sameMembers(
         body.participants.map(({ id, username, role }) => ({ id, username, role })),
@@ -69,7 +69,7 @@ export const conversations: Subject = {
     },
 
     "an id is the same in upper and lower case": async (server) => {
-      const { ada, grace, conversation } = await twoPeople(server)
+      const { ada, grace, conversation } = await newConversation(server)
       const again = await ada.put<Conversation>(`/api/conversations/direct/${grace.id.toUpperCase()}`)
       assert.strictEqual(again.status, 200)
       const id = conversation.slice("/api/conversations/".length)
@@ -95,7 +95,7 @@ export const conversations: Subject = {
     },
 
     "an outsider cannot tell any part of it from one that does not exist": async (server) => {
-      const { ada, conversation } = await twoPeople(server)
+      const { ada, conversation } = await newConversation(server)
       const { id } = await ada.send(conversation, "secret")
       const eve = await Person.signUp(server)
       const attempts = [

@@ -1,6 +1,6 @@
 import { assert } from "../Assert.ts"
 import type { Subject } from "../Subject.ts"
-import { twoPeople, type Message } from "../Client.ts"
+import { newConversation, type Message } from "../Client.ts"
 
 interface Poll {
   readonly updates: ReadonlyArray<{ readonly message?: Message }>
@@ -12,7 +12,7 @@ export const polls: Subject = {
   document: "docs/streaming.md",
   promises: {
     "is bounded in bytes, and the next ones bring the rest, in order": async (server) => {
-      const { ada, conversation, grace, messages } = await twoPeople(server)
+      const { ada, conversation, grace, messages } = await newConversation(server)
       const sent: Array<string> = []
       for (let count = 0; count < 5; count++) sent.push((await ada.send(conversation, "\u0001".repeat(65_536))).id)
       const heard: Array<string> = []
