@@ -675,6 +675,8 @@ export interface PresencePage {
   }>>
   /** The first 10 people who are typing, in the order of their ids, by the id of the conversation. */
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>
+  /** The `cursor` with which `GET /api/presence` continues; `null` if the answer has everyone. An update does not have it: a stream goes on with the others at once. */
+  readonly cursor?: string | null
 }
 
 /** The answer to a long poll. */
@@ -1317,7 +1319,7 @@ export interface Operations {
     }, void, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly messages: {
-    /** Read or follow messages. Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page shorter than `limit`: it has about 512 KiB of contents, and its `before` and `after` lead to the rest. `receipts` says how far each participant has received and read, or, with more than 50 participants, only those who are furthest behind. A message is read if everyone in the list except its sender has a `readSeq` of at least its `seq`, and the list has somebody other than the sender. It is delivered if the same holds for `deliveredSeq`. A `hidden` message is neither. If the request asks for it, returns a stream instead, in one of four encodings that all resume by the same version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), or long polls with `?wait=20s&after=`. */
+    /** Read or follow messages. Returns a page of messages, the newest ones unless `before`, `after` or `around` is given. Long messages make a page shorter than `limit`: it has about 512 KiB of JSON, and its `before` and `after` lead to the rest. `receipts` says how far each participant has received and read, or, with more than 50 participants, only those who are furthest behind. A message is read if everyone in the list except its sender has a `readSeq` of at least its `seq`, and the list has somebody other than the sender. It is delivered if the same holds for `deliveredSeq`. A `hidden` message is neither. If the request asks for it, returns a stream instead, in one of four encodings that all resume by the same version: Braid-HTTP with a `Subscribe` header (209, `Parents`), server-sent events with `Accept: text/event-stream` (`Last-Event-ID`), lines of JSON with `Accept: application/x-ndjson` (`?after=`), or long polls with `?wait=20s&after=`. */
     readonly page: Operation<{
       /** The conversation's id. */
       readonly id: string
@@ -1446,10 +1448,12 @@ export interface Operations {
     }, InboxPage, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly presence: {
-    /** See who is online. Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a conversation that is not listed. A stream, in the four encodings of messages, starts with all of this and continues with changes, in which each member replaces the earlier one. A user who hides their presence sees nobody and is seen by nobody. */
+    /** See who is online. Returns which friends of the caller, and which people in conversations of at most 100 participants with them, are online, and who is typing in those conversations. Anyone not listed is offline, and nobody is typing in a conversation that is not listed, unless `cursor` leads on. A stream, in the four encodings of messages, starts with all of this and continues with changes, in which each member replaces the earlier one. A user who hides their presence sees nobody and is seen by nobody. */
     readonly presence: Operation<{
       /** The version that a stream resumes after. */
       readonly after?: string | undefined
+      /** The `cursor` of the answer before, for the people and conversations after it. A stream ignores it. */
+      readonly cursor?: string | undefined
     }, PresencePage, CommonProblem | QuotaExceeded | RateLimited | Unauthorized>
   }
   readonly usage: {

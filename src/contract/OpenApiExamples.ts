@@ -82,6 +82,7 @@ const values: Readonly<Record<string, string | number | boolean | null>> = {
   newPassword: "another battery staple",
   "NewRequest.message": "Hello, it is Ada.",
   participantCount: 2,
+  participantsCursor: null,
   password: "correct horse battery staple",
   path: "payload",
   "period.end": "2026-12-01T00:00:00.000Z",

@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { UserId } from "./Account.ts"
 import { ConversationId } from "./Conversation.ts"
 import { described } from "./Description.ts"
+import { Uuid } from "./Text.ts"
 
 /** The most people, and the most conversations, in one answer or update. A stream goes on with the others at once. */
 export const maxPresences = 5_000
@@ -9,6 +10,9 @@ export const maxTypingConversations = 1_000
 
 /** The most people whom a conversation names as typing. */
 export const maxTypers = 10
+
+/** The place where a presence continues: after people and conversations with this id, in the order of ids. */
+export const PresenceCursor = Uuid
 
 const Presence = Schema.Struct({
   status: Schema.Literals(["online", "offline"]).pipe(
@@ -26,6 +30,12 @@ export const PresencePage = Schema.Struct({
   ),
   typing: Schema.Record(ConversationId, Schema.Array(UserId).check(Schema.isMaxLength(maxTypers))).pipe(
     described(`The first ${maxTypers} people who are typing, in the order of their ids, by the id of the conversation.`)
+  ),
+  cursor: Schema.optionalKey(Schema.NullOr(PresenceCursor)).pipe(
+    described(
+      "The `cursor` with which `GET /api/presence` continues; `null` if the answer has everyone. An update does not have it: " +
+        "a stream goes on with the others at once."
+    )
   )
 }).annotate({ identifier: "PresencePage" })
 export type PresencePage = typeof PresencePage.Type

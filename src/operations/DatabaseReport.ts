@@ -1,9 +1,15 @@
-import { Context, DateTime, Effect, Layer, Metric, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Metric, Schema, Struct } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import * as Migrator from "../database/Migrator.ts"
 import * as Metrics from "../platform/Metrics.ts"
 import { DatabaseUnavailable } from "../contract/Problem.ts"
+
+/** The most tables in a report: the largest ones. The database of XFChat has far fewer, but may have other tables, too. */
+export const maxTables = 100
+
+/** The most characters of a statement in a report: its beginning. */
+export const maxStatementLength = 2_000
 
 const Server = Schema.Struct({
   version: Schema.String,
@@ -28,7 +34,9 @@ const Table = Schema.Struct({
 
 /** A statement of pg_stat_statements, without values. Times are in milliseconds. */
 const SlowStatement = Schema.Struct({
+  /** Its beginning: at most {@link maxStatementLength} characters of `length`. */
   statement: Schema.String,
+  length: Schema.Number,
   calls: Schema.Number,
   meanTime: Schema.Number,
   totalTime: Schema.Number,
@@ -48,7 +56,9 @@ export const DatabaseState = Schema.Struct({
       appliedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
     })
   ),
+  /** The largest first, at most {@link maxTables} of `tableCount`. */
   tables: Schema.Array(Table),
+  tableCount: Schema.Number,
   /** The statements that took the most time in total; `null` without the extension or the right to read it. */
   slowStatements: Schema.NullOr(Schema.Array(SlowStatement))
 })
@@ -74,22 +84,23 @@ export class DatabaseReport extends Context.Service<
 
       const findTables = SqlSchema.findAll({
         Request: Schema.Void,
-        Result: Table,
+        Result: Schema.Struct({ ...Table.fields, tableCount: Schema.Number }),
         execute: () => sql`
           SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows, coalesce(s.n_dead_tup, 0) AS "deadRows",
             pg_table_size(c.oid) AS bytes, pg_indexes_size(c.oid) AS "indexBytes",
             greatest(s.last_vacuum, s.last_autovacuum) AS "lastVacuum",
-            greatest(s.last_analyze, s.last_autoanalyze) AS "lastAnalyze"
+            greatest(s.last_analyze, s.last_autoanalyze) AS "lastAnalyze",
+            count(*) OVER () AS "tableCount"
           FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
           WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
-          ORDER BY pg_total_relation_size(c.oid) DESC, c.relname`
+          ORDER BY pg_total_relation_size(c.oid) DESC, c.relname LIMIT ${maxTables}`
       })
 
       const findSlow = SqlSchema.findAll({
         Request: Schema.Void,
         Result: SlowStatement,
         execute: () => sql`
-          SELECT query AS statement, calls, mean_exec_time AS "meanTime", total_exec_time AS "totalTime", rows
+          SELECT left(query, ${maxStatementLength}) AS statement, length(query) AS length, calls, mean_exec_time AS "meanTime", total_exec_time AS "totalTime", rows
           FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
           ORDER BY total_exec_time DESC LIMIT 20`
       })
@@ -109,6 +120,7 @@ export class DatabaseReport extends Context.Service<
           Effect.provideService(SqlClient.SqlClient, sql),
           Effect.mapError(({ message }) => new DatabaseUnavailable({ detail: message }))
         )
+        const tables = yield* findTables()
         return {
           server: yield* findServer(),
           pool: {
@@ -122,7 +134,8 @@ export class DatabaseReport extends Context.Service<
             state,
             appliedAt: appliedAt === undefined ? null : DateTime.fromDateUnsafe(appliedAt)
           })),
-          tables: yield* findTables(),
+          tables: tables.map((table) => Struct.omit(table, ["tableCount"])),
+          tableCount: tables[0]?.tableCount ?? 0,
           slowStatements: yield* slowStatements
         }
       }).pipe(catchDatabaseErrors, Effect.withSpan("DatabaseReport.read"))

@@ -1,7 +1,7 @@
 import { Array as Arrays, Context, Deferred, Duration, Effect, Exit, Layer, Schedule, Stream, type Scope } from "effect"
 import type { UserId } from "../contract/Account.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
-import type { PresencePage } from "../contract/PresencePage.ts"
+import type { PresenceAudience, PresencePage } from "../contract/PresencePage.ts"
 import type { DatabaseUnavailable } from "../contract/Problem.ts"
 import { elapsedMillis } from "../platform/Clock.ts"
 import { Configuration } from "../platform/Configuration.ts"
@@ -33,6 +33,8 @@ const audiencesAtOnce = 256
 export interface PresenceView {
   /** All that there is to see now. */
   readonly snapshot: () => PresencePage
+  /** The same as texts that are equal where it is, with what does not fit in an answer. */
+  readonly entries: () => Iterable<string>
   /** The changes since it was last read; `undefined` when there are none. */
   readonly takeChanges: () => PresencePage | undefined
 }
@@ -68,8 +70,11 @@ export class Presence extends Context.Service<
     ) => Effect.Effect<void, E>
     /** Ends somebody's typing, as when their message is there. */
     readonly stopTyping: (userId: UserId, conversationId: ConversationId) => Effect.Effect<void>
-    /** All that a user may see. */
-    readonly read: (userId: UserId) => Effect.Effect<PresencePage, DatabaseUnavailable>
+    /** What a user may see, from a cursor on. */
+    readonly read: (
+      userId: UserId,
+      after?: string
+    ) => Effect.Effect<Pick<PresenceView, "snapshot" | "entries">, DatabaseUnavailable>
     /** A user's view until the scope closes. The stream wakes whenever the view changes. */
     readonly follow: (
       userId: UserId,
@@ -194,9 +199,10 @@ export class Presence extends Context.Service<
             : bus.publish([ChangeHint.Typing({ conversationId, userId, millis: 0 })])
         )
 
-      const read = Effect.fn("Presence.read")(function* (userId: UserId) {
-        const audience = (yield* audiences.find([userId])).get(userId)
-        return state.pageOf(audience ?? { people: new Set(), conversations: new Set() })
+      const read = Effect.fn("Presence.read")(function* (userId: UserId, after?: string) {
+        const none: PresenceAudience = { people: new Set(), conversations: new Set() }
+        const audience = (yield* audiences.find([userId])).get(userId) ?? none
+        return { snapshot: () => state.pageOf(audience, after), entries: () => state.entriesOf(audience) }
       })
 
       const follow = Effect.fn("Presence.follow")(function* (userId: UserId, stream: { wake(): void }) {
@@ -208,7 +214,11 @@ export class Presence extends Context.Service<
         const answered = yield* Deferred.make<void, DatabaseUnavailable>()
         requestAudiences({ users: [userId], conversations: [], answered })
         yield* Deferred.await(answered)
-        return { snapshot: () => state.snapshot(viewer), takeChanges: () => state.takeChanges(viewer) }
+        return {
+          snapshot: () => state.snapshot(viewer),
+          entries: () => state.entriesOf(viewer.user),
+          takeChanges: () => state.takeChanges(viewer)
+        }
       })
 
       return Presence.of({ setTyping, stopTyping, read, follow })

@@ -13,9 +13,9 @@ import { handlersLayer } from "../http/RequestContext.ts"
 const encodePage = Schema.encodeSync(Schema.fromJsonString(PresencePage))
 
 /** The state before anybody is online: a subscriber from the root gets this to add to. */
-const root = braidEncoding.snapshot("0", encodePage({ people: {}, typing: {} }))
+const root = braidEncoding.snapshot("0", encodePage({ people: {}, typing: {}, cursor: null }))
 
-const patchesOf = (member: keyof PresencePage, values: Readonly<Record<string, unknown>>) =>
+const patchesOf = (member: "people" | "typing", values: Readonly<Record<string, unknown>>) =>
   Object.entries(values).map(([id, value]) => ({
     contentRange: `json .${member}["${id}"]`,
     body: JSON.stringify(value)
@@ -37,7 +37,7 @@ export const PresenceHttp = Effect.gen(function* () {
         const caller = yield* CurrentSession
         const ask = yield* readAsk(request, yield* readBraid(request), query)
         if (ask === undefined) {
-          const { page, version } = yield* subscriptions.read(caller)
+          const { page, version } = yield* subscriptions.read(caller, query.cursor)
           return HttpApiSchema.withHeaders({ body: page, headers: { version: formatVersion([version]) } })
         }
         const { feed, version } = yield* subscriptions.open(caller, ask.from?.at(-1), ask.heartbeat)

@@ -1,3 +1,4 @@
+import { Predicate, Struct } from "effect"
 import type { UserId } from "../contract/Account.ts"
 import type { ConversationId } from "../contract/Conversation.ts"
 import {
@@ -19,12 +20,8 @@ interface WatchingUser extends PresenceAudience {
   readAt: number
 }
 
-/** Removes the first ids in order from a set. */
-const take = <A extends string>(ids: Set<A>, most: number): ReadonlyArray<A> => {
-  const taken = [...ids].toSorted().slice(0, most)
-  for (const id of taken) ids.delete(id)
-  return taken
-}
+/** The last id, if there are more than `most`. */
+const endOf = (ids: ReadonlyArray<string>, most: number) => (ids.length > most ? ids[most - 1] : undefined)
 
 /** One device that watches presence, and the ids of what has changed since it last read. */
 export interface PresenceViewer {
@@ -79,9 +76,11 @@ export class PresenceState {
     this.wake()
   }
 
-  /** The state as a user with this audience sees it, as far as it fits in an answer. */
-  pageOf(audience: PresenceAudience): PresencePage {
-    return this.describe(audience, this.onlineIn(audience), this.typedIn(audience))
+  /** The state as a user with this audience sees it, after a cursor and as far as it fits in an answer. */
+  pageOf(audience: PresenceAudience, after = ""): PresencePage {
+    const isLater = (id: string) => id > after
+    const [people, conversations] = [[...this.onlineIn(audience)], [...this.typedIn(audience)]]
+    return this.describe(audience, new Set(people.filter(isLater)), new Set(conversations.filter(isLater)))
   }
 
   /** Adds a viewer, who sees nobody before {@link setAudience}. */
@@ -121,7 +120,13 @@ export class PresenceState {
   /** The changes since the viewer last read, as far as they fit in an update; `undefined` when there are none. */
   takeChanges({ changedConversations, changedPeople, user }: PresenceViewer): PresencePage | undefined {
     if (changedPeople.size === 0 && changedConversations.size === 0) return undefined
-    return this.describe(user, changedPeople, changedConversations)
+    return Struct.omit(this.describe(user, changedPeople, changedConversations), ["cursor"])
+  }
+
+  /** All that a user with this audience sees, as texts: equal where it is the same. */
+  *entriesOf(audience: PresenceAudience): Generator<string> {
+    for (const id of [...this.onlineIn(audience)].sort()) yield id
+    for (const id of [...this.typedIn(audience)].sort()) yield `${id}:${this.firstTypers(id, audience).join()}`
   }
 
   /** Sets whom a user may see, as read just now. It is mutual, so it also sets who may see this user. */
@@ -177,15 +182,27 @@ export class PresenceState {
     return new Set([...audience.conversations].filter((id) => this.typersIn(id, audience).length > 0))
   }
 
-  /** Describes what fits in an answer, and removes it from the sets. */
+  private firstTypers(id: ConversationId, audience: PresenceAudience): ReadonlyArray<UserId> {
+    return this.typersIn(id, audience).toSorted().slice(0, maxTypers)
+  }
+
+  /** Describes the first ids that fit in an answer, and removes them from the sets. */
   private describe(audience: PresenceAudience, people: Set<UserId>, conversations: Set<ConversationId>): PresencePage {
-    const statusOf = (userId: UserId) =>
-      ({ status: audience.people.has(userId) && this.online.has(userId) ? "online" : "offline" }) as const
-    const typersOf = (id: ConversationId) => this.typersIn(id, audience).toSorted().slice(0, maxTypers)
-    return {
-      people: Object.fromEntries(take(people, maxPresences).map((userId) => [userId, statusOf(userId)])),
-      typing: Object.fromEntries(take(conversations, maxTypingConversations).map((id) => [id, typersOf(id)]))
+    const [peopleIds, conversationIds] = [[...people].sort(), [...conversations].sort()]
+    const ends = [endOf(peopleIds, maxPresences), endOf(conversationIds, maxTypingConversations)]
+    const cursor = ends.filter(Predicate.isString).sort()[0] ?? null
+    const page: Required<PresencePage> = { people: {}, typing: {}, cursor }
+    const isShown = (id: string) => cursor === null || id <= cursor
+    for (const id of peopleIds.filter(isShown)) {
+      people.delete(id)
+      const isOnline = audience.people.has(id) && this.online.has(id)
+      Object.assign(page.people, { [id]: { status: isOnline ? "online" : "offline" } })
     }
+    for (const id of conversationIds.filter(isShown)) {
+      conversations.delete(id)
+      Object.assign(page.typing, { [id]: this.firstTypers(id, audience) })
+    }
+    return page
   }
 
   private setIndexed(user: WatchingUser, isIndexed: boolean): void {

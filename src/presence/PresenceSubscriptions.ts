@@ -6,7 +6,7 @@ import type { Caller } from "../contract/Session.ts"
 import { Feed } from "../live/Feed.ts"
 import { LiveStreams } from "../live/LiveStreams.ts"
 import type { StateSubscription, StateUpdate } from "../live/StateUpdate.ts"
-import { Presence } from "./Presence.ts"
+import { Presence, type PresenceView } from "./Presence.ts"
 
 /** A page and its version. */
 export interface VersionedPage {
@@ -22,8 +22,8 @@ export interface VersionedPage {
 export class PresenceSubscriptions extends Context.Service<
   PresenceSubscriptions,
   {
-    /** All that the caller may see now. */
-    readonly read: (caller: Caller) => Effect.Effect<VersionedPage, DatabaseUnavailable>
+    /** What the caller may see now, from a cursor on. The version is that of all of it. */
+    readonly read: (caller: Caller, after?: string) => Effect.Effect<VersionedPage, DatabaseUnavailable>
     /**
      * Subscribes the caller: first a snapshot, unless `start` is its version, then changes. Ends with its scope, with the
      * session, at its maximum age, and when the server stops.
@@ -45,12 +45,15 @@ export class PresenceSubscriptions extends Context.Service<
 
       /** Unique within the process, over all subscriptions. */
       const newVersion = () => `${process}.${++number}`
-      const digestOf = (page: PresencePage) =>
-        createHash("sha256").update(JSON.stringify(page)).digest("base64url").slice(0, 22)
+      const digestOf = ({ entries }: Pick<PresenceView, "entries">) => {
+        const hash = createHash("sha256")
+        for (const entry of entries()) hash.update(`${entry}\n`)
+        return hash.digest("base64url").slice(0, 22)
+      }
 
-      const read = Effect.fn("PresenceSubscriptions.read")(function* ({ userId }: Caller) {
-        const page = yield* presence.read(userId)
-        return { page, version: `${newVersion()}.${digestOf(page)}` }
+      const read = Effect.fn("PresenceSubscriptions.read")(function* ({ userId }: Caller, after?: string) {
+        const view = yield* presence.read(userId, after)
+        return { page: view.snapshot(), version: `${newVersion()}.${digestOf(view)}` }
       })
 
       const open = Effect.fn("PresenceSubscriptions.open")(function* (
@@ -75,7 +78,7 @@ export class PresenceSubscriptions extends Context.Service<
         const poll = (): ReadonlyArray<StateUpdate<PresencePage>> => {
           if (isKnown) {
             const page = view.snapshot()
-            const digest = digestOf(page)
+            const digest = digestOf(view)
             isKnown = digest === known
             return isKnown ? [] : updateOf(page, digest)
           }

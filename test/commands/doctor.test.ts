@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import { randomUUID } from "node:crypto"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { digests } from "./world.ts"
 import { emptied, having } from "../process/database.ts"
@@ -48,6 +49,36 @@ describe("xfchat doctor", () => {
       }).pipe(Effect.provide(TestDatabase.layer))
     )
   }
+
+  it.live("tells of a function that another role created in the schema after the servers had started", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const mallory = `mallory_${randomUUID().slice(0, 8)}`
+      yield* Effect.acquireRelease(sql`CREATE ROLE ${sql(mallory)} LOGIN`.unprepared, () =>
+        Effect.orDie(
+          Effect.andThen(
+            sql`DROP OWNED BY ${sql(mallory)} CASCADE`.unprepared,
+            sql`DROP ROLE ${sql(mallory)}`.unprepared
+          )
+        )
+      )
+      yield* having(
+        `GRANT CREATE ON SCHEMA public TO ${mallory}`,
+        `SET ROLE ${mallory}`,
+        "CREATE FUNCTION public.lower(varchar) RETURNS text LANGUAGE sql AS 'SELECT $1::text'",
+        "RESET ROLE"
+      )
+      const granted = yield* doctor()
+      assert.strictEqual(granted.exit, 1)
+      expect(granted.findings, {
+        database: new RegExp(`^fail: Schema "public" is not safe: role ${mallory} may create`)
+      })
+      yield* having(`REVOKE CREATE ON SCHEMA public FROM ${mallory}`)
+      const planted = yield* doctor()
+      assert.strictEqual(planted.exit, 1)
+      expect(planted.findings, { database: new RegExp(`it has function .*lower.* of role ${mallory}`) })
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
 
   it.live("finds what is broken in a database, says what to do, and exits with 1", () =>
     Effect.gen(function* () {

@@ -126,7 +126,7 @@ describe("a request", () => {
           // The system takes the first megabytes of what nobody reads.
           const head = requestHead(server, "GET", `${messages}`, ada.authorization)
           const sockets = Array.from({ length: 4 }, () => connect(server.port, "127.0.0.1").on("error", () => {}))
-          for (const socket of sockets) socket.pause().write(head.repeat(6))
+          for (const socket of sockets) socket.pause().write(head.repeat(40))
           // One of them is that of the question.
           while ((await inFlight()) < 4) continue
           while ((await inFlight()) > 1) continue

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { maxTables } from "../../src/operations/DatabaseReport.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client } from "../conformance/client.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
@@ -14,6 +15,7 @@ interface State {
   readonly pool: { readonly connections: number; readonly running: number; readonly waiting: number }
   readonly migrations: ReadonlyArray<{ readonly id: string; readonly name: string; readonly state: string }>
   readonly tables: ReadonlyArray<{ readonly name: string; readonly bytes: number; readonly indexBytes: number }>
+  readonly tableCount: number
   readonly slowStatements: ReadonlyArray<Record<string, unknown>> | null
 }
 
@@ -58,8 +60,28 @@ describe("the state of the database", () => {
       const { baseUrl } = yield* startServer("node", url, { ADMIN_TOKEN: token })
       const { body } = yield* Effect.promise(() => new Client({ url: baseUrl }, token).get<State>(path))
       assert.deepStrictEqual(body.slowStatements, [
-        { statement: "SELECT $1", calls: 3, meanTime: 1.5, totalTime: 4.5, rows: 3 }
+        { statement: "SELECT $1", length: 9, calls: 3, meanTime: 1.5, totalTime: 4.5, rows: 3 }
       ])
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+
+  it.live("is bounded, however many tables there are and however long the statements", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      yield* having(
+        `DO $$ BEGIN FOR n IN 1..${maxTables} LOOP EXECUTE format('CREATE TABLE other_%s ()', n); END LOOP; END $$`,
+        `CREATE VIEW pg_stat_statements AS
+          SELECT d.oid AS dbid, repeat('SELECT é ', 100000) AS query, 3::bigint AS calls, 1.5::float8 AS mean_exec_time,
+            4.5::float8 AS total_exec_time, 3::bigint AS rows
+          FROM pg_database d, generate_series(1, 1000)`
+      )
+      const { baseUrl } = yield* startServer("node", url, { ADMIN_TOKEN: token })
+      const { body } = yield* Effect.promise(() => new Client({ url: baseUrl }, token).get<State>(path))
+      assert.lengthOf(body.tables, maxTables)
+      assert.isAbove(body.tableCount, maxTables)
+      assert.lengthOf(body.slowStatements ?? [], 20)
+      assert.strictEqual(body.slowStatements?.[0]?.["length"], 900_000)
+      assert.isBelow(Buffer.byteLength(JSON.stringify(body)), 524_288)
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 

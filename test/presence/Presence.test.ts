@@ -8,7 +8,7 @@ import { aPerson, conversation, makeWorld, startProcess } from "./process.ts"
 
 const statusOf = (page: PresencePage | undefined, user: UserId) => page?.people[user]?.status
 const typersIn = (page: PresencePage | undefined) => page?.typing[conversation]
-const nothing: PresencePage = { people: {}, typing: {} }
+const nothing: PresencePage = { people: {}, typing: {}, cursor: null }
 
 /** Lets everything run that is due now. */
 const settle = TestClock.adjust("1 milli")

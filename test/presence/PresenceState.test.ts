@@ -4,7 +4,13 @@ import { randomUUID } from "node:crypto"
 import { UserId } from "../../src/contract/Account.ts"
 import { ConversationId } from "../../src/contract/Conversation.ts"
 import { PresenceState, type PresenceViewer } from "../../src/presence/PresenceState.ts"
-import { maxPresences, maxTypers, type PresenceAudience, type PresencePage } from "../../src/contract/PresencePage.ts"
+import {
+  maxPresences,
+  maxTypers,
+  maxTypingConversations,
+  type PresenceAudience,
+  type PresencePage
+} from "../../src/contract/PresencePage.ts"
 
 const idOf = (number: number) => `00000000-0000-4000-8000-00000000000${number}`
 const people = [0, 1, 2, 3].map((number) => UserId.make(idOf(number)))
@@ -231,5 +237,34 @@ describe("The state of presence", () => {
     )
     assert.deepStrictEqual(updates[0]?.typing[conversations[0]!], crowd.slice(0, maxTypers))
     assert.isUndefined(state.takeChanges(viewer))
+  })
+
+  it("says where a page goes on, and notices changes behind its end", () => {
+    const ids = (length: number) => Array.from({ length }, () => randomUUID()).toSorted()
+    const crowd = ids(maxPresences + 10).map((id) => UserId.make(id))
+    const groups = ids(2 * maxTypingConversations + 10).map((id) => ConversationId.make(id))
+    const audience: PresenceAudience = { people: new Set(crowd), conversations: new Set(groups) }
+    const state = new PresenceState()
+    for (const id of crowd) state.setOnline(id, 10, 0)
+    for (const id of groups) state.setTyping(id, crowd[0]!, 10, 0)
+    const pages: Array<PresencePage> = []
+    do pages.push(state.pageOf(audience, pages.at(-1)?.cursor ?? undefined))
+    while (pages.at(-1)?.cursor !== null)
+    assert.isAbove(pages.length, 2)
+    for (const { people, typing } of pages) {
+      assert.isAtMost(Object.keys(people).length, maxPresences)
+      assert.isAtMost(Object.keys(typing).length, maxTypingConversations)
+    }
+    assert.deepStrictEqual(
+      pages.flatMap(({ people }) => Object.keys(people)),
+      [...crowd]
+    )
+    assert.deepStrictEqual(
+      pages.flatMap(({ typing }) => Object.keys(typing)),
+      [...groups]
+    )
+    const before = [...state.entriesOf(audience)]
+    state.setOnline(crowd.at(-1)!, 0, 0)
+    assert.notDeepEqual([...state.entriesOf(audience)], before)
   })
 })

@@ -5,13 +5,14 @@ import { teller, type Told } from "../messages/picture.ts"
 export interface Page {
   readonly people: Readonly<Record<string, { readonly status: string }>>
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>
+  readonly cursor?: string | null
 }
 
 export const told = teller((parts): Page => {
   const change = { people: {} as Record<string, never>, typing: {} as Record<string, never> }
   for (const { contentRange, value } of parts) {
     const [, member, id = ""] = /^json \.(people|typing)\["([0-9a-f-]{36})"\]$/.exec(contentRange) ?? []
-    change[member as keyof Page][id] = value as never
+    change[member as "people" | "typing"][id] = value as never
   }
   return change
 })
