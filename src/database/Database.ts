@@ -3,7 +3,6 @@ import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Console, Duration, Effect, Layer, Option, Predicate, Result, Schedule, Redacted } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { Configuration } from "../platform/Configuration.ts"
-import { isDeno } from "../platform/Runtime.ts"
 import { isConnectionLost, sqlState } from "./DatabaseErrors.ts"
 import { parseDatabaseUrl, tlsOf, type DatabaseUrl } from "./DatabaseUrl.ts"
 import * as Migrator from "./Migrator.ts"
@@ -125,10 +124,8 @@ export const layerUnchecked = (options: DatabaseOptions) =>
           startupOptions: parsed.options,
           // Only a URL can tell the driver to encrypt if the server does.
           ...(ssl === undefined ? { url: Redacted.make("postgresql://localhost/?sslmode=prefer") } : { ssl }),
-          // Statements of many fibers share a connection, except on Deno. Its order of microtasks lets the driver's
-          // (@effect/sql-pg 4.0.5) last flush of a shared connection run after a transaction has taken it, whose BEGIN
-          // would then wait for ever.
-          multiplex: !isDeno,
+          // Statements of many fibers share a connection.
+          multiplex: true,
           prepare: pooler === "none",
           applicationName: parsed.applicationName ?? "xfchat",
           connectTimeout: parsed.connectTimeout ?? options.connectTimeout ?? Duration.seconds(5),

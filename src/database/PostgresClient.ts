@@ -88,6 +88,13 @@ const mayWaitForLock = (sql: string): boolean => {
   return answer
 }
 
+/**
+ * Waits until the microtasks that are due now have run. The driver (@effect/sql-pg 4.0.5) flushes a shared connection in one,
+ * also if a flush before it has left nothing to send, and marks the idle connection as unused. By then a transaction may have
+ * it, and would wait for the answer to its BEGIN for ever.
+ */
+const dueMicrotasks = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
+
 const lost = (operation: "acquire" | "commit", message: string, cause: unknown) =>
   new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation }) })
 
@@ -221,7 +228,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     )
   const reserve = Effect.flatMap(get, (connection) => {
     know(connection)
-    return connection.pin
+    return Effect.tap(connection.pin, () => dueMicrotasks)
   })
 
   const mostWrites = Math.ceil(maxConnections * partOfWrites)
@@ -251,7 +258,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
     executeValues: (sql, params) => on(sql)((connection) => connection.executeValues(sql, params)),
     executeValuesUnprepared: (sql, params) => on(sql)((connection) => connection.executeValuesUnprepared(sql, params)),
     executeStream: (sql, params) =>
-      Stream.unwrap(Effect.map(acquirer, (connection) => connection.executeStream(sql, params)))
+      Stream.unwrap(Effect.map(transactionAcquirer, (connection) => connection.executeStream(sql, params)))
   }
 
   const sql = yield* SqlClient.make({

@@ -70,3 +70,22 @@ describe("While a statement waits for a lock", () => {
     }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
   )
 })
+
+describe("A statement that is interrupted before it is sent", () => {
+  it.live("leaves its connection to the next transaction", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const sql = Context.get(
+        yield* Layer.build(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 }))),
+        SqlClient.SqlClient
+      )
+      for (let round = 1; round <= 10; round++) {
+        // What follows runs while the driver still reads the answer.
+        yield* sql`SELECT 1`
+        const statement = yield* Effect.forkChild(sql`SELECT 2`, { startImmediately: true })
+        statement.interruptUnsafe()
+        assert.deepStrictEqual(yield* sql.withTransaction(sql`SELECT ${round}::int AS round`), [{ round }])
+      }
+    }).pipe(Effect.scoped, Effect.provide(TestDatabase.layer))
+  )
+})
