@@ -14,6 +14,9 @@ if (existsSync(memory)) {
 }
 
 const database = "src/testing/globalSetup.ts"
+const bundle = "test/bundle.ts"
+/** The folder of this run's bundle. It is as deep as `src/database`, since the migrations are found from there. */
+const XFCHAT_BUNDLE = `.data/bundle-${process.pid}`
 const conformance = "test/conformance/*.test.ts"
 /** The tests of processes. They wait the longest, so that other tests should run while the last of them do. */
 const processes = ["commands", "docs", "faults", "operations", "postgres-embedded", "process"].map(
@@ -34,14 +37,18 @@ export default defineConfig({
           globalSetup: [database, "test/conformance/globalSetup.ts"]
         }
       },
-      { extends: true, test: { name: "processes", include: processes, globalSetup: [database] } },
+      {
+        extends: true,
+        test: { name: "processes", include: processes, globalSetup: [database, bundle], env: { XFCHAT_BUNDLE } }
+      },
       {
         extends: true,
         test: {
           name: "services",
           include: ["test/**/*.test.ts"],
           exclude: [conformance, ...processes],
-          globalSetup: [database]
+          globalSetup: [database, bundle],
+          env: { XFCHAT_BUNDLE }
         }
       }
     ],

@@ -10,9 +10,15 @@ type Command = readonly [program: string, ...args: ReadonlyArray<string>]
 
 type Flags = ReadonlyArray<string>
 
+/** A program on Node: of the source, or of the bundle that `test/bundle.ts` has made. */
+export const program = (name: "main" | "cli"): string => {
+  const bundle = process.env["XFCHAT_BUNDLE"]
+  return bundle === undefined ? `src/${name}.ts` : `${bundle}/${name}.js`
+}
+
 /** The commands that serve XFChat as a process of its own, with flags of the runtime. */
 export const runtimes = {
-  node: (_port?: string, flags: Flags = []): Command => [binary("node"), ...flags, "src/main.ts"],
+  node: (_port?: string, flags: Flags = []): Command => [binary("node"), ...flags, program("main")],
   deno: (_port?: string, flags: Flags = []): Command => [binary("deno"), "run", "-A", ...flags, "src/main.ts"],
   // A fetch handler does not listen; its host does.
   edge: (port: string, flags: Flags = []): Command => {

@@ -2,7 +2,7 @@ import { Effect, Redacted } from "effect"
 import { fileURLToPath } from "node:url"
 import { vi } from "vitest"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { startProcess } from "../serverProcess.ts"
+import { program as programOf, startProcess } from "../serverProcess.ts"
 
 // Each command is a process, and a test starts several.
 vi.setConfig({ testTimeout: 180_000 })
@@ -25,9 +25,10 @@ export interface Given {
 /** Runs `xfchat` as a process on the test's database, until it ends. */
 export const xfchat = Effect.fn("xfchat")(function* (args: ReadonlyArray<string>, given: Given = {}) {
   const { url } = yield* TestDatabase
-  const [program, ...before] = runtimes[given.runtime ?? "node"]
+  const { runtime = "node" } = given
+  const [program, ...before] = runtimes[runtime]
   const command = yield* startProcess(
-    [program, ...before, "src/cli.ts", ...args],
+    [program, ...before, runtime === "node" ? programOf("cli") : "src/cli.ts", ...args],
     { DATABASE_URL: Redacted.value(url), ...given.env },
     given.input ?? ""
   )
