@@ -16,7 +16,7 @@ const firstWait = Duration.millis(500)
 const longestWait = Duration.seconds(30)
 
 /** The first process ended before it served. It has said why. */
-class CannotStart extends Data.TaggedError("CannotStart")<{ readonly exitCode: number }> {
+export class CannotStart extends Data.TaggedError("CannotStart")<{ readonly exitCode: number }> {
   override readonly [Runtime.errorExitCode] = this.exitCode
   override readonly [Runtime.errorReported] = false
 }
