@@ -34,6 +34,9 @@ const statementsOfConnection = 32
  */
 const partOfWrites = 0.8
 
+/** The time between looks at a backend whose commit hangs. */
+const abandonedInterval = Duration.millis(500)
+
 /** Does something around a statement. */
 type Around = <A, E, R>(statement: Effect.Effect<A, E, R>, sql: string) => Effect.Effect<A, E, R>
 
@@ -151,6 +154,7 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   options: PostgresClientOptions
 ): Effect.fn.Return<PgClient.PgClient, SqlError.SqlError, Scope.Scope | Reactivity.Reactivity> {
   const { acquireTimeout, connection: config, idleTimeout, lifetime, maxConnections, patience, targets } = options
+  const scope = yield* Effect.scope
   const sockets = makeSockets(targets)
   const connectingBy = ({ host, open }: ReturnType<typeof makeSockets>) => ({
     ...config,
@@ -220,11 +224,12 @@ export const makePostgresClient = Effect.fnUntraced(function* (
   const lease = (
     acquire: Effect.Effect<PgConnection, SqlError.SqlError, Scope.Scope>,
     part: number,
-    mayWait: () => boolean
+    mayWait: () => boolean,
+    aroundOf: (connection: PgConnection) => Around = () => watchAndLog
   ) =>
     counted((count) => void (taken += count * part)).pipe(
       Effect.andThen(Effect.suspend(() => (mayWait() ? wait(acquire) : acquire))),
-      Effect.map((connection) => new Connection(connection, watchAndLog))
+      Effect.map((connection) => new Connection(connection, aroundOf(connection)))
     )
   const reserve = Effect.flatMap(get, (connection) => {
     know(connection)
@@ -233,14 +238,50 @@ export const makePostgresClient = Effect.fnUntraced(function* (
 
   const mostWrites = Math.ceil(maxConnections * partOfWrites)
   const writes = Semaphore.makeUnsafe(mostWrites)
-  const write = Effect.acquireRelease(writes.take(1), () => writes.release(1), { interruptible: true })
   let writing = 0
 
+  // A commit that hangs outlives its connection: the backend stays until the commit ends. It keeps the place of its write
+  // for as long, so that repeated writes do not add more and more backends. If PostgreSQL does not say, or the backend does
+  // something else by now, nothing is kept.
+  const awaitEnd = (backend: number) =>
+    onShared((connection) =>
+      connection.executeUnprepared(
+        `SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query_start < now() - $2 * interval '1 ms'`,
+        [backend, patience === undefined ? 0 : Duration.toMillis(patience) / 2],
+        undefined
+      )
+    ).pipe(
+      Effect.repeat({ while: (found) => found.length > 0, schedule: Schedule.spaced(abandonedInterval) }),
+      Effect.ignore
+    )
+  const keepUntilEnd = (backend: number) =>
+    counted((count) => void (writing += count)).pipe(
+      Effect.andThen(awaitEnd(backend)),
+      Effect.scoped,
+      Effect.andThen(writes.release(1)),
+      Effect.forkIn(scope, { startImmediately: true })
+    )
+
   const acquirer = lease(get, share, mayWait)
-  const transactionAcquirer = Effect.andThen(
-    counted((count) => void (writing += count)),
-    lease(Effect.andThen(write, reserve), 1, () => writing > mostWrites || mayWait())
-  )
+  const transactionAcquirer = Effect.suspend(() => {
+    let abandoned: number | undefined
+    const noteLoss =
+      ({ processId }: PgConnection): Around =>
+      (statement, sql) =>
+        Effect.tapError(watchAndLog(statement, sql), (error) =>
+          Effect.sync(() => {
+            if (SqlError.isSqlError(error) && isConnectionLost(error)) abandoned = processId
+          })
+        )
+    const release = Effect.suspend(() =>
+      abandoned === undefined ? writes.release(1) : Effect.asVoid(keepUntilEnd(abandoned))
+    )
+    const write = Effect.acquireRelease(writes.take(1), () => release, { interruptible: true })
+    return Effect.andThen(
+      counted((count) => void (writing += count)),
+      lease(Effect.andThen(write, reserve), 1, () => writing > mostWrites || mayWait(), noteLoss)
+    )
+  })
   const onShared: SqlConnection.Borrower = (use) =>
     Effect.suspend(() =>
       mayWait()

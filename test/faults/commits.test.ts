@@ -38,6 +38,11 @@ const slowPostgres = Effect.gen(function* () {
     /** The next request of this person records the use of the session. */
     forgetUse: (user: string) =>
       sql`UPDATE sessions SET last_used_at = now() - interval '1 hour' WHERE user_id = ${user}`,
+    /** How many commits of the server wait. */
+    backends: Effect.map(
+      sql`SELECT FROM pg_stat_activity WHERE application_name = 'xfchat' AND wait_event = 'SyncRep'`,
+      (rows) => rows.length
+    ),
     /** Waits until so many commits of the server wait. */
     waitingCommits: (count: number) =>
       Effect.repeat(
@@ -78,7 +83,7 @@ describe("a server whose database commits slowly", () => {
     "refuses writes with 503 while no commit ends, goes on reading, and loses and doubles nothing",
     () =>
       Effect.gen(function* () {
-        const { forgetUse, holdCommits, letCommitsEnd, url, waitingCommits } = yield* slowPostgres
+        const { backends, forgetUse, holdCommits, letCommitsEnd, url, waitingCommits } = yield* slowPostgres
         const { baseUrl } = yield* startServer("node", url, timeouts)
         const { acknowledges, ada, messages, settle } = yield* startLoad({ database: url, servers: [baseUrl] })
         // More people than the server has connections: each writes a row of their own.
@@ -112,6 +117,20 @@ describe("a server whose database commits slowly", () => {
           assert.strictEqual(status, 503, text)
           assert.match(headers.get("retry-after") ?? "", /^\d+$/)
         }
+        // The commits that were given up go on in PostgreSQL. Further writes add none to them.
+        const hanging = yield* backends
+        assert.isAtLeast(hanging, 8)
+        for (const { status } of yield* Effect.promise(() =>
+          Promise.all(
+            people.map((person) =>
+              person.request("POST", "/api/conversations", { json: { name: "x", participantIds: [] } })
+            )
+          )
+        )) {
+          assert.strictEqual(status, 503)
+        }
+        assert.strictEqual(yield* backends, hanging)
+        assert.strictEqual((yield* Effect.promise(() => reader.get("/api/auth/me"))).status, 200)
         yield* letCommitsEnd
         yield* acknowledges(30)
         const sent = yield* Effect.promise(sendOnce)
