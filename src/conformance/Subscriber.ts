@@ -219,7 +219,8 @@ async function* readPolls(source: Source, from: string | undefined, signal?: Abo
   let after = from
   for (;;) {
     const { receipts, updates, version } = await poll(source, "60s", after, signal)
-    assert.strictEqual(version, updates.at(-1)?.version ?? after)
+    // A first poll that a server ends while it stops may have no updates and say where the log begins.
+    assert.strictEqual(version, updates.at(-1)?.version ?? after ?? version)
     yield* updates.flatMap(toldBy)
     if (receipts !== undefined) yield { receipts }
     after = version
