@@ -58,6 +58,8 @@ interface Row {
   readonly params?: (world: World) => Readonly<Record<string, string>>
   readonly query?: string
   readonly body?: (world: World) => unknown
+  /** The items of a body that is lines of JSON. */
+  readonly lines?: () => ReadonlyArray<unknown>
   /** The status for signed-in callers: one for all, or one for each. All other callers get 401. */
   readonly status: number | Readonly<Record<SignedIn, number>>
 }
@@ -151,6 +153,10 @@ const rows: Readonly<Record<string, Row | Public>> = {
     params: () => ({ messageId: randomUUID() }),
     body: () => ({ content: "hello" })
   },
+  "messages.sendAll": {
+    status: forParticipants(200),
+    lines: () => [{ id: randomUUID(), content: "hello" }]
+  },
   "messages.get": { status: forParticipants(200) },
   "messages.edit": { status: forParticipants(403, { owner: 200 }), body: () => ({ content: "hello again" }) },
   "messages.erase": { status: forParticipants(403, { owner: 204 }) },
@@ -193,15 +199,18 @@ layer(Layer.provideMerge(People.layer, TestServer.layer))("To each", (it) => {
       ...("params" in row ? row.params?.(world) : {})
     }
     const url = path.replaceAll(/:([a-zA-Z]+)/g, (_, name: string) => params[name] ?? assert.fail(`no ${name}`))
-    const body = row.body?.(world)
+    const lines = "lines" in row ? row.lines?.() : undefined
+    const body = lines === undefined ? row.body?.(world) : lines.map((line) => JSON.stringify(line)).join("\n")
     return yield* Effect.promise(() =>
       fetch(`${baseUrl}${url}${"query" in row ? row.query : ""}`, {
         method,
         headers: {
           ...(role === "nobody" ? {} : { authorization: `Bearer ${world.people[role].token}` }),
-          ...(body === undefined ? {} : { "content-type": "application/json" })
+          ...(body === undefined
+            ? {}
+            : { "content-type": lines === undefined ? "application/json" : "application/x-ndjson" })
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) })
+        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
       })
     )
   })

@@ -171,6 +171,13 @@ const channels: Readonly<Record<string, Channel | typeof own>> = {
     left: "",
     deleted: "reaction person"
   },
+  "messages.sendAll": {
+    requests: (world) => [["POST", messagesOf(world), [{ id: world.own, content: ownText }]]],
+    normal: "reaction person",
+    block: "",
+    left: "",
+    deleted: "reaction person"
+  },
   "messages.edit": {
     requests: (world) => [["PATCH", `${messagesOf(world)}/${world.own}`, { content: "something else" }]],
     normal: "reaction person",

@@ -67,4 +67,8 @@ export const assertDocumented = (
   const media = memberOf(content, mediaType)
   assert.isDefined(media, `${method} ${template} ${status} answers with ${type}, which the document does not know`)
   if (memberOf(media, "schema") !== undefined) assertMatches(body, ...at, "content", mediaType, "schema")
+  if (memberOf(media, "itemSchema") === undefined || typeof body !== "string" || !body.endsWith("\n")) return
+  for (const line of body.slice(0, -1).split("\n")) {
+    assertMatches(JSON.parse(line), ...at, "content", mediaType, "itemSchema")
+  }
 }

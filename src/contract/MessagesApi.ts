@@ -16,6 +16,7 @@ import {
   StaleVersion,
   TextContent
 } from "./Message.ts"
+import { maxLines, maxLinesBytes, NewMessage, SendOutcome } from "./MessageLines.ts"
 import { Cursor, PageQuery } from "./Paging.ts"
 import { Forbidden, NotFound, Problem } from "./Problem.ts"
 import {
@@ -93,6 +94,23 @@ export class MessagesApi extends HttpApiGroup.make("messages")
             "Sends a message: 201 the first time, and 200 with the stored message whenever it is sent again. A request with a " +
             "`Parents` header edits: `Parents` must be the message's current version, as its `Version` header gives it.",
           transform: withParents
+        })
+      ),
+    HttpApiEndpoint.post("sendAll", "/conversations/:id/messages", {
+      params: conversation,
+      payload: HttpApiSchema.StreamNdjson({ schema: NewMessage, maxBytes: maxLinesBytes }),
+      success: HttpApiSchema.StreamNdjson({ schema: SendOutcome }),
+      error: NotFound
+    })
+      .annotate(Limited, "sending")
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Send several messages",
+          description:
+            `Sends up to ${maxLines} messages in their order, each a line of JSON. The body has at most ${maxLinesBytes / 1_024} KiB. ` +
+            "The answer has a line for each message: it is stored (201, or 200 if it was sent before), or has a problem. A " +
+            "message that is refused with 4xx other than 429 does not stop those behind it. With 429 or 503, no later message is " +
+            "stored either, so none overtakes another. If that happens before any message is stored, it is the status of the answer."
         })
       ),
     HttpApiEndpoint.get("get", "/conversations/:id/messages/:messageId", {

@@ -41,6 +41,12 @@ const numberPattern = String.raw`^[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[Ee][+-]?\d+)?$
 const asInteger = ({ pattern, ...schema }: Node): Node =>
   pattern === numberPattern ? { ...schema, type: "integer" } : pattern === undefined ? schema : { ...schema, pattern }
 
+/** A body of lines of JSON is a text, of which OpenAPI 3.2 describes each item. Effect writes the schema of an item instead. */
+const asLines = (node: Node): Node => {
+  const { schema, "x-effect-stream": stream, ...media } = node
+  return stream === undefined ? node : { ...media, schema: { type: "string" }, itemSchema: schema }
+}
+
 /** A parameter or a header has its description next to its name. */
 const liftFromSchema = (node: Node): Node => {
   if (!isNode(node["schema"]) || node["schema"]["description"] === undefined) return node
@@ -102,7 +108,7 @@ export const arrange = (document: Node): Node => {
   const visit = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(visit)
     if (!isNode(value)) return value
-    const node: Node = Object.fromEntries(Object.entries(value).map(([key, member]) => [key, visit(member)]))
+    const node = asLines(Object.fromEntries(Object.entries(value).map(([key, member]) => [key, visit(member)])))
     const { $ref, title } = node
     if (typeof $ref === "string") return liftFromSchema(liftDescription({ ...node, $ref: nameOf($ref) }))
     // The JSON of a model, which Effect writes out wherever it is used.

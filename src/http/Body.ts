@@ -1,11 +1,17 @@
-import { ByteSize, Effect } from "effect"
+import { ByteSize, Effect, Result } from "effect"
 import { Headers, HttpEffect, HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { isUtf8 } from "node:buffer"
 import { IncomingMessage } from "node:http"
 import { requireRoom, whileWaiting } from "./Capacity.ts"
 import type { PayloadBounds } from "./PayloadBounds.ts"
 import { RequestWithText } from "./RequestWithText.ts"
-import { invalid, MalformedRequest, PayloadTooLarge, UnsupportedMediaType } from "../contract/Problem.ts"
+import {
+  invalid,
+  MalformedRequest,
+  PayloadTooLarge,
+  UnsupportedMediaType,
+  type ValidationFailed
+} from "../contract/Problem.ts"
 
 const tooLarge = (most: number) =>
   new PayloadTooLarge({ detail: `The body of this request may have at most ${most} bytes.` })
@@ -46,11 +52,13 @@ const readOf = (request: HttpServerRequest.HttpServerRequest, most: number) =>
     })
   )
 
-export const parseBody = (text: string) =>
-  Effect.try({
+const parse = (text: string): Result.Result<unknown, MalformedRequest> =>
+  Result.try({
     try: (): unknown => JSON.parse(text),
     catch: () => new MalformedRequest({ detail: "The body is not JSON." })
   })
+
+export const parseBody = (text: string) => Effect.fromResult(parse(text))
 
 /** Whether a request declares a body (RFC 9112, 6.3). Without a length, the body may still be empty. */
 const declaresBody = ({ headers }: HttpServerRequest.HttpServerRequest) =>
@@ -63,11 +71,14 @@ const declaresBody = ({ headers }: HttpServerRequest.HttpServerRequest) =>
 const mayHaveBody = ({ source }: HttpServerRequest.HttpServerRequest) =>
   source instanceof Request && source.body !== null
 
-/** Fails with 415 unless a body is uncompressed JSON. The answer names the encoding to use (RFC 9110, 12.5.3). */
-const requireJson = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
-  const mediaType = (headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase()
-  if (mediaType !== "application/json") {
-    return yield* new UnsupportedMediaType({ detail: "Send `Content-Type: application/json`." })
+/** Fails with 415 unless a body is uncompressed and of its endpoint's type. The answer names the encoding to use (RFC 9110, 12.5.3). */
+const requireType = Effect.fnUntraced(function* (
+  { headers }: HttpServerRequest.HttpServerRequest,
+  { mediaType }: PayloadBounds
+) {
+  const given = (headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase()
+  if (given !== mediaType) {
+    return yield* new UnsupportedMediaType({ detail: `Send \`Content-Type: ${mediaType}\`.` })
   }
   const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "identity"
   if (encoding === "identity" || encoding === "") return
@@ -95,6 +106,16 @@ const readText = Effect.fnUntraced(function* (request: HttpServerRequest.HttpSer
 /** Below this length a search for excess is not worth it: it costs as much as decoding. */
 const excessFrom = 4_096
 
+/** Parses JSON, and refuses it without a decoder if it is larger than its schema allows. */
+export const parseWithin = (
+  text: string,
+  bounds: PayloadBounds
+): Result.Result<unknown, MalformedRequest | ValidationFailed> =>
+  Result.flatMap(parse(text), (value) => {
+    const excess = text.length < excessFrom ? [] : bounds.excessOf(value)
+    return excess.length > 0 ? Result.fail(invalid(excess)) : Result.succeed(value)
+  })
+
 /**
  * Reads the body of the current request, and refuses one that is larger than its schema allows. Returns the request with that
  * text. Where all members are optional, a missing body stands for an empty object.
@@ -102,16 +123,15 @@ const excessFrom = 4_096
 export const readBody = Effect.fnUntraced(function* (bounds: PayloadBounds) {
   const request = yield* HttpServerRequest.HttpServerRequest
   const isDeclared = declaresBody(request)
-  if (isDeclared) yield* requireJson(request)
+  if (isDeclared) yield* requireType(request, bounds)
   const text = isDeclared || mayHaveBody(request) || !bounds.isOptional ? yield* readText(request, bounds) : ""
   if (!isDeclared && text === "" && bounds.isOptional) {
     // The type of an empty body does not matter: `curl --data ''` declares a form.
     return new RequestWithText(request, "{}", Headers.remove(request.headers, "content-type"))
   }
-  if (!isDeclared && text !== "") yield* requireJson(request)
-  if (text.length >= excessFrom) {
-    const excess = bounds.excessOf(yield* parseBody(text))
-    if (excess.length > 0) return yield* invalid(excess)
+  if (!isDeclared && text !== "") yield* requireType(request, bounds)
+  if (text.length >= excessFrom && bounds.mediaType === "application/json") {
+    yield* Effect.fromResult(parseWithin(text, bounds))
   }
   return new RequestWithText(request, text === "" && bounds.isOptional ? "{}" : text)
 })

@@ -1,18 +1,19 @@
 import { Predicate, Schema } from "effect"
 import type { JsonSchema } from "effect"
-import type { HttpApiEndpoint } from "effect/http-api"
+import type { HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
 import { maxErrors, type InvalidMember } from "../contract/Problem.ts"
 
 type Definition = JsonSchema.JsonSchema
 
 /** The bounds of an endpoint's body, by its schema. */
 export interface PayloadBounds {
-  /** The length of the longest JSON that the schema allows, however it is escaped, with some white space. */
+  readonly mediaType: "application/json" | "application/x-ndjson"
+  /** The length of the longest JSON that the schema allows, however it is escaped, with some white space; or of all lines. */
   readonly maxBytes: number
   /** Whether an empty object is valid: then no body has to be sent. */
   readonly isOptional: boolean
   /**
-   * Finds members that are larger than the schema allows, and unknown ones if there are very many. It does not look inside
+   * Finds members of a value, or of a line, that are larger than the schema allows, and unknown ones if there are very many. It does not look inside
    * them, whereas a decoder would judge each item of an array that is too long.
    */
   readonly excessOf: (value: unknown) => ReadonlyArray<InvalidMember>
@@ -140,14 +141,19 @@ class PayloadSchema {
   }
 }
 
+/** Whether a body is lines of JSON. */
+export const isLines = (schema: Schema.Constraint): schema is HttpApiSchema.StreamNdjson<Schema.Top> =>
+  Predicate.hasProperty(schema, "_tag") && schema._tag === "StreamNdjson"
+
 const derive = (endpoint: HttpApiEndpoint.Top): PayloadBounds => {
-  const { definitions, schema } = Schema.toJsonSchemaDocument(
-    Schema.Union([...endpoint.payload.values()].flatMap(({ schemas }) => schemas))
-  )
+  const schemas = [...endpoint.payload.values()].flatMap(({ schemas }) => schemas)
+  const lines = schemas.find(isLines)
+  const { definitions, schema } = Schema.toJsonSchemaDocument(lines?.schema ?? Schema.Union(schemas))
   const payload = new PayloadSchema(definitions)
   return {
-    maxBytes: withWhiteSpace(payload.maxBytes(schema)),
-    isOptional: payload.isOptional(schema),
+    mediaType: lines === undefined ? "application/json" : "application/x-ndjson",
+    maxBytes: lines?.maxBytes === undefined ? withWhiteSpace(payload.maxBytes(schema)) : Number(lines.maxBytes),
+    isOptional: lines === undefined && payload.isOptional(schema),
     excessOf: (value) => payload.excessOf(schema, value, ["payload"])
   }
 }

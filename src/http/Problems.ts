@@ -33,10 +33,11 @@ const log = logOf("xfchat/http")
 
 const toIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const validationFailed = ({ cause, kind }: HttpApiError.HttpApiSchemaError) =>
+/** The problem of a part of a request that its schema refuses. */
+export const invalidPart = (part: string, issue: SchemaIssue.Issue) =>
   invalid(
-    toIssues(cause.issue).issues.map(({ path = [], message }) => ({
-      path: [kind.toLowerCase(), ...path.map((segment) => String(typeof segment === "object" ? segment.key : segment))],
+    toIssues(issue).issues.map(({ path = [], message }) => ({
+      path: [part, ...path.map((segment) => String(typeof segment === "object" ? segment.key : segment))],
       message
     }))
   )
@@ -48,7 +49,7 @@ const explainRefusal = Effect.fnUntraced(function* (error: HttpApiError.HttpApiS
     const request = yield* HttpServerRequest.HttpServerRequest
     yield* parseBody(yield* Effect.orDie(request.text))
   }
-  return yield* validationFailed(error)
+  return yield* invalidPart(error.kind.toLowerCase(), error.cause.issue)
 })
 
 /** Fails with the error. If it says when to try again, so does the answer. */

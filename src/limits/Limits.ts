@@ -42,21 +42,34 @@ const setHeaders = (
     ratelimit: `"${routeClass}";r=${remaining};t=${resetAfter}`
   })
 
+const refusalOf = (routeClass: RouteClass, { limit, retryAfter }: Allowance) =>
+  new RateLimited({ detail: `At most ${limit} requests of this kind (${routeClass}) a minute.`, retryAfter })
+
 /** Counts a request against the limit of a user or an address. The response says how much is left, whatever it is. */
 export const take = (rateLimits: RateLimits["Service"], routeClass: RouteClass, key: string) =>
   Effect.flatMap(rateLimits.take(routeClass, key), (allowance) =>
     allowance === undefined
       ? Effect.void
       : HttpEffect.withPreResponseHandler(
-          allowance.isAllowed
-            ? Effect.void
-            : new RateLimited({
-                detail: `At most ${allowance.limit} requests of this kind (${routeClass}) a minute.`,
-                retryAfter: allowance.retryAfter
-              }),
+          allowance.isAllowed ? Effect.void : refusalOf(routeClass, allowance),
           (_, response) => Effect.succeed(setHeaders(response, routeClass, allowance))
         )
   )
+
+/** Counts further parts of a request, as many as the limit has room for. Returns how many, and the problem of the others. */
+export const takeSome = Effect.fnUntraced(function* (
+  rateLimits: RateLimits["Service"],
+  routeClass: RouteClass,
+  key: string,
+  count: number
+) {
+  const allowance = count === 0 ? undefined : yield* rateLimits.takeSome(routeClass, key, count)
+  if (allowance === undefined) return { admitted: count, refusal: undefined }
+  yield* HttpEffect.appendPreResponseHandler((_, response) =>
+    Effect.succeed(setHeaders(response, routeClass, allowance))
+  )
+  return { admitted: allowance.admitted, refusal: allowance.isAllowed ? undefined : refusalOf(routeClass, allowance) }
+})
 
 /** Counts a request of the class `authentication` against the limit of its address, if the server knows that. */
 const takeOfAddress = (rateLimits: RateLimits["Service"]) =>

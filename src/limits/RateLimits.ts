@@ -28,27 +28,45 @@ const failOpen = ({ message }: RateLimiter.RateLimiterError) =>
 
 const seconds = (millis: number) => Math.ceil(Math.max(0, millis) / 1_000)
 
+/** The part of several messages or requests that is admitted. */
+export interface PartialAllowance extends Allowance {
+  readonly admitted: number
+}
+
 /** Takes from the buckets of a class. Everything that does not depend on the request is made once. */
 const takerOf = (store: RateLimiter.RateLimiterStore["Service"], routeClass: RouteClass, limit: number) => {
   const refillRate = Duration.divideUnsafe(window, limit)
   const interval = Duration.toMillis(refillRate)
+  const takeTokens = (key: string, tokens: number) =>
+    store.tokenBucket({ key: `${routeClass}:${key}`, tokens, limit, refillRate, allowOverflow: false })
+  const allowanceOf = (left: number, elapsed: number): Allowance => ({
+    isAllowed: left >= 0,
+    limit,
+    remaining: Math.max(0, Math.floor(left)),
+    resetAfter: seconds((limit - Math.max(0, left)) * interval - elapsed),
+    retryAfter: seconds(-left * interval - elapsed)
+  })
   const answer = {
     onSuccess: ([left, elapsed]: readonly [left: number, elapsed: number]) =>
-      Effect.succeed<Allowance>({
-        isAllowed: left >= 0,
-        limit,
-        remaining: Math.max(0, Math.floor(left)),
-        resetAfter: seconds((limit - Math.max(0, left)) * interval - elapsed),
-        retryAfter: seconds(-left * interval - elapsed)
-      }),
+      Effect.succeed(allowanceOf(left, elapsed)),
     onFailure: failOpen
   }
-  return (key: string) =>
-    Effect.matchEffect(
-      store.tokenBucket({ key: `${routeClass}:${key}`, tokens: 1, limit, refillRate, allowOverflow: false }),
-      answer
-    )
+  const takeSome = (key: string, count: number): Effect.Effect<PartialAllowance | undefined> =>
+    Effect.matchEffect(takeTokens(key, count), {
+      onSuccess: ([left, elapsed]) => {
+        if (left >= 0) return Effect.succeed({ ...allowanceOf(left, elapsed), admitted: count })
+        const none = { ...allowanceOf(-1, elapsed), admitted: 0 }
+        const most = Math.floor(count + left)
+        return most <= 0
+          ? Effect.succeed(none)
+          : Effect.map(takeSome(key, most), (some) => some && { ...none, admitted: some.admitted })
+      },
+      onFailure: failOpen
+    })
+  return { take: (key: string) => Effect.matchEffect(takeTokens(key, 1), answer), takeSome }
 }
+
+const unlimited = { take: () => Effect.undefined, takeSome: () => Effect.undefined }
 
 /** Rate limits, by the class of the route. */
 export class RateLimits extends Context.Service<
@@ -58,6 +76,12 @@ export class RateLimits extends Context.Service<
     readonly limits: Readonly<Record<RouteClass, number | null>>
     /** Counts a request of a class against the limit of `key`, a user or an address; `undefined` if there is no limit. */
     readonly take: (routeClass: RouteClass, key: string) => Effect.Effect<Allowance | undefined>
+    /** As `take`, for several at once: admits the first of them, as many as the limit has room for. */
+    readonly takeSome: (
+      routeClass: RouteClass,
+      key: string,
+      count: number
+    ) => Effect.Effect<PartialAllowance | undefined>
   }
 >()("xfchat/limits/RateLimits") {
   /** On token buckets in any store. */
@@ -69,17 +93,21 @@ export class RateLimits extends Context.Service<
         limit === "none" ? null : limit
       )
       const takers = Record.map(limits, (limit, routeClass) =>
-        limit === null ? () => Effect.undefined : takerOf(store, routeClass, limit)
+        limit === null ? unlimited : takerOf(store, routeClass, limit)
       )
 
-      return RateLimits.of({ limits, take: (routeClass, key) => takers[routeClass](key) })
+      return RateLimits.of({
+        limits,
+        take: (routeClass, key) => takers[routeClass].take(key),
+        takeSome: (routeClass, key, count) => takers[routeClass].takeSome(key, count)
+      })
     })
   )
 
   /** No limits, for programs that have them elsewhere. */
   static readonly layerUnlimited = Layer.succeed(RateLimits, {
     limits: Record.map(Configuration.rateLimits, () => null),
-    take: () => Effect.undefined
+    ...unlimited
   })
 
   /** Shared by all processes if `REDIS_URL` is set; otherwise each process has its own. */

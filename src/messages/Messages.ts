@@ -1,22 +1,17 @@
-import { Context, Effect, Equal, Layer, Schema } from "effect"
+import { Context, Effect, Layer, type Result, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { UserId } from "../contract/Account.ts"
 import { catchDatabaseErrors } from "../database/DatabaseErrors.ts"
 import type { Incarnation } from "../contract/Incarnation.ts"
 import { Incarnations } from "../database/Incarnations.ts"
 import { pageBytes } from "../contract/Paging.ts"
-import {
-  Forbidden,
-  NotFound,
-  ValidationFailed,
-  type DatabaseUnavailable,
-  type QuotaExceeded
-} from "../contract/Problem.ts"
+import { NotFound, type DatabaseUnavailable } from "../contract/Problem.ts"
 import { Usage } from "../usage/Usage.ts"
 import { isHidden } from "./BlockRow.ts"
 import { ConversationId, Position } from "../contract/Conversation.ts"
 import type { LogVersion } from "../contract/LogVersion.ts"
-import { hide, Message, MessageId, MessageIdReused, type Draft, type MessagePage } from "../contract/Message.ts"
+import { hide, Message, MessageId, type Draft, type MessagePage } from "../contract/Message.ts"
+import type { NewMessage } from "../contract/MessageLines.ts"
 import {
   LogState,
   logState,
@@ -31,12 +26,11 @@ import {
   messageColumns,
   pageColumns,
   parseContents,
-  storedContent,
   wholeMessagesWithin,
   type ContentRow
 } from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
-import type { Outcome, Send } from "./SendStatement.ts"
+import { messageSends, type SendProblem, type Sent } from "./MessageSends.ts"
 
 /** A position in the log: a message as it is now, where it was posted or where it last changed. */
 export interface LogEntry extends VisibilityState {
@@ -61,10 +55,17 @@ export class Messages extends Context.Service<
       conversationId: ConversationId,
       id: MessageId,
       draft: Draft
-    ) => Effect.Effect<
-      { readonly message: Message; readonly created: boolean },
-      NotFound | Forbidden | MessageIdReused | ValidationFailed | QuotaExceeded | DatabaseUnavailable
-    >
+    ) => Effect.Effect<Sent, SendProblem>
+    /**
+     * Sends messages of one sender in their order, as if each was sent once the one before has its outcome, with few
+     * transactions. Returns the outcome of each. A message that the server cannot store now (`DatabaseUnavailable`), or that
+     * a quota refuses, ends this: those behind it have the same problem, unless they are stored already.
+     */
+    readonly sendAll: (
+      sender: UserId,
+      conversationId: ConversationId,
+      drafts: ReadonlyArray<NewMessage>
+    ) => Effect.Effect<ReadonlyArray<Result.Result<Sent, SendProblem>>>
     readonly get: (
       caller: UserId,
       conversationId: ConversationId,
@@ -75,6 +76,8 @@ export class Messages extends Context.Service<
       caller: UserId,
       conversationId: ConversationId
     ) => Effect.Effect<View, NotFound | DatabaseUnavailable>
+    /** The incarnation of the database, which is a part of each version. */
+    readonly incarnation: Effect.Effect<Incarnation>
     /** The version of a message, which an edit can name as the one that it replaces. */
     readonly versionOf: (message: Message) => Effect.Effect<LogVersion>
     /** How far several conversations go. Deleted ones are left out. */
@@ -112,77 +115,12 @@ export class Messages extends Context.Service<
     Messages,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const outbox = yield* Outbox
-      const usage = yield* Usage
       const incarnations = yield* Incarnations
       const columnsOfPage = sql.literal(pageColumns())
       // As the participant `p` sees it.
       const columnsForViewer = sql.literal(messageColumns("p.user_id"))
 
-      // By the primary key of message_versions.
-      const findFirstContent = SqlSchema.findAll({
-        Request: Schema.Struct({ conversationId: ConversationId, id: MessageId }),
-        Result: Schema.Struct({ content: Schema.String }),
-        execute: ({ conversationId, id }) => sql`
-          SELECT content FROM message_versions WHERE conversation_id = ${conversationId} AND message_id = ${id}
-          ORDER BY version LIMIT 1`
-      })
-
-      /** The content of a message as it was sent; `undefined` once it is erased. */
-      const sentContent = Effect.fnUntraced(function* ({ content, conversationId, deletedAt, editedAt, id }: Message) {
-        if (deletedAt !== null) return undefined
-        if (editedAt === null) return content
-        return (yield* findFirstContent({ conversationId, id }))[0]?.content
-      }, catchDatabaseErrors)
-
-      // By chat_messages_id_key.
-      const isStored = (id: MessageId) =>
-        Effect.map(sql`SELECT FROM chat_messages WHERE id = ${id}`, (rows) => rows.length > 0).pipe(catchDatabaseErrors)
-
-      /** A message that exists can be sent again at any time, since that stores nothing new. */
-      const append = (send: Send) => {
-        const appended = outbox.append(send)
-        return appended.pipe(
-          usage.sending(send.senderId, Buffer.byteLength(storedContent(send.content))),
-          Effect.catchTag("QuotaExceeded", (error) =>
-            Effect.flatMap(isStored(send.id), (isStored): Effect.Effect<Outcome, QuotaExceeded | DatabaseUnavailable> =>
-              isStored ? appended : Effect.fail(error)
-            )
-          )
-        )
-      }
-
-      // Untraced, since a span would be a few hundredths of a send. `Outbox.deliver` and the request have spans.
-      const send = Effect.fnUntraced(function* (
-        senderId: UserId,
-        conversationId: ConversationId,
-        id: MessageId,
-        draft: Draft
-      ) {
-        const outcome = yield* append({ ...draft, conversationId, id, senderId })
-        if (!outcome.isParticipant) return yield* new NotFound({ detail: "There is no such conversation." })
-        const { created, message } = outcome
-        if (message === undefined) {
-          return yield* new ValidationFailed({
-            errors: [{ path: ["payload", "replyTo"], message: "must be a message of this conversation" }]
-          })
-        }
-        if (created) return { message, created }
-        if (message.conversationId === conversationId && message.senderId !== senderId) {
-          return yield* new Forbidden({ detail: "This message is somebody else's." })
-        }
-        const sent = yield* sentContent(message)
-        const isSame =
-          message.conversationId === conversationId &&
-          message.messageType === draft.messageType &&
-          message.replyTo === (draft.replyTo ?? null) &&
-          (sent === undefined || Equal.equals(sent, draft.content))
-        if (!isSame) {
-          return yield* new MessageIdReused({ detail: "This id was given to another message: choose a new one." })
-        }
-        return { message, created }
-      })
-
+      const { send, sendAll } = messageSends(sql, yield* Outbox, yield* Usage)
       const { heads, receipts, view } = logViews(sql)
       const page = messagePages(sql)
 
@@ -282,10 +220,11 @@ export class Messages extends Context.Service<
         return seen(found)
       }, catchDatabaseErrors)
 
+      const incarnation = Effect.sync(incarnations.latest)
       const versionOf = ({ version }: Message) =>
-        Effect.sync((): LogVersion => ({ incarnation: incarnations.latest(), position: version }))
+        Effect.map(incarnation, (incarnation): LogVersion => ({ incarnation, position: version }))
 
-      return Messages.of({ send, get, versionOf, view, heads, receipts, page, since, seenBy })
+      return Messages.of({ send, sendAll, get, incarnation, versionOf, view, heads, receipts, page, since, seenBy })
     })
   )
 }

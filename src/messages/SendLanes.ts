@@ -3,14 +3,35 @@ import type { ConversationId } from "../contract/Conversation.ts"
 import { DatabaseUnavailable } from "../contract/Problem.ts"
 import { maxSends, type Outcome, type Send } from "./SendStatement.ts"
 
-/** A send whose sender waits for its outcome. */
-export interface PendingSend {
-  readonly send: Send
-  readonly outcome: Deferred.Deferred<Outcome, DatabaseUnavailable>
+/** Sends whose sender waits for their outcomes: one, or several of one request, which are written together or not at all. */
+export interface PendingSends {
+  readonly conversationId: ConversationId
+  /** At most {@link maxSends}, all of one sender and into one conversation. */
+  readonly sends: ReadonlyArray<Send>
+  readonly outcomes: Deferred.Deferred<ReadonlyArray<Outcome>, DatabaseUnavailable>
 }
 
-export const failSend = ({ outcome }: PendingSend, detail: string) =>
-  Deferred.doneUnsafe(outcome, Exit.fail(new DatabaseUnavailable({ detail })))
+export const failSends = ({ outcomes }: PendingSends, detail: string) =>
+  Deferred.doneUnsafe(outcomes, Exit.fail(new DatabaseUnavailable({ detail })))
+
+export const countSends = (pending: ReadonlyArray<PendingSends>): number =>
+  pending.reduce((count, { sends }) => count + sends.length, 0)
+
+/** Splits what is pending into batches that one statement can write, in order. */
+export const batchesOf = <P extends PendingSends>(pending: ReadonlyArray<P>): ReadonlyArray<ReadonlyArray<P>> => {
+  if (countSends(pending) <= maxSends) return [pending]
+  const batches: Array<Array<P>> = []
+  let size = Infinity
+  for (const one of pending) {
+    size += one.sends.length
+    if (size > maxSends) {
+      batches.push([])
+      size = one.sends.length
+    }
+    batches.at(-1)?.push(one)
+  }
+  return batches
+}
 
 /** How long a send waits for its conversation, beyond the statement that finds it locked, in milliseconds. */
 const maxWait = 5_000
@@ -21,20 +42,20 @@ const laneSize = 256
 /** Lanes that wait for their conversation at once: each takes a connection. */
 const lanesAtOnce = 2
 
-interface ParkedSend extends PendingSend {
+interface ParkedSends extends PendingSends {
   /** When the conversation was found locked, in milliseconds. */
   readonly since: number
 }
 
 /** The sends into a conversation that another transaction has locked, in order. */
 interface Lane {
-  waiting: ReadonlyArray<ParkedSend>
+  waiting: ReadonlyArray<ParkedSends>
   attempts: number
   isAttempted: boolean
 }
 
 /** Writes a batch, waiting for locks, and returns the sends that found theirs held for too long. */
-type Deliver = <P extends PendingSend>(batch: ReadonlyArray<P>) => Effect.Effect<ReadonlyArray<P>>
+type Deliver = <P extends PendingSends>(batch: ReadonlyArray<P>) => Effect.Effect<ReadonlyArray<P>>
 
 const busy = "This conversation is busy. Try again in a moment."
 
@@ -61,18 +82,18 @@ export class SendLanes {
     return this.lanes.has(id)
   }
 
-  waiting(): ReadonlyArray<PendingSend> {
+  waiting(): ReadonlyArray<PendingSends> {
     return [...this.lanes.values()].flatMap(({ waiting }) => waiting)
   }
 
   /** Puts sends into the lanes of their conversations. */
-  park(sends: ReadonlyArray<PendingSend>): Effect.Effect<void> {
+  park(sends: ReadonlyArray<PendingSends>): Effect.Effect<void> {
     return Effect.suspend(() => {
       for (const pending of sends) {
-        const { conversationId } = pending.send
+        const { conversationId } = pending
         const lane = this.lanes.get(conversationId) ?? { waiting: [], attempts: 0, isAttempted: false }
         this.lanes.set(conversationId, lane)
-        if (lane.waiting.length >= laneSize) failSend(pending, busy)
+        if (countSends(lane.waiting) + pending.sends.length > laneSize) failSends(pending, busy)
         else lane.waiting = [...lane.waiting, { ...pending, since: performance.now() }]
       }
       return sends.length === 0 ? Effect.void : Effect.asVoid(Effect.forkIn(this.workOff, this.scope))
@@ -97,14 +118,14 @@ export class SendLanes {
   })
 
   private advance(id: ConversationId, lane: Lane): Effect.Effect<void> {
-    const batch = lane.waiting.slice(0, maxSends)
+    const [batch = []] = batchesOf(lane.waiting)
     return Effect.map(this.deliver(batch), (locked) => {
       lane.attempts = locked.length === batch.length ? lane.attempts + 1 : 0
       const expired = performance.now() - maxWait
       const [waiting, tooLate] = Arrays.partition([...locked, ...lane.waiting.slice(batch.length)], (parked) =>
         parked.since > expired ? Result.succeed(parked) : Result.fail(parked)
       )
-      for (const parked of tooLate) failSend(parked, busy)
+      for (const parked of tooLate) failSends(parked, busy)
       lane.waiting = waiting
       if (waiting.length === 0) this.lanes.delete(id)
     })

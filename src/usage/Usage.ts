@@ -81,6 +81,16 @@ export class Usage extends Context.Service<
       contentBytes: number
     ) => <A, E, R>(send: Effect.Effect<A, E, R>) => Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R>
     /**
+     * Sends the first of several messages of these sizes, as many as the quota has room for. Fails as `sending` does if it has
+     * room for none.
+     */
+    readonly sendingSome: (
+      user: UserId,
+      contentBytes: ReadonlyArray<number>
+    ) => <A, E, R>(
+      send: (count: number) => Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R>
+    /**
      * Fails if any of these quotas is used up. Counts of this process are visible at once, those of other processes as in
      * `sending`; simultaneous requests may exceed the quota. Must not run in a transaction, which would hold a connection while
      * this waits for another.
@@ -161,9 +171,12 @@ export class Usage extends Context.Service<
       }
 
       const check = Effect.fnUntraced(function* (user: UserId, quotas: ReadonlyArray<Quota>) {
-        const { period, tally } = yield* tallyFor(user, quotas)
+        const { known, period, tally } = yield* tallyFor(user, quotas)
         const clock = yield* Clock.Clock
-        if (periodAt(clock) !== period) return yield* Cache.invalidate(tallies, user)
+        if (periodAt(clock) !== period) {
+          yield* Cache.invalidate(tallies, user)
+          return undefined
+        }
         const used = { ...tally }
         addTo(used, inFlight.get(user) ?? {})
         const counts = countsOf(used)
@@ -171,22 +184,48 @@ export class Usage extends Context.Service<
           const limit = limits[quota]
           if (limit !== null && counts[quota] >= limit) return yield* exceeded(period, quota, limit, clock)
         }
+        return { counts, known }
       })
 
       const allow = (user: UserId, ...quotas: ReadonlyArray<Quota>) =>
-        quotas.some((quota) => limits[quota] !== null) ? check(user, quotas) : Effect.void
+        quotas.some((quota) => limits[quota] !== null) ? Effect.asVoid(check(user, quotas)) : Effect.void
+
+      /** How much of a quota can be used before it ends, or before the counts of other processes have to be read again. */
+      const roomOf = (quota: Quota, { counts, known }: { readonly counts: Counts; readonly known: Counts }) => {
+        const limit = limits[quota]
+        if (limit === null) return Infinity
+        const unread = (limit - known[quota]) * partUnread - (counts[quota] - known[quota])
+        return Math.min(limit - counts[quota], unread)
+      }
+
+      const sendingSome =
+        (user: UserId, contentBytes: ReadonlyArray<number>) =>
+        <A, E, R>(
+          send: (count: number) => Effect.Effect<A, E, R>
+        ): Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R> =>
+          limits.messagesSent === null && limits.contentBytes === null
+            ? send(contentBytes.length)
+            : Effect.acquireUseRelease(
+                // The check and this run in one turn of the event loop.
+                Effect.map(check(user, ["messagesSent", "contentBytes"]), (used) => {
+                  const room = used && { messages: roomOf("messagesSent", used), bytes: roomOf("contentBytes", used) }
+                  let [count, bytes] = [1, contentBytes[0] ?? 0]
+                  while (room !== undefined && count < contentBytes.length) {
+                    if (count >= room.messages || bytes >= room.bytes) break
+                    bytes += contentBytes[count] ?? 0
+                    count += 1
+                  }
+                  addInFlight(user, count, bytes)
+                  return { count, bytes }
+                }),
+                ({ count }) => send(count),
+                ({ bytes, count }) => Effect.sync(() => addInFlight(user, -count, -bytes))
+              )
 
       const sending =
         (user: UserId, contentBytes: number) =>
-        <A, E, R>(send: Effect.Effect<A, E, R>): Effect.Effect<A, E | QuotaExceeded | DatabaseUnavailable, R> =>
-          limits.messagesSent === null && limits.contentBytes === null
-            ? send
-            : Effect.acquireUseRelease(
-                // The check and this run in one turn of the event loop.
-                Effect.map(check(user, ["messagesSent", "contentBytes"]), () => addInFlight(user, 1, contentBytes)),
-                () => send,
-                () => Effect.sync(() => addInFlight(user, -1, -contentBytes))
-              )
+        <A, E, R>(send: Effect.Effect<A, E, R>) =>
+          sendingSome(user, [contentBytes])(() => send)
 
       const spend = Effect.fnUntraced(function* (user: UserId, metric: "conversationsCreated" | "friendRequests") {
         const limit = limits[metric]
@@ -261,7 +300,7 @@ export class Usage extends Context.Service<
         )
       )
 
-      return Usage.of({ count, stream, of, quotas: limits, flush, spend, sending, allow })
+      return Usage.of({ count, stream, of, quotas: limits, flush, spend, sending, sendingSome, allow })
     })
   )
 }

@@ -10,6 +10,7 @@ import { maxContentBytes } from "../../src/contract/Message.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
 import { document } from "../openapi.ts"
 import { payloadBounds } from "../../src/http/PayloadBounds.ts"
+import { maxAnswerLength } from "../../src/messages/MessageLines.ts"
 
 /** No answer is larger, except for those that {@link whole} names. */
 const mostAnswerBytes = 4 * 1_048_576
@@ -213,6 +214,11 @@ describe("The contract", () => {
       }
     })
   }
+
+  it("bounds an answer of lines: so many characters of up to three bytes, and one line more", () => {
+    const line = new Answer(definitions, "messages.sendAll").size(at(definitions, "Message"), "message")
+    assert.isAtMost(3 * maxAnswerLength + line, mostAnswerBytes)
+  })
 
   it("has each text and list that is stated here", () => {
     const byTheirOwn = new Set<string>([])

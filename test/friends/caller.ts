@@ -11,7 +11,10 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** Sends a request as somebody, and gives the whole answer. */
+/** The lines of several values. */
+const linesOf = (values: ReadonlyArray<unknown>) => values.map((value) => `${JSON.stringify(value)}\n`).join("")
+
+/** Sends a request as somebody, and gives the whole answer. A list is sent as lines, and comes as lines. */
 export const call = Effect.fnUntraced(function* (
   { token }: Pick<TestUser, "token">,
   method: string,
@@ -19,18 +22,28 @@ export const call = Effect.fnUntraced(function* (
   json?: unknown
 ) {
   const { baseUrl, fetch } = yield* TestServer
+  const type = Array.isArray(json) ? "application/x-ndjson" : "application/json"
   return yield* Effect.promise(async (signal): Promise<Answer> => {
     const response = await fetch(`${baseUrl}/api${path}`, {
       method,
       signal,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      ...(json === undefined ? {} : { body: JSON.stringify(json) })
+      headers: { authorization: `Bearer ${token}`, "content-type": type },
+      ...(json === undefined ? {} : { body: Array.isArray(json) ? linesOf(json) : JSON.stringify(json) })
     })
     const text = await response.text()
+    const isLines = response.headers.get("content-type") === "application/x-ndjson"
     return {
       status: response.status,
       headers: Object.fromEntries(response.headers),
-      body: text === "" ? undefined : JSON.parse(text)
+      body:
+        text === ""
+          ? undefined
+          : isLines
+            ? text
+                .trimEnd()
+                .split("\n")
+                .map((line) => JSON.parse(line))
+            : JSON.parse(text)
     }
   })
 })

@@ -44,6 +44,7 @@ describe("The largest legal bodies", () => {
     }
     assert.isAtMost(escaped(group).length, find("conversations.create").maxBytes)
     assert.deepStrictEqual(find("conversations.create").excessOf(group), [])
+    assert.isAtMost(escaped({ ...longest, id: "f".repeat(36) }).length, find("messages.sendAll").maxBytes)
     assert.isAtMost(escaped({ isTyping: false }).length, find("conversations.typing").maxBytes)
     const account = {
       username: "a".repeat(30),
@@ -63,6 +64,8 @@ describe("The largest legal bodies", () => {
     assert.isBelow(find("messages.send").maxBytes, 524_288)
     assert.isTrue(find("conversations.typing").isOptional)
     assert.isFalse(find("messages.send").isOptional)
+    assert.strictEqual(find("messages.sendAll").maxBytes, 524_288)
+    assert.strictEqual(find("messages.sendAll").mediaType, "application/x-ndjson")
   })
 })
 

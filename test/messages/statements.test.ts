@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, Tracer } from "effect"
+import { Context, Effect, Layer, Redacted, Stream, Tracer } from "effect"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/contract/Api.ts"
 import { SessionId } from "../../src/contract/Session.ts"
@@ -143,6 +143,25 @@ const endpoints: Record<
     2,
     ({ asAda, id }) =>
       asAda.messages.send({ params: { id, messageId: newId() }, payload: { content: "hello", messageType: "text" } })
+  ],
+  // Their number does not matter, as long as none is a reply to another one.
+  "messages.sendAll": [
+    2,
+    ({ asAda, id }) =>
+      Stream.runDrain(
+        Stream.unwrap(
+          asAda.messages.sendAll({
+            params: { id },
+            payload: Stream.fromIterable(
+              Array.from({ length: 10 }, (_, n) => ({
+                id: newId(),
+                content: `hello ${n}`,
+                messageType: "text" as const
+              }))
+            )
+          })
+        )
+      )
   ],
   "messages.get": [2, ({ asAda, message }) => asAda.messages.get({ params: message })],
   "messages.edit": [
