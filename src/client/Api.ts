@@ -69,19 +69,26 @@ const call = async (
   const headers = Object.fromEntries(
     (route.headers ?? []).flatMap((name) => (input[name] === undefined ? [] : [[name, String(input[name])]]))
   )
-  const { isPublic, method } = route
+  const { hasLines, isPublic, method } = route
+  const body = input["body"]
   const response = await http.request({
     method,
     path: pathOf(route, input),
     headers,
-    body: input["body"],
+    ...(hasLines === true && Array.isArray(body) ? { lines: body } : { body }),
     isPublic,
     signal
   })
   try {
     const text = await response.text()
     if (text === "") return undefined
-    return /[/+]json\b/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text
+    const type = response.headers.get("content-type") ?? ""
+    if (type.startsWith("application/x-ndjson"))
+      return text
+        .trimEnd()
+        .split("\n")
+        .map((line): unknown => JSON.parse(line))
+    return /[/+]json\b/.test(type) ? JSON.parse(text) : text
   } catch (error) {
     signal?.throwIfAborted()
     // The connection broke within the answer.

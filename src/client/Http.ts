@@ -22,6 +22,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>
   /** A value that is sent as JSON. */
   readonly body?: unknown
+  /** Values that are sent as lines of JSON. */
+  readonly lines?: ReadonlyArray<unknown> | undefined
   /** The request needs no session. */
   readonly isPublic?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -57,18 +59,22 @@ export class Http {
     return response
   }
 
-  async #send({ body, headers, method, path, signal }: Call, token: string | undefined): Promise<Response> {
+  async #send({ body, headers, lines, method, path, signal }: Call, token: string | undefined): Promise<Response> {
     // The signal may have been aborted during the wait for the token.
     signal?.throwIfAborted()
+    const content =
+      lines === undefined
+        ? { type: "application/json", text: body === undefined ? undefined : JSON.stringify(body) }
+        : { type: "application/x-ndjson", text: lines.map((line) => `${JSON.stringify(line)}\n`).join("") }
     try {
       return await this.#fetch(this.#url + path, {
         method,
         headers: {
           ...headers,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { "content-type": "application/json" })
+          ...(content.text === undefined ? {} : { "content-type": content.type })
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(content.text === undefined ? {} : { body: content.text }),
         ...(signal === undefined ? {} : { signal })
       })
     } catch (error) {

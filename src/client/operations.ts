@@ -547,6 +547,17 @@ export interface NewGroup {
   readonly participantIds: ReadonlyArray<string>
 }
 
+export interface NewMessage {
+  /** A UUID that the sender chooses: a new one for each message. */
+  readonly id: string
+  /** A string for a text, an object for a file or an image: see `messageType`. */
+  readonly content: string | FileContent | ImageContent
+  /** The type of `content`; `text` unless given. */
+  readonly messageType?: "text" | "image" | "file"
+  /** The id of an earlier message in the same conversation. */
+  readonly replyTo?: string
+}
+
 export interface NewRequest {
   /** A username, an e-mail address or a user's id. */
   readonly to: string
@@ -817,6 +828,20 @@ export interface RequestTimeout {
   readonly status?: 408
   /** The kind of error in English. */
   readonly title?: "The request did not arrive in time"
+}
+
+export type SendOutcome = {
+  /** 201 for a new message, and 200 for one that was sent before. */
+  readonly status: 201 | 200
+  /** The version of the message, which an edit can name in `Parents`. */
+  readonly version: string
+  /** The message as it is stored. */
+  readonly message: Message
+} | {
+  /** The status of the problem. */
+  readonly status: number
+  /** The reason why the message was not sent. */
+  readonly problem: MalformedRequest | ValidationFailed | NotFound | Forbidden | MessageIdReused | RateLimited | QuotaExceeded | DatabaseUnavailable | ServerBusy
 }
 
 export interface ServerBusy {
@@ -1332,6 +1357,12 @@ export interface Operations {
       /** Returns the messages around this position. */
       readonly around?: number | undefined
     }, MessagePage, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized | VersionNotFound>
+    /** Send several messages. Sends up to 256 messages in their order, each a line of JSON. The body has at most 512 KiB. The answer has a line for each message: it is stored (201, or 200 if it was sent before), or has a problem. A message that is refused with 4xx other than 429 does not stop those behind it. With 429 or 503, no later message is stored either, so none overtakes another. If that happens before any message is stored, it is the status of the answer. */
+    readonly sendAll: Operation<{
+      /** The conversation's id. */
+      readonly id: string
+      readonly body: ReadonlyArray<NewMessage>
+    }, ReadonlyArray<SendOutcome>, CommonProblem | NotFound | QuotaExceeded | RateLimited | Unauthorized>
     /** Send a message. Sends a message: 201 the first time, and 200 with the stored message whenever it is sent again. A request with a `Parents` header edits: `Parents` must be the message's current version, as its `Version` header gives it. */
     readonly send: Operation<{
       /** The conversation's id. */
@@ -1481,6 +1512,8 @@ export interface Route {
   readonly headers?: ReadonlyArray<string>
   /** The request needs no session. */
   readonly isPublic?: boolean
+  /** The body is a list, each item a line of JSON. */
+  readonly hasLines?: boolean
 }
 
 export const routes: { readonly [Group in keyof Operations]: { readonly [Name in keyof Operations[Group]]: Route } } = {
@@ -1526,6 +1559,7 @@ export const routes: { readonly [Group in keyof Operations]: { readonly [Name in
   },
   messages: {
     page: { method: "GET", path: "/api/conversations/{id}/messages" },
+    sendAll: { method: "POST", path: "/api/conversations/{id}/messages", hasLines: true },
     send: { method: "PUT", path: "/api/conversations/{id}/messages/{messageId}", headers: ["Parents"] },
     get: { method: "GET", path: "/api/conversations/{id}/messages/{messageId}" },
     edit: { method: "PATCH", path: "/api/conversations/{id}/messages/{messageId}" },

@@ -4,6 +4,7 @@ import { LineProblem, NewMessage } from "../contract/MessageLines.ts"
 import { formatLogVersion } from "../contract/LogVersion.ts"
 import { toJson } from "../contract/Message.ts"
 import {
+  MalformedRequest,
   ServerBusy,
   type DatabaseUnavailable,
   type NotFound,
@@ -22,8 +23,11 @@ export const linesOf = (body: string): ReadonlyArray<string> => body.split("\n")
 
 /** Reads a message from its line. */
 export const readLine = (line: string, bounds: PayloadBounds): Result.Result<NewMessage, LineProblem> =>
-  Result.flatMap(parseWithin(line, bounds), (value) =>
-    Result.mapError(decode(value), ({ issue }) => invalidPart("payload", issue))
+  Result.flatMap(
+    Result.mapError(parseWithin(line, bounds), (problem) =>
+      problem._tag === "MalformedRequest" ? new MalformedRequest({ detail: "This line is not JSON." }) : problem
+    ),
+    (value) => Result.mapError(decode(value), ({ issue }) => invalidPart("payload", issue))
   )
 
 export type LineOutcome = Result.Result<Sent, LineProblem>

@@ -22,13 +22,7 @@ import {
   type VisibilityState
 } from "./LogView.ts"
 import { messagePages, type PageRequest } from "./MessagePages.ts"
-import {
-  messageColumns,
-  pageColumns,
-  parseContents,
-  wholeMessagesWithin,
-  type ContentRow
-} from "./MessageRow.ts"
+import { messageColumns, pageColumns, parseContents, wholeMessagesWithin, type ContentRow } from "./MessageRow.ts"
 import { Outbox } from "./Outbox.ts"
 import { messageSends, type SendProblem, type Sent } from "./MessageSends.ts"
 

@@ -48,12 +48,15 @@ const typeOf = (schema: Node, indent: string): string => {
   return parts.length > 0 ? parts.join(" & ") : "unknown"
 }
 
-/** The schema of an answer or a body: that of its JSON, if it has one. */
+/** The schema of an answer or a body: that of its JSON, if it has one; or of the list of its lines. */
 const schemaOf = (node: unknown): Node | undefined => {
   const contents = entriesOf(nodeOf(node)["content"])
   const [, content] = contents.find(([type]) => /[/+]json$/.test(type)) ?? contents[0] ?? []
-  return content === undefined ? undefined : nodeOf(content["schema"])
+  if (content === undefined) return undefined
+  return isNode(content["itemSchema"]) ? { type: "array", items: content["itemSchema"] } : nodeOf(content["schema"])
 }
+
+const linesType = "application/x-ndjson"
 
 const methods = new Set(["get", "put", "post", "patch", "delete"])
 
@@ -117,6 +120,7 @@ const routeOf = ({ method, node, parameters, path }: Operation): string => {
   const parts = [`method: "${method}"`, `path: "${path}"`]
   if (headers.length > 0) parts.push(`headers: ${JSON.stringify(headers)}`)
   if (listOf(node["security"]).length === 0) parts.push("isPublic: true")
+  if (linesType in nodeOf(nodeOf(node["requestBody"])["content"])) parts.push("hasLines: true")
   return `{ ${parts.join(", ")} }`
 }
 
@@ -165,6 +169,8 @@ export interface Operation<Input, Answer, Problem> {
   readonly headers?: ReadonlyArray<string>
   /** The request needs no session. */
   readonly isPublic?: boolean
+  /** The body is a list, each item a line of JSON. */
+  readonly hasLines?: boolean
 }\n`,
     `export const routes: { readonly [Group in keyof Operations]: { readonly [Name in keyof Operations[Group]]: Route } } = {\n${routes.map(([group, text]) => `  ${group}: {\n${text}  },\n`).join("")}}\n`
   ].join("\n")
