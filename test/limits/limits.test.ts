@@ -2,6 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted, Schedule } from "effect"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/contract/Api.ts"
+import { payloadBounds } from "../../src/http/PayloadBounds.ts"
 import { classOf } from "../../src/limits/Limits.ts"
 import { routeClasses, type RouteClass } from "../../src/contract/RouteClass.ts"
 import { signedIn, TestDatabase, TestServer } from "../../src/testing/index.ts"
@@ -60,6 +61,7 @@ const routes: Array<{
   readonly method: string
   readonly path: string
   readonly routeClass: RouteClass
+  readonly mediaType: string
 }> = []
 HttpApi.reflect(Api, {
   onGroup: () => {},
@@ -69,7 +71,8 @@ HttpApi.reflect(Api, {
       name: `${endpoint.method} ${endpoint.path}`,
       method: endpoint.method,
       path: endpoint.path.replaceAll(/:\w+/g, nobody),
-      routeClass: classOf({ endpoint, group })
+      routeClass: classOf({ endpoint, group }),
+      mediaType: endpoint.payload.size === 0 ? "application/json" : payloadBounds(endpoint).mediaType
     })
   }
 })
@@ -82,12 +85,13 @@ layer(
     excludeTestServices: true
   }
 )("Every route of the contract", (it) => {
-  for (const { method, name, path, routeClass } of routes) {
+  for (const { mediaType, method, name, path, routeClass } of routes) {
     it.effect(`has a limit, and its answers tell it: ${name}`, () =>
       Effect.gen(function* () {
         const { token } = yield* signedIn()
         const body = method === "GET" || method === "DELETE" ? {} : { body: "{}" }
-        const told = limitIn(yield* ask(path, { method, token, ...body }))
+        const headers = { "content-type": mediaType }
+        const told = limitIn(yield* ask(path, { method, token, headers, ...body }))
         assert.deepStrictEqual([told?.routeClass, told?.limit], [routeClass, 1_000 + routeClasses.indexOf(routeClass)])
       })
     )
@@ -98,6 +102,7 @@ layer(
     assert.strictEqual(classes.get("POST /api/auth/signup"), "authentication")
     assert.strictEqual(classes.get("POST /api/auth/login"), "authentication")
     assert.strictEqual(classes.get("PUT /api/conversations/:id/messages/:messageId"), "sending")
+    assert.strictEqual(classes.get("POST /api/conversations/:id/messages"), "sending")
     assert.strictEqual(classes.get("GET /api/conversations/:id/messages"), "reading")
     assert.strictEqual(classes.get("POST /api/conversations"), "writing")
   })

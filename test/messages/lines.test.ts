@@ -120,7 +120,7 @@ const makeLog = Effect.gen(function* () {
   /** The same for each such log: without ids and times. */
   const anonymous = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value), (name, member: unknown) =>
-      name === "detail" || name === "conversationId" || /At$/.test(name)
+      name === "detail" || name === "conversationId" || name.endsWith("At")
         ? undefined
         : Predicate.isString(member) && texts.includes(member)
           ? texts.indexOf(member)
