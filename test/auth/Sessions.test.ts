@@ -8,6 +8,7 @@ import { LoginAttempts } from "../../src/auth/LoginAttempts.ts"
 import { Passwords } from "../../src/auth/Passwords.ts"
 import { Sessions } from "../../src/auth/Sessions.ts"
 import { ChangeBus } from "../../src/changes/ChangeBus.ts"
+import * as Database from "../../src/database/Database.ts"
 import { holding } from "../database/holding.ts"
 import { signedIn, TestDatabase, testPassword } from "../../src/testing/index.ts"
 
@@ -194,6 +195,38 @@ layer(services)("Sessions", (it) => {
       for (const token of ["", "x", "\u0000", "ä".repeat(10_000)]) {
         assert.strictEqual((yield* Effect.flip(sessions.authenticate(Redacted.make(token))))._tag, "Unauthorized")
       }
+    })
+  )
+})
+
+layer(services)("The look-up of a session", (it) => {
+  it.effect("needs no new plan: PostgreSQL keeps that of earlier ones", () =>
+    Effect.gen(function* () {
+      const { token } = yield* signedIn()
+      const { url } = yield* TestDatabase
+      const sql = yield* SqlClient.SqlClient
+      // With a small table, PostgreSQL would choose the same plan for any number of rows.
+      yield* sql`
+        INSERT INTO users (username, email, password_hash)
+        SELECT 'filler_' || n, 'filler_' || n || '@example.com', '' FROM generate_series(1, 3000) n`
+      yield* sql`
+        INSERT INTO sessions (user_id, token_hash, expires_at)
+        SELECT id, sha256(username::bytea), now() + interval '1 day' FROM users WHERE username LIKE 'filler%'`
+      yield* sql`ANALYZE`
+      // Plans belong to one connection.
+      const onOneConnection = Layer.fresh(Sessions.layer).pipe(
+        Layer.provideMerge(Layer.fresh(Database.layerUnchecked({ url, maxConnections: 1 })))
+      )
+      const plans = yield* Effect.gen(function* () {
+        const connection = yield* SqlClient.SqlClient
+        const sessions = yield* Sessions
+        yield* Effect.repeat(sessions.authenticate(Redacted.make(token)), { times: 19 })
+        return yield* connection`
+          SELECT generic_plans::int AS kept, custom_plans::int AS own FROM pg_prepared_statements
+          WHERE statement ~ '^[[:space:]]*SELECT s.id'`
+      }).pipe(Effect.provide(onOneConnection))
+      // PostgreSQL first makes five plans for the given parameters, to compare them.
+      assert.deepStrictEqual(plans, [{ kept: 15, own: 5 }])
     })
   )
 })

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import { SqlClient } from "effect/sql"
+import { ChangeBus } from "../../src/changes/ChangeBus.ts"
 import type { UserId } from "../../src/contract/Account.ts"
 import * as Database from "../../src/database/Database.ts"
 import type { ConversationId } from "../../src/contract/Conversation.ts"
@@ -267,6 +268,29 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
       )
       assert.strictEqual(exits.filter(Exit.isSuccess).length, 256)
       assert.strictEqual((yield* contentOf(id)).length, 256)
+    })
+  )
+})
+
+layer(TestServices, { excludeTestServices: true })("A send", (it) => {
+  it.effect("is answered before other processes hear of it", () =>
+    Effect.gen(function* () {
+      const ada = yield* signedIn()
+      const id = yield* groupOf([ada])
+      const announced = yield* Deferred.make<void>()
+      const bus = Layer.succeed(ChangeBus, {
+        ...(yield* ChangeBus),
+        publish: () => Effect.andThen(Deferred.succeed(announced, undefined), Effect.never)
+      })
+      const outbox = yield* Layer.build(Layer.fresh(Outbox.layer).pipe(Layer.provide(bus)))
+      const { created } = yield* Context.get(outbox, Outbox).append({
+        ...text("alone"),
+        conversationId: id,
+        id: newId(),
+        senderId: ada.id
+      })
+      assert.isTrue(created)
+      yield* Deferred.await(announced)
     })
   )
 })
