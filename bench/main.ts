@@ -9,12 +9,23 @@ import { depth } from "./measures/depth.ts"
 import { fanout } from "./measures/fanout.ts"
 import { idle } from "./measures/idle.ts"
 import { latency } from "./measures/latency.ts"
+import { many } from "./measures/many.ts"
 import { returning } from "./measures/returning.ts"
 import { search } from "./measures/search.ts"
 import { hot, sends } from "./measures/sends.ts"
 import { resultsFolder, startPostgres } from "./Subject.ts"
 
-const measures: Readonly<Record<string, Measure>> = { sends, hot, latency, fanout, idle, returning, depth, search }
+const measures: Readonly<Record<string, Measure>> = {
+  sends,
+  hot,
+  latency,
+  many,
+  fanout,
+  idle,
+  returning,
+  depth,
+  search
+}
 
 /** Measures that take long and run only when they are named. */
 const long: Readonly<Record<string, Measure>> = { churn }

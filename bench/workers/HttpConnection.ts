@@ -19,8 +19,8 @@ export const requestText = (
 ): string => {
   const lines = Object.entries({
     host: "127.0.0.1",
-    ...headers,
-    ...(body === undefined ? {} : { "content-type": "application/json", "content-length": String(body.length) })
+    ...(body === undefined ? {} : { "content-type": "application/json", "content-length": String(body.length) }),
+    ...headers
   }).map(([name, value]) => `${name}: ${value}\r\n`)
   return `${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body ?? ""}`
 }

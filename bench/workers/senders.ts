@@ -46,6 +46,45 @@ const commands = {
       })
     )
     return { rate: latencies.length / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+  },
+
+  /** Sends requests of many messages over several connections, and gives the messages per second. */
+  sendMany: async ({
+    connections,
+    conversations,
+    lines,
+    port,
+    secret,
+    seconds
+  }: Sends & { readonly lines: number }) => {
+    const end = performance.now() + seconds * 1000
+    let sent = 0
+    await Promise.all(
+      Array.from({ length: connections }, async () => {
+        const connection = await HttpConnection.open(port)
+        while (performance.now() < end) {
+          const conversation = conversations.first + Math.floor(Math.random() * conversations.count)
+          const place = Math.floor(Math.random() * conversations.participants)
+          const line = () => `{"id":"${randomUUID()}","content":"a message of a common length, as people write them"}\n`
+          const reply = await connection.request(
+            requestText(
+              "POST",
+              `/api/conversations/${conversationId(conversation)}/messages`,
+              {
+                authorization: `Bearer ${tokenOf(secret, participantOf(conversations, conversation, place))}`,
+                "content-type": "application/x-ndjson"
+              },
+              Array.from({ length: lines }, line).join("")
+            )
+          )
+          const stored = reply.body.split('{"status":201,').length - 1
+          if (stored !== lines) throw new Error(`${reply.headers}\n${reply.body}`)
+          sent += stored
+        }
+        connection.close()
+      })
+    )
+    return { rate: sent / seconds }
   }
 }
 export type Senders = typeof commands
