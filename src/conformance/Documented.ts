@@ -178,5 +178,9 @@ export const assertDocumented = (
   const media = memberOf(content, type) ?? memberOf(content, type.split(";")[0] ?? "")
   assert(media !== undefined, `${method} ${template} ${status} answers with ${type}, which the document does not know`)
   const schema = memberOf(media, "schema")
-  if (schema !== undefined) assertValid(schema, body, `The answer ${status} to ${method} ${template}`)
+  const item = memberOf(media, "itemSchema")
+  const what = `The answer ${status} to ${method} ${template}`
+  if (schema !== undefined) assertValid(schema, body, what)
+  if (item === undefined || typeof body !== "string" || !body.endsWith("\n")) return
+  for (const line of body.slice(0, -1).split("\n")) assertValid(item, JSON.parse(line), what)
 }

@@ -5,6 +5,7 @@ import { conversations } from "./promises/Conversations.ts"
 import { deletion } from "./promises/Deletion.ts"
 import { encodingsOfStreams } from "./promises/Encodings.ts"
 import { http } from "./promises/Http.ts"
+import { lines } from "./promises/Lines.ts"
 import { messages } from "./promises/Messages.ts"
 import { polls } from "./promises/Polls.ts"
 import { presence } from "./promises/Presence.ts"
@@ -26,6 +27,7 @@ export const subjects: ReadonlyArray<Subject> = [
   deletion,
   conversations,
   messages,
+  lines,
   writes,
   bodies,
   badInput,
