@@ -84,7 +84,7 @@ export const accounts: Subject = {
       const { user } = await Person.signUp(server)
       const refusals = []
       for (const login of [user.username, uniqueName()]) {
-        await awaitRoom(server, 6)
+        await awaitRoom(server, 8)
         const attempt = () => new Client(server).post("/api/auth/login", { login, password: "not the password" })
         for (let n = 0; n < 5; n++) assert.strictEqual((await attempt()).status, 401)
         const answer = await attempt()
