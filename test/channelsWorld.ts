@@ -6,7 +6,7 @@ import { Sessions } from "../src/auth/Sessions.ts"
 import { signedIn, testPassword, TestServer, type TestUser } from "../src/testing/index.ts"
 import { call } from "./friends/caller.ts"
 import { told as toldOfInbox } from "./inbox/subscriber.ts"
-import { encodings, Refused, told as toldOfLog, type Encoding, type Source } from "./messages/subscriber.ts"
+import { encodings, Refused, told as toldOfLog, type Encoding, type Source } from "../src/conformance/Subscriber.ts"
 import { told as toldOfPresence } from "./presence/subscriber.ts"
 
 /** Each act of a person that can reach another one. */

@@ -14,8 +14,8 @@ import {
   uniqueName,
   type Message,
   type SignedIn
-} from "./conformance/client.ts"
-import { subscribe } from "./conformance/stream.ts"
+} from "../src/conformance/Client.ts"
+import { subscribe } from "../src/conformance/Stream.ts"
 import { emptied, having } from "./process/database.ts"
 import { freePort, proxy } from "./process/tcp.ts"
 import { runtimes, startProcess, startServer } from "./serverProcess.ts"

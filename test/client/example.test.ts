@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { type Page, twoPeople } from "../conformance/client.ts"
+import { type Page, twoPeople } from "../../src/conformance/Client.ts"
 import { startProcess, startServer } from "../serverProcess.ts"
 
 const binary = (name: string) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))

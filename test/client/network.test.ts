@@ -13,7 +13,7 @@ import {
   type Storage
 } from "../../src/client/index.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { type Page, twoPeople, type Person } from "../conformance/client.ts"
+import { type Page, twoPeople, type Person } from "../../src/conformance/Client.ts"
 import { mortalServer } from "../faults/server.ts"
 import { badNetwork, randomOf } from "./proxy.ts"
 

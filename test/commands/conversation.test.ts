@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { twoPeople, type Conversation, type Page } from "../conformance/client.ts"
+import { twoPeople, type Conversation, type Page } from "../../src/conformance/Client.ts"
 import { startServer } from "../serverProcess.ts"
 import { xfchat } from "./command.ts"
 

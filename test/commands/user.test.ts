@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Client, Person, type SignedIn } from "../conformance/client.ts"
+import { Client, Person, type SignedIn } from "../../src/conformance/Client.ts"
 import { startServer } from "../serverProcess.ts"
 import { xfchat } from "./command.ts"
 

@@ -1,6 +1,6 @@
 import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 import { fetch as braidFetch } from "braid-http"
-import { atOnce, twoPeople, type Message, type Page, type Person } from "./client.ts"
+import { atOnce, twoPeople, type Message, type Page, type Person } from "../../src/conformance/Client.ts"
 import { conformance, processConformance } from "./server.ts"
 
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
-import { atOnce, twoPeople } from "./client.ts"
+import { atOnce, twoPeople } from "../../src/conformance/Client.ts"
 import { processConformance } from "./server.ts"
-import { subscribe } from "./stream.ts"
+import { subscribe } from "../../src/conformance/Stream.ts"
 
 processConformance("A server that stops", (start) => {
   it("ends its streams between updates, and exits with 0 within seconds", async () => {

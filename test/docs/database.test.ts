@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import * as Database from "../../src/database/Database.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { twoPeople } from "../conformance/client.ts"
+import { twoPeople } from "../../src/conformance/Client.ts"
 import { startProcess, startServer } from "../serverProcess.ts"
 
 // Processes start slowly on a busy machine.

@@ -4,8 +4,8 @@ import { Yaml } from "effect/encoding"
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { twoPeople } from "../conformance/client.ts"
-import { subscribe } from "../conformance/stream.ts"
+import { twoPeople } from "../../src/conformance/Client.ts"
+import { subscribe } from "../../src/conformance/Stream.ts"
 import { startServer } from "../serverProcess.ts"
 
 // Processes start slowly on a busy machine.

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { twoPeople } from "../conformance/client.ts"
+import { twoPeople } from "../../src/conformance/Client.ts"
 import { startServer } from "../serverProcess.ts"
 
 // Processes start slowly on a busy machine.

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule, type Redacted } from "effect"
 import { fileURLToPath } from "node:url"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Client, password, Person, twoPeople, type SignedIn } from "../conformance/client.ts"
-import { subscribe } from "../conformance/stream.ts"
-import { poll } from "../messages/subscriber.ts"
+import { Client, password, Person, twoPeople, type SignedIn } from "../../src/conformance/Client.ts"
+import { subscribe } from "../../src/conformance/Stream.ts"
+import { poll } from "../../src/conformance/Subscriber.ts"
 import { startServer } from "../serverProcess.ts"
 
 /** A server whose clock can be set back by an hour. */

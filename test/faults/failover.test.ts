@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
 
-import { twoPeople, type Message, type Page, type Person } from "../conformance/client.ts"
+import { twoPeople, type Message, type Page, type Person } from "../../src/conformance/Client.ts"
 import { startServer } from "../serverProcess.ts"
-import { encodings, toldOfLog, type Encoding, type Source, type Told } from "../messages/subscriber.ts"
+import { encodings, toldOfLog, type Encoding, type Source, type Told } from "../../src/conformance/Subscriber.ts"
 import { ownPostgres } from "./postgres.ts"
 
 /** The updates from a version on until `count` updates are there. */

@@ -9,7 +9,7 @@ import { connect, type Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import { Api } from "../../src/contract/Api.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Client, password, Person, twoPeople } from "../conformance/client.ts"
+import { Client, password, Person, twoPeople } from "../../src/conformance/Client.ts"
 import { startServer } from "../serverProcess.ts"
 
 /** The sockets open at once: ten thousand, or as many as the limit on open files allows. */

@@ -4,8 +4,8 @@ import { Array as Arrays, Effect, Fiber, Queue, type Redacted } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { randomUUID } from "node:crypto"
 import { setTimeout } from "node:timers/promises"
-import { Person, twoPeople, type Message } from "../conformance/client.ts"
-import { Copy, encodings, Refused, told, type Encoding } from "../messages/subscriber.ts"
+import { Person, twoPeople, type Message } from "../../src/conformance/Client.ts"
+import { Copy, encodings, Refused, told, type Encoding } from "../../src/conformance/Subscriber.ts"
 
 /** The connection was refused, or broke before the response. */
 const notReached = /^fetch failed$/

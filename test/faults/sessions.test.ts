@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Client, password, Person, type SignedIn } from "../conformance/client.ts"
-import { subscribe, type Stream } from "../conformance/stream.ts"
+import { Client, password, Person, type SignedIn } from "../../src/conformance/Client.ts"
+import { subscribe, type Stream } from "../../src/conformance/Stream.ts"
 import { startServer } from "../serverProcess.ts"
 
 /** The ways to end a person's session from another device. */

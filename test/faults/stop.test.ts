@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Random, Schedule } from "effect"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { atOnce, Client, twoPeople } from "../conformance/client.ts"
+import { atOnce, Client, twoPeople } from "../../src/conformance/Client.ts"
 import { lockUsers } from "../process/database.ts"
 import { closed } from "../process/tcp.ts"
 import { startLoad } from "./load.ts"

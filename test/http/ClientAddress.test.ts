@@ -6,7 +6,7 @@ import { SqlClient } from "effect/sql"
 import { Configuration } from "../../src/platform/Configuration.ts"
 import { setClientAddress } from "../../src/http/ClientAddress.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { password, uniqueName } from "../conformance/client.ts"
+import { password, uniqueName } from "../../src/conformance/Client.ts"
 import { runtimes, startServer, type Runtime } from "../serverProcess.ts"
 
 const proxies = ["10.0.0.0/8", "192.0.2.7/32", "2001:db8:aa::/48"].map(IpNetwork.fromStringUnsafe)

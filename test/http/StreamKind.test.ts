@@ -3,7 +3,7 @@ import { ConfigProvider, Effect, Layer } from "effect"
 import { Headers } from "effect/http"
 import { streamKindOf } from "../../src/http/StreamKind.ts"
 import { TestServer } from "../../src/testing/index.ts"
-import { Person } from "../conformance/client.ts"
+import { Person } from "../../src/conformance/Client.ts"
 
 const kindOf = (headers: Record<string, string>, url = "/api/inbox") =>
   streamKindOf({ headers: Headers.fromInput(headers), url })

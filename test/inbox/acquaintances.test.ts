@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { signedIn, TestServer } from "../../src/testing/index.ts"
 import { acting, call, strangers, type Three } from "../friends/caller.ts"
 import { anyActs, everybody, type Act, type Person } from "../friends/model.ts"
-import { encodings } from "../messages/subscriber.ts"
+import { encodings } from "../../src/conformance/Subscriber.ts"
 import { inboxOf, subscribe, type Subscriber } from "./subscriber.ts"
 
 class People extends Context.Service<People, Three>()("test/People") {

@@ -7,7 +7,7 @@ import { formatInboxVersion, parseInboxVersion } from "../../src/inbox/InboxVers
 import { digestKey, greatestDigest, mostDigests } from "../../src/inbox/ItemDigests.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
-import { encodings } from "../messages/subscriber.ts"
+import { encodings } from "../../src/conformance/Subscriber.ts"
 import { inboxOf, subscribe, type Page, type Subscriber } from "./subscriber.ts"
 
 const done = Effect.fnUntraced(function* (...[user, method, path, json]: Parameters<typeof call>) {

@@ -12,7 +12,7 @@ import { Conversations } from "../../src/conversations/Conversations.ts"
 import { MessageId } from "../../src/contract/Message.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { encodings } from "../messages/subscriber.ts"
+import { encodings } from "../../src/conformance/Subscriber.ts"
 import { inboxOf, subscribe } from "./subscriber.ts"
 
 /** A connection of its own, on which a test begins and ends transactions, until the scope closes. */

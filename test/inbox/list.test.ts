@@ -5,7 +5,7 @@ import { maxReceiptsListed, maxParticipantsListed } from "../../src/contract/Con
 import { SystemContent } from "../../src/contract/Message.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
-import { encodings } from "../messages/subscriber.ts"
+import { encodings } from "../../src/conformance/Subscriber.ts"
 import { inboxOf, subscribe } from "./subscriber.ts"
 
 interface Profile {

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
-import { encodings, poll } from "../messages/subscriber.ts"
+import { encodings, poll } from "../../src/conformance/Subscriber.ts"
 import { inboxOf, subscribe } from "./subscriber.ts"
 
 /** A new group of a person, with other participants. */

@@ -4,7 +4,7 @@ import { TestServer, type TestUser } from "../../src/testing/index.ts"
 import { isDeepStrictEqual } from "node:util"
 import { call } from "../friends/caller.ts"
 import { teller, type Told } from "../messages/picture.ts"
-import type { Encoding, Source } from "../messages/subscriber.ts"
+import type { Encoding, Source } from "../../src/conformance/Subscriber.ts"
 
 /** An inbox as a client reads it, or the changed part of it. */
 export interface Page {

@@ -5,7 +5,7 @@ import { MessageChanges } from "../../src/messages/MessageChanges.ts"
 import { Messages } from "../../src/messages/Messages.ts"
 import { Search } from "../../src/search/Search.ts"
 import { TestServer, type TestUser } from "../../src/testing/index.ts"
-import { Copy, encodings, toldOfLog, type Encoding } from "./subscriber.ts"
+import { Copy, encodings, toldOfLog, type Encoding } from "../../src/conformance/Subscriber.ts"
 import { groupOf, people, post } from "../world.ts"
 
 const one = (emoji: string, ...users: ReadonlyArray<TestUser>) => ({

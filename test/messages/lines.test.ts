@@ -10,7 +10,7 @@ import { holding } from "../database/holding.ts"
 import { assertDocumented } from "../openapi.ts"
 import { unlimited } from "../unlimited.ts"
 import { groupOf, newId, people, post, text, wholeLog } from "../world.ts"
-import { Copy, toldOfLog } from "./subscriber.ts"
+import { Copy, toldOfLog } from "../../src/conformance/Subscriber.ts"
 
 interface Outcome {
   readonly status: number

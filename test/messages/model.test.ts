@@ -13,7 +13,16 @@ import { Participants } from "../../src/conversations/Participants.ts"
 import { Receipts } from "../../src/conversations/Receipts.ts"
 import { RingBytes } from "../../src/messages/Ring.ts"
 import { signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { Copy, encodings, get, Refused, told, type Encoding, type Source, type Told } from "./subscriber.ts"
+import {
+  Copy,
+  encodings,
+  get,
+  Refused,
+  told,
+  type Encoding,
+  type Source,
+  type Told
+} from "../../src/conformance/Subscriber.ts"
 
 /** The people of the histories. The first one owns the group and stays; the last one is not a participant at first. */
 class People extends Context.Service<People, ReadonlyArray<TestUser>>()("test/People") {

@@ -1,6 +1,13 @@
 import { assert } from "@effect/vitest"
 import { UpdateParser } from "../../src/braid/UpdateParser.ts"
-import { ask, poll, readPieces, readServerSentEvents, type Encoding, type Source } from "./subscriber.ts"
+import {
+  ask,
+  poll,
+  readPieces,
+  readServerSentEvents,
+  type Encoding,
+  type Source
+} from "../../src/conformance/Subscriber.ts"
 
 // A picture is a state that is replaced part by part, as an inbox and presence are: each encoding tells the whole of it, or
 // what changed.

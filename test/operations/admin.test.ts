@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { maxTables } from "../../src/operations/DatabaseReport.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Client } from "../conformance/client.ts"
+import { Client } from "../../src/conformance/Client.ts"
 import { startServer, type Runtime } from "../serverProcess.ts"
 import { having } from "../process/database.ts"
 

@@ -3,7 +3,7 @@ import { ConfigProvider, Effect, Layer } from "effect"
 import { randomUUID } from "node:crypto"
 import { MessageId } from "../../src/contract/Message.ts"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
-import { encodings, poll, Refused, type Encoding, type Source } from "../messages/subscriber.ts"
+import { encodings, poll, Refused, type Encoding, type Source } from "../../src/conformance/Subscriber.ts"
 import type { Told } from "../messages/picture.ts"
 import { Copy, told, type Page } from "./subscriber.ts"
 

@@ -3,8 +3,8 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { request } from "node:http"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Client, Person, type User } from "../conformance/client.ts"
-import { subscribe } from "../conformance/stream.ts"
+import { Client, Person, type User } from "../../src/conformance/Client.ts"
+import { subscribe } from "../../src/conformance/Stream.ts"
 import { runtimes, startProcess, startServer } from "../serverProcess.ts"
 
 const bypass = { DEV_AUTH_BYPASS: "1" }

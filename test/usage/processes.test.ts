@@ -3,8 +3,8 @@ import { Array as Arrays, Effect, Fiber, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { TestDatabase } from "../../src/testing/index.ts"
-import { Person, twoPeople } from "../conformance/client.ts"
-import { subscribe } from "../conformance/stream.ts"
+import { Person, twoPeople } from "../../src/conformance/Client.ts"
+import { subscribe } from "../../src/conformance/Stream.ts"
 import { startServer } from "../serverProcess.ts"
 
 /** Each person's messages and their bytes: as counted, and as stored. */

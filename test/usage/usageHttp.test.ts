@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { ConfigProvider, DateTime, Effect, Layer } from "effect"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { routeClasses } from "../../src/contract/RouteClass.ts"
-import { Client } from "../conformance/client.ts"
+import { Client } from "../../src/conformance/Client.ts"
 import { newId } from "../world.ts"
 
 const serverWith = (environment: Record<string, string>) =>
