@@ -20,15 +20,17 @@ export interface Given {
   /** All of its standard input; empty without it. */
   readonly input?: string
   readonly runtime?: keyof typeof runtimes
+  /** Flags of the runtime. */
+  readonly flags?: ReadonlyArray<string>
 }
 
 /** Runs `xfchat` as a process on the test's database, until it ends. */
 export const xfchat = Effect.fn("xfchat")(function* (args: ReadonlyArray<string>, given: Given = {}) {
   const { url } = yield* TestDatabase
-  const { runtime = "node" } = given
+  const { flags = [], runtime = "node" } = given
   const [program, ...before] = runtimes[runtime]
   const command = yield* startProcess(
-    [program, ...before, runtime === "node" ? programOf("cli") : "src/cli.ts", ...args],
+    [program, ...before, ...flags, runtime === "node" ? programOf("cli") : "src/cli.ts", ...args],
     { DATABASE_URL: Redacted.value(url), ...given.env },
     given.input ?? ""
   )

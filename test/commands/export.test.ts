@@ -94,6 +94,35 @@ describe("xfchat export and import", () => {
     }).pipe(Effect.provide(TestDatabase.layer))
   )
 
+  it.live("hold only a part of the rows in memory, of everything and of one user", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      // 64 MB of text, in a heap of 40 MB.
+      yield* sql`
+        WITH ada AS (INSERT INTO users (username, password_hash) VALUES ('ada', 'hash') RETURNING id),
+        conversation AS (
+          INSERT INTO conversations (created_by, is_direct_message, head) SELECT id, false, 8000 FROM ada RETURNING id),
+        participant AS (
+          INSERT INTO conversation_participants (conversation_id, user_id, role)
+          SELECT c.id, a.id, 'owner' FROM conversation c, ada a)
+        INSERT INTO chat_messages (id, conversation_id, seq, sender_id, content, version)
+        SELECT gen_random_uuid(), c.id, n, a.id, repeat('x', 8000), n
+        FROM conversation c, ada a, generate_series(1, 8000) n`
+      const path = yield* folder
+      for (const [name, args] of [
+        ["all", []],
+        ["ada", ["--user", "ada"]]
+      ] as const) {
+        const file = join(path, name)
+        const flags = ["--max-old-space-size=40"]
+        const { errorOutput, exit } = yield* xfchat(["export", ...args, "--output", file], { flags })
+        assert.strictEqual(exit, 0, errorOutput)
+        assert.match(errorOutput, /^chat_messages: 8,000 rows$/m)
+        assert.isAbove((yield* Effect.promise(() => stat(file))).size, 64_000_000)
+      }
+    }).pipe(Effect.provide(TestDatabase.layer))
+  )
+
   it.live("refuse a file that is cut off, damaged, of another schema, or of one user", () =>
     Effect.gen(function* () {
       yield* seedWorld(1)
