@@ -73,6 +73,10 @@ export interface OutboxOptions {
 /** The milliseconds without an answer after which an attempt ends. The next attempt has the same id. */
 const patience = 30_000
 
+/** The most messages in one request, and the most characters of its body, of up to three bytes each, unless it is of one message. */
+const mostMessages = 256
+const mostCharacters = 160_000
+
 const prefix = "outbox/"
 
 /** `Promise.withResolvers`, which Node 20 lacks. */
@@ -104,6 +108,8 @@ export class Outbox {
   readonly #queues = new Map<string, Queue>()
   readonly #loaded: Promise<void>
   readonly #reading = new Backoff()
+  /** Whether the server takes several messages in one request, as far as is known. */
+  #sendsMany = true
   /** The messages of this run that wait for the end of the first reading. */
   #early: Array<Entry> | undefined = []
   /** The order of the messages. It increases whatever the clock does, and lasts over restarts. */
@@ -345,34 +351,84 @@ export class Outbox {
     if (change.status === "failed") void this.#write([this.#keep(amended)])
   }
 
+  #fail(conversationId: string, entry: Entry, error: ProblemError): void {
+    if (!this.#queue(conversationId).entries.some(({ id }) => id === entry.id)) return
+    this.#amend(conversationId, entry, { status: "failed", problem: error.problem })
+    entry.reject(error)
+  }
+
+  /** The next messages to send, in their order: as many as one request takes, or the first one alone. */
+  #next({ entries }: Queue, isAlone: boolean): ReadonlyArray<Entry> {
+    const pending = entries.filter(({ outgoing }) => outgoing.status === "pending")
+    let [count, characters] = [0, 0]
+    for (const { outgoing } of pending.slice(0, isAlone ? 1 : mostMessages)) {
+      characters += JSON.stringify(outgoing.draft).length + 64
+      if (count > 0 && characters > mostCharacters) break
+      count += 1
+    }
+    return pending.slice(0, count)
+  }
+
+  /** Sends messages once. Returns the outcome of each. */
+  async #attempt(
+    conversationId: string,
+    batch: ReadonlyArray<Entry>,
+    signal: AbortSignal
+  ): Promise<ReadonlyArray<Message | ProblemError>> {
+    const { messages } = this.#options.api
+    const [first] = batch
+    if (batch.length === 1 && first !== undefined) {
+      return [await messages.send({ id: conversationId, messageId: first.id, body: first.outgoing.draft }, { signal })]
+    }
+    const body = batch.map(({ id, outgoing }) => ({ id, ...outgoing.draft }))
+    const outcomes = await messages.sendAll({ id: conversationId, body }, { signal })
+    return outcomes.map((outcome) => {
+      if ("message" in outcome) return outcome.message
+      const { problem, status } = outcome
+      return new ProblemError(problem, status, "retryAfter" in problem ? problem.retryAfter : undefined)
+    })
+  }
+
   async #run(conversationId: string): Promise<void> {
     const queue = this.#queue(conversationId)
-    const { api, conversation, network, signal, tabs } = this.#options
+    const { conversation, network, signal, tabs } = this.#options
     if (queue.isRunning || !tabs.isLeader) return
     queue.isRunning = true
     const backoff = new Backoff()
+    // After a failure, the first message goes alone, so that its own problem is known and no other one holds it up.
+    let isAlone = false
     for (;;) {
-      const entry = queue.entries.find(({ outgoing }) => outgoing.status === "pending")
+      const batch = this.#next(queue, isAlone || !this.#sendsMany)
+      let [entry] = batch
       if (entry === undefined || signal.aborted || !tabs.isLeader) break
       const attempt = new AbortController()
       queue.attempt = attempt
       const { epoch } = network
-      await entry.stored.catch(() => {})
+      await Promise.all(batch.map(({ stored }) => stored.catch(() => {})))
       const timer = setTimeout(() => attempt.abort(), patience)
       try {
-        const input = { id: conversationId, messageId: entry.id, body: entry.outgoing.draft }
-        const message = await api.messages.send(input, { signal: attempt.signal })
+        const outcomes = await this.#attempt(conversationId, batch, attempt.signal)
         const target = conversation(conversationId)
         await target.loaded
-        target.accept(message)
+        isAlone = false
+        for (const [index, outcome] of outcomes.entries()) {
+          entry = batch[index] ?? entry
+          if (outcome instanceof ProblemError) {
+            if (!isRefusal(outcome)) throw outcome
+            this.#fail(conversationId, entry, outcome)
+          } else target.accept(outcome)
+        }
         backoff.reset()
       } catch (error) {
-        const isWanted = queue.entries.some(({ id }) => id === entry.id)
+        const { id } = entry
+        const isWanted = queue.entries.some((other) => other.id === id)
         const problem = error instanceof ProblemError ? error.problem : undefined
         if (!isWanted || signal.aborted || !tabs.isLeader) continue
+        isAlone = true
         if (isRefusal(error)) {
-          this.#amend(conversationId, entry, { status: "failed", problem })
-          entry.reject(error)
+          // Servers before this request exists refuse it. The next attempt is of one message, whatever the reason.
+          if (batch.length > 1) this.#sendsMany &&= error.status !== 405
+          else this.#fail(conversationId, entry, error)
         } else {
           this.#amend(conversationId, entry, { status: "pending", problem })
           const pause = new AbortController()

@@ -500,6 +500,9 @@ export const memoryServer = (): MemoryServer => {
     fault: () => undefined,
     fetch: async (input, init) => {
       const { pathname: path, searchParams: query } = new URL(input)
+      if (init.method === "POST" && path.endsWith("/messages")) {
+        return problem(405, "MethodNotAllowed", "The server in memory takes one message at a time.")
+      }
       const asked: Asked = {
         method: init.method ?? "GET",
         path,

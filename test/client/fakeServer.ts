@@ -51,6 +51,8 @@ export class FakeServer {
   readonly fetch = async (url: string, init: RequestInit): Promise<Response> => {
     const { pathname, searchParams } = new URL(url)
     const headers = new Headers(init.headers)
+    // As a server that takes one message at a time.
+    if (headers.get("content-type") === "application/x-ndjson") return problem(405, "MethodNotAllowed")
     const asked: Asked = {
       method: init.method ?? "GET",
       path: pathname,
