@@ -175,13 +175,15 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
         const [ada, grace] = yield* people("ada", "grace")
         const [locked, free] = [yield* groupOf([ada, grace]), yield* groupOf([ada, grace])]
         const contents = Array.from({ length: 40 }, (_, n) => String(n))
+        const few = contents.slice(0, 8)
         const sending = yield* holding(lock(locked), (release) =>
           Effect.gen(function* () {
             const sending = yield* Effect.forEach(contents, (content) =>
               Effect.forkChild(send(ada, locked, content), { startImmediately: true })
             )
             const sentAgain = newId()
-            for (const content of contents) {
+            // Few, since a send waits for a lock for a bounded time.
+            for (const content of few) {
               yield* Effect.all([send(grace, free, content), send(ada, free, "again", sentAgain)], {
                 concurrency: "unbounded"
               })
@@ -195,7 +197,7 @@ layer(TestServices, { excludeTestServices: true })("A conversation that another 
         const sent = yield* Fiber.joinAll(sending)
         assert.isTrue(sent.every(({ created }) => created))
         assert.deepStrictEqual(yield* contentOf(locked), contents)
-        assert.sameMembers(yield* contentOf(free), [...contents, "again"])
+        assert.sameMembers(yield* contentOf(free), [...few, "again"])
         assert.deepStrictEqual(
           (yield* wholeLog(locked)).map(({ position }) => position),
           Array.from({ length: contents.length + 1 }, (_, n) => n + 1)
