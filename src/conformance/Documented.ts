@@ -140,8 +140,7 @@ export const faultsOf = (schema: unknown, value: unknown, at = "the body"): Faul
   })
 }
 
-/** Fails unless a value matches a schema that is a part of the document. */
-export const assertValid = (schema: unknown, value: unknown, at: string): void => {
+const assertValid = (schema: unknown, value: unknown, at: string): void => {
   const faults = faultsOf(schema, value)
   assert(faults.length === 0, `${at} differs from the OpenAPI document: ${faults.join("; ")}`)
 }
@@ -177,10 +176,12 @@ export const assertDocumented = (
   // The document names a type with its parameters where they matter.
   const media = memberOf(content, type) ?? memberOf(content, type.split(";")[0] ?? "")
   assert(media !== undefined, `${method} ${template} ${status} answers with ${type}, which the document does not know`)
-  const schema = memberOf(media, "schema")
-  const item = memberOf(media, "itemSchema")
-  const what = `The answer ${status} to ${method} ${template}`
-  if (schema !== undefined) assertValid(schema, body, what)
-  if (item === undefined || typeof body !== "string" || !body.endsWith("\n")) return
-  for (const line of body.slice(0, -1).split("\n")) assertValid(item, JSON.parse(line), what)
+  const at = `The answer ${status} to ${method} ${template}`
+  const [schema, lineSchema] = [memberOf(media, "schema"), memberOf(media, "itemSchema")]
+  if (schema !== undefined) assertValid(schema, body, at)
+  if (lineSchema === undefined || type !== "application/x-ndjson" || typeof body !== "string") return
+  for (const line of body.split("\n")) {
+    // Each line ends with a line feed, also the last one.
+    if (line !== "") assertValid(lineSchema, JSON.parse(line), `A line of ${at.toLowerCase()}`)
+  }
 }

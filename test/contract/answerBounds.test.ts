@@ -8,7 +8,7 @@ import { maxPresences, maxTypingConversations } from "../../src/contract/Presenc
 import { maxMentions } from "../../src/messages/Mentions.ts"
 import { maxContentBytes } from "../../src/contract/Message.ts"
 import { pageBytes } from "../../src/contract/Paging.ts"
-import { document } from "../openapi.ts"
+import { document } from "../../src/conformance/Documented.ts"
 import { payloadBounds } from "../../src/http/PayloadBounds.ts"
 import { maxAnswerLength } from "../../src/messages/MessageLines.ts"
 

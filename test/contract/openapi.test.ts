@@ -1,7 +1,8 @@
 import { assert, layer } from "@effect/vitest"
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
 import { Effect, Layer, Predicate } from "effect"
+import { document, faultsOf } from "../../src/conformance/Documented.ts"
 import { TestServer, TestServices } from "../../src/testing/index.ts"
-import { assertValid } from "../openapi.ts"
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -17,6 +18,51 @@ const schemasIn = (value: unknown, path: string): ReadonlyArray<readonly [string
   return [[path, value], ...Object.entries(value).flatMap(([name, part]) => schemasIn(part, `${path}.${name}`))]
 }
 
+const ajv = new Ajv2020({
+  // The document has keywords of OpenAPI, too.
+  strict: false,
+  formats: {
+    uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+    "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
+  }
+})
+ajv.addKeyword({
+  keyword: "x-maxBytes",
+  validate: (most: number, value: unknown) =>
+    typeof value !== "string" || new TextEncoder().encode(value).length <= most
+})
+ajv.addSchema(document, "openapi.json")
+
+const validators = new Map<string, ValidateFunction>()
+
+/** Compiles a schema of the document. Equal schemas are one validator. */
+const compile = (schema: unknown): ValidateFunction => {
+  const text = JSON.stringify(schema).replaceAll('"#/', '"openapi.json#/')
+  const validate = validators.get(text) ?? ajv.compile(JSON.parse(text))
+  validators.set(text, validate)
+  return validate
+}
+
+const wrongValues = [null, true, -1, 0.5, 1e9, "", "not it", "é".repeat(40_000), [], {}]
+
+/** A value with one change, in every place. Few of the changes leave it valid. */
+function* changesOf(value: unknown): Generator<unknown> {
+  yield* wrongValues
+  if (Array.isArray(value) && value.length > 0) {
+    const [first, ...others] = value
+    yield Array.from({ length: 1_001 }, () => first)
+    for (const change of changesOf(first)) yield [change, ...others]
+  }
+  if (isNode(value)) {
+    yield { ...value, unknown: 1 }
+    for (const [name, member] of Object.entries(value)) {
+      const { [name]: _, ...others } = value
+      yield others
+      for (const change of changesOf(member)) yield { ...value, [name]: change }
+    }
+  }
+}
+
 const methods = new Set(["get", "put", "post", "patch", "delete"])
 
 const served = Effect.gen(function* () {
@@ -30,6 +76,16 @@ const served = Effect.gen(function* () {
   )
   return { document, operations, schemas: entriesOf(nodeOf(document["components"])["schemas"]) }
 })
+
+/** Every JSON that operations take and answer. */
+const bodiesOf = (operations: Effect.Success<typeof served>["operations"]) =>
+  operations.flatMap(({ name, operation }) =>
+    [["request", operation["requestBody"]] as const, ...entriesOf(operation["responses"])].flatMap(([status, body]) =>
+      entriesOf(nodeOf(body)["content"]).flatMap(([type, { example, schema }]) =>
+        /[/+]json$/.test(type) && schema !== undefined ? [{ at: `${name} ${status}`, example, schema }] : []
+      )
+    )
+  )
 
 /** Every text that the document shows in English, by the path to it. */
 const textsIn = (document: Node) =>
@@ -116,24 +172,39 @@ layer(TestServer.layerRoutes.pipe(Layer.provide(TestServices)))("/openapi.json",
   it.effect("has a valid example of every JSON that is sent or answered, and of each part of a path", () =>
     Effect.gen(function* () {
       const { operations } = yield* served
-      const bodies = operations.flatMap(({ name, operation }) =>
-        [["request", operation["requestBody"]] as const, ...entriesOf(operation["responses"])].flatMap(
-          ([status, body]) =>
-            entriesOf(nodeOf(body)["content"]).flatMap(([type, { example, schema }]) =>
-              /[/+]json$/.test(type) && schema !== undefined ? [{ at: `${name} ${status}`, example, schema }] : []
-            )
-        )
-      )
+      const bodies = bodiesOf(operations)
       assert.isAbove(bodies.length, 500)
-      for (const { at, example, schema } of bodies) assertValid(schema, example, at)
+      for (const { at, example, schema } of bodies) assert.isTrue(compile(schema)(example), at)
       const parts = operations.flatMap(({ name, operation }) =>
         listOf(operation["parameters"]).flatMap(({ example, in: place, name: part, schema }) =>
           place === "path" ? [{ at: `${name} ${String(part)}`, example, schema }] : []
         )
       )
       assert.isAbove(parts.length, 30)
-      for (const { at, example, schema } of parts) assertValid(schema, example, at)
+      for (const { at, example, schema } of parts) assert.isTrue(compile(schema)(example), at)
       assertNone(bodies.filter(({ example }) => JSON.stringify(example).includes("…")).map(({ at }) => at))
+    })
+  )
+
+  it.effect("is read by `xfchat conformance` as by another validator", () =>
+    Effect.gen(function* () {
+      const { operations } = yield* served
+      const bodies = new Map(
+        bodiesOf(operations).map((body) => [JSON.stringify([body.schema, body.example]), body] as const)
+      )
+      const counts = { valid: 0, invalid: 0 }
+      for (const { at, example, schema } of bodies.values()) {
+        const validate = compile(schema)
+        for (const value of [example, ...changesOf(example)]) {
+          const isValid = validate(value) === true
+          counts[isValid ? "valid" : "invalid"] += 1
+          if ((faultsOf(schema, value).length === 0) !== isValid) {
+            assert.fail(`${at}: ${JSON.stringify(value).slice(0, 500)} is ${isValid ? "valid" : "invalid"}`)
+          }
+        }
+      }
+      assert.isAbove(counts.valid, 100)
+      assert.isAbove(counts.invalid, 1_000)
     })
   )
 

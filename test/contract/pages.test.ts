@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { SearchIndex } from "../../src/search/SearchIndex.ts"
 import { signedIn, TestServer } from "../../src/testing/index.ts"
 import { call } from "../friends/caller.ts"
-import { document } from "../openapi.ts"
+import { document } from "../../src/conformance/Documented.ts"
 
 /** The number of items in each list. */
 const size = 7
