@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { ConfigProvider, DateTime, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { clientOf, signedIn, TestServer, type TestUser } from "../../src/testing/index.ts"
 import { routeClasses } from "../../src/contract/RouteClass.ts"
 import { Client } from "../../src/conformance/Client.ts"
@@ -70,6 +71,28 @@ layer(serverWith({ QUOTA_MESSAGES_PER_MONTH: "2", RATE_LIMIT_SEARCHING: "60" }),
         assert.sameMembers(Object.keys(rateLimits), [...routeClasses])
         assert.strictEqual(rateLimits["searching"], 60)
         assert.isNull(rateLimits["reading"])
+      })
+    )
+
+    it.effect("and its quota pass over rows whose dates are infinite", () =>
+      Effect.gen(function* () {
+        const ada = yield* signedIn()
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`
+          INSERT INTO usage_tracking (user_id, metric_type, count, period_start, period_end)
+          SELECT ${ada.id}, 'messages_sent', 100, day::date, day::date FROM unnest(ARRAY['infinity', '-infinity']) AS day`
+        // Its end is infinite, and it counts.
+        yield* sql`
+          INSERT INTO usage_tracking (user_id, metric_type, count, period_start, period_end)
+          SELECT ${ada.id}, 'messages_sent', 1, date_trunc('month', now() AT TIME ZONE 'UTC')::date, 'infinity'`
+        assert.strictEqual((yield* usageOf(ada)).counts["messagesSent"], 1)
+        const client = yield* as(ada)
+        const path = `/api/conversations/${yield* aGroupOf(ada)}/messages`
+        for (const status of [201, 429]) {
+          const send = () => client.put(`${path}/${newId()}`, { content: "hello" })
+          assert.strictEqual((yield* Effect.promise(send)).status, status)
+        }
+        assert.strictEqual((yield* usageOf(ada)).counts["messagesSent"], 2)
       })
     )
 
