@@ -1,6 +1,7 @@
 import { type Api, makeApi, pathOf } from "./Api.ts"
 import { type Conversation, ConversationStore } from "./Conversation.ts"
 import type { Encoding } from "./Follow.ts"
+import { InboxStore } from "./Inbox.ts"
 import { type Call, Http, type HttpOptions } from "./Http.ts"
 import { type InboxPage, type PresencePage, routes } from "./operations.ts"
 import { Outbox } from "./Outbox.ts"
@@ -31,7 +32,7 @@ export class Client {
   readonly inbox: Resource<InboxPage>
   /** The people who are online and those who are typing. */
   readonly presence: Resource<PresencePage>
-  readonly #inbox: ResourceStore<InboxPage>
+  readonly #inbox: InboxStore
   readonly #presence: ResourceStore<PresencePage>
   readonly #conversations = new Map<string, ConversationStore>()
   readonly #ending = new AbortController()
@@ -91,7 +92,7 @@ export class Client {
       report: onError,
       conversation: (id) => this.#open(id)
     })
-    this.#inbox = new ResourceStore(this.#shared, {
+    this.#inbox = new InboxStore(this.#shared, this.#ownApi, {
       key: "inbox",
       path: pathOf(routes.inbox.inbox),
       reduce: reduceInbox,
@@ -115,7 +116,7 @@ export class Client {
   #open(id: string): ConversationStore {
     const known = this.#conversations.get(id)
     if (known !== undefined) return known
-    const conversation = new ConversationStore(this.#shared, this.#ownApi, this.#outbox, id)
+    const conversation = new ConversationStore(this.#shared, this.#ownApi, this.#outbox, this.#inbox, id)
     this.#conversations.set(id, conversation)
     void conversation.loaded
     return conversation

@@ -1,6 +1,7 @@
 import { type Api, pathOf } from "./Api.ts"
 import { isRefusal } from "./Errors.ts"
 import type { StreamState } from "./Follow.ts"
+import type { InboxStore, People } from "./Inbox.ts"
 import { emptyLog, flagAll, type Log, mergeMessages, type MessagesUpdate, newest, putMessage, reduce } from "./Log.ts"
 import { type Draft, type Message, type MessagePage, type Receipt, routes } from "./operations.ts"
 import type { Outbox, Outgoing, Sending } from "./Outbox.ts"
@@ -14,6 +15,11 @@ export interface ConversationSnapshot {
   readonly outgoing: ReadonlyArray<Outgoing>
   /** The positions up to which participants have received and read. The flags of `messages` follow from them. */
   readonly receipts: ReadonlyArray<Receipt>
+  /**
+   * The names and pictures of the people known to the client by their ids. The senders of `messages` and the people of
+   * `receipts` are among them as soon as the server has named them, except deleted accounts.
+   */
+  readonly people: People
   readonly state: StreamState
   /** Whether the storage or the server has provided the messages. */
   readonly isLoaded: boolean
@@ -36,6 +42,8 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   readonly id: string
   readonly #api: Api
   readonly #outbox: Outbox
+  readonly #inbox: InboxStore
+  #leaveInbox: (() => void) | undefined
   #log: Log = emptyLog
   #window: Window | undefined
   /** Increases with each snapshot. A page that was requested before a snapshot is not used. */
@@ -49,11 +57,12 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
   #marking: Promise<void> | undefined
   #typedAt = 0
 
-  constructor(shared: Shared, api: Api, outbox: Outbox, id: string) {
+  constructor(shared: Shared, api: Api, outbox: Outbox, inbox: InboxStore, id: string) {
     super(shared, id, pathOf(routes.messages.page, { id }))
     this.id = id
     this.#api = api
     this.#outbox = outbox
+    this.#inbox = inbox
   }
 
   /**
@@ -183,6 +192,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
       messages: this.#shown.messages,
       outgoing: ids === undefined ? outgoing : outgoing.filter(({ id }) => !ids.has(id)),
       receipts,
+      people: this.#inbox.people,
       state: this.state,
       isLoaded: version !== undefined,
       hasEarlier: this.#shown.before !== null || version === undefined,
@@ -219,8 +229,33 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
 
   /** Without a listener, the memory has no more messages than the storage. */
   protected override onStop(): void {
+    this.#leaveInbox?.()
+    this.#leaveInbox = undefined
     this.#forgetPages()
     this.#log = newest(this.#log, kept)
+  }
+
+  protected override changed(when: "now" | "soon"): void {
+    this.#namePeople()
+    super.changed(when)
+  }
+
+  /** Keeps the inbox open once there is somebody to name, because it has the names and brings their changes. */
+  #namePeople(): void {
+    if (!this.isFollowing) return
+    const senders = this.#shown.messages.flatMap(({ senderId }) => senderId ?? [])
+    const ids = new Set([...senders, ...this.#log.receipts.map(({ userId }) => userId)])
+    if (ids.size === 0) return
+    const isOpening = this.#leaveInbox === undefined
+    if (isOpening) {
+      let { people } = this.#inbox
+      this.#leaveInbox = this.#inbox.subscribe(() => {
+        if (people === this.#inbox.people) return this.#namePeople()
+        people = this.#inbox.people
+        this.changed("now")
+      })
+    }
+    this.#inbox.lookUp(ids, isOpening)
   }
 
   protected receive(update: MessagesUpdate): void {

@@ -1,4 +1,4 @@
-import type { InboxPage, PresencePage } from "./operations.ts"
+import type { InboxPage, PresencePage, Profile } from "./operations.ts"
 
 /** A snapshot of a resource, or the part that has changed. */
 export type PageUpdate<Page> =
@@ -45,3 +45,20 @@ export const reducePresence = reduceWith<PresencePage>((page, change) => ({
     Object.entries({ ...page.typing, ...change.typing }).filter(([, userIds]) => userIds.length > 0)
   )
 }))
+
+/** The people whose names and pictures an inbox has. */
+export const peopleOf = ({ blocks = [], conversations, friends = [], requests = [] }: InboxPage) => {
+  const summaries = Object.values(conversations)
+  const people: ReadonlyArray<Profile | null | undefined> = [
+    ...summaries.flatMap(({ participants }) => participants),
+    ...summaries.flatMap(({ lastMessage, other }) => [other, lastMessage?.sender, lastMessage?.subject]),
+    ...friends,
+    ...blocks,
+    ...requests.map(({ user }) => user)
+  ]
+  return people.flatMap((person): ReadonlyArray<Profile> => {
+    if (person === null || person === undefined) return []
+    const { avatarUrl, displayName, id, username } = person
+    return [{ id, username, displayName, avatarUrl }]
+  })
+}

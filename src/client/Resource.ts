@@ -8,7 +8,7 @@ export interface ResourceSnapshot<Page> {
   readonly state: StreamState
 }
 
-interface ResourceOptions<Page> {
+export interface ResourceOptions<Page> {
   readonly key: string
   readonly path: string
   readonly reduce: (copy: Copy<Page>, update: PageUpdate<Page>) => Copy<Page>

@@ -176,7 +176,7 @@ export abstract class Followed<U, Snapshot> extends Store<Snapshot> {
   }
 
   protected override onLast(): void {
-    this.#ending = setTimeout(() => this.#stop(), linger)
+    if (this.#isFollowing) this.#ending = setTimeout(() => this.#stop(), linger)
   }
 
   /** Opens the stream if this tab leads, or else asks the leader for it, if the store has listeners. */

@@ -5,6 +5,7 @@ export { ConnectionError, isRefusal, isSignedOut, type KnownProblem, type Proble
 export { fileStorage } from "./FileStorage.ts"
 export type { Encoding, StreamState } from "./Follow.ts"
 export { type Fetch, Http, type HttpOptions } from "./Http.ts"
+export type { People } from "./Inbox.ts"
 export type * from "./operations.ts"
 export type { Outgoing, Sending } from "./Outbox.ts"
 export type { Resource, ResourceSnapshot } from "./Resource.ts"

@@ -162,7 +162,16 @@ export const memoryServer = (): MemoryServer => {
     changed()
     return log
   }
-  const shown = ({ conversation, head }: Log): Conversation => ({ ...conversation, head })
+  /** A person as everybody sees them now. */
+  const current = <P extends Profile>(person: P): P => {
+    const account = accounts.get(person.id)
+    return account === undefined ? person : { ...person, ...profileOf(account) }
+  }
+  const shown = ({ conversation, head }: Log): Conversation => ({
+    ...conversation,
+    participants: conversation.participants.map(current),
+    head
+  })
 
   const receiptsOf = ({ receipts }: Log) => [...receipts.values()]
   const messagesOf = (log: Log) => flagAll([...log.messages.values()], receiptsOf(log))
@@ -199,7 +208,9 @@ export const memoryServer = (): MemoryServer => {
 
   const summaryOf = (log: Log, userId: string): ConversationSummary => {
     const { conversation, head, receipts } = log
-    const others = conversation.participants.filter(({ id }) => id !== userId).map(profileOf)
+    const others = conversation.participants
+      .filter(({ id }) => id !== userId)
+      .map((person) => profileOf(current(person)))
     const messages = messagesOf(log)
     const last = messages.at(-1)
     const sender = accounts.get(last?.senderId ?? "")
@@ -257,7 +268,7 @@ export const memoryServer = (): MemoryServer => {
   const pageResource = (snapshot: () => unknown): Resource => ({
     version: () => String(changes),
     snapshot,
-    since: (version) => (Number(version) < changes ? [{ version: String(changes), snapshot: snapshot() }] : [])
+    since: (version) => (Number(version) < changes ? [{ version: String(changes), change: snapshot() }] : [])
   })
 
   /** The updates of a resource after a version, and a snapshot for a version that it does not know. */
@@ -435,7 +446,7 @@ export const memoryServer = (): MemoryServer => {
   }
 
   const respond = (asked: Asked, signal?: AbortSignal): Response | Promise<Response> => {
-    const { body, headers, method, path } = asked
+    const { body, headers, method, path, query } = asked
     const given = (body ?? {}) as Record<string, never>
     if (path === "/api/auth/signup") {
       if (named(given["username"] ?? "")) return problem(409, "UsernameTaken", "Another account has this name.")
@@ -452,6 +463,13 @@ export const memoryServer = (): MemoryServer => {
     if (me === undefined) return problem(401, "Unauthorized", "The session has ended.")
     const [, group, ...parts] = path.split("/").slice(1).map(decodeURIComponent)
     if (path === "/api/auth/me" && method === "GET") return json(me)
+    if (path === "/api/auth/me" && method === "PATCH") {
+      const { avatarUrl = me.avatarUrl, displayName = me.displayName } = given as Partial<Profile>
+      const renamed = { ...me, avatarUrl, displayName }
+      accounts.set(me.id, renamed)
+      changed()
+      return json(renamed)
+    }
     if (path === "/api/auth/logout") {
       tokens.delete(token)
       return nothing()
@@ -470,6 +488,10 @@ export const memoryServer = (): MemoryServer => {
         signal
       )
     const [id = "", ...rest] = parts
+    if (group === "users" && id === "" && query.has("ids")) {
+      const ids = query.get("ids")?.split(",") ?? []
+      return json({ users: ids.flatMap((id) => accounts.get(id) ?? []).map(profileOf) })
+    }
     if (group === "users" && id !== "") {
       const account = accounts.get(id)
       return account === undefined ? notFound() : json(profileOf(account))

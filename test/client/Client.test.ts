@@ -126,7 +126,7 @@ describe("the outbox", () => {
     let stream: ReadableStreamDefaultController<Uint8Array> | undefined
     const tell = (update: unknown) => stream?.enqueue(encoder.encode(`${JSON.stringify(update)}\n`))
     server.fault = (asked) => {
-      if (isSend(asked)) return undefined
+      if (isSend(asked) || !asked.path.endsWith("/messages")) return undefined
       const body = new ReadableStream<Uint8Array>({
         start: (controller) => {
           stream = controller

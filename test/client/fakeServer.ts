@@ -81,7 +81,7 @@ export class FakeServer {
       const known = this.messages.find((message) => message.id === id)
       return known === undefined ? json(this.post(id, (body as { content: string }).content), 201) : json(known)
     }
-    if (headers.get("accept") !== "application/x-ndjson") return problem(404, "NotFound")
+    if (!path.endsWith("/messages") || headers.get("accept") !== "application/x-ndjson") return problem(404, "NotFound")
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#streams.add(controller)
