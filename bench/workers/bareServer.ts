@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net"
 import { serve } from "./serve.ts"
 
 let frame = Buffer.alloc(0)
-/** What each GET is answered with at once. */
+/** The answer to each GET, given at once. */
 let greeting = Buffer.from("\r\n")
 const listeners = new Set<ServerResponse>()
 

@@ -40,7 +40,7 @@ export class Client {
   readonly #outbox: Outbox
   readonly #shared: Shared
   readonly #tabs: Tabs
-  /** What holds the streams open that other tabs want, by tab and key. */
+  /** The holds on streams that other tabs want, by tab and key. */
   readonly #held = new Map<string, Map<string, () => void>>()
   readonly #storage: Storage
   /** Calls that wait until the storage is known to belong to the token's account. */

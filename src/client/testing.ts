@@ -53,7 +53,7 @@ interface Resource {
   readonly snapshot: () => unknown
   /** The updates after a version, in order. */
   readonly since: (version: string) => ReadonlyArray<Readonly<Record<string, unknown>>>
-  /** What belongs to no version. It is sent with every update that changes it. */
+  /** The members that belong to no version. They are sent with every update that changes them. */
   readonly aside?: () => Readonly<Record<string, unknown>>
 }
 
@@ -100,7 +100,7 @@ export const memoryServer = (): MemoryServer => {
   const passwords = new Map<string, string>()
   const tokens = new Map<string, string>()
   const logs = new Map<string, Log>()
-  /** What each message was at first, by which a repeated send is recognised after an edit. */
+  /** The first content of each message, by which a repeated send is recognised after an edit. */
   const drafts = new Map<string, string>()
   /** Called after each change. */
   const watchers = new Set<() => void>()

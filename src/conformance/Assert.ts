@@ -42,7 +42,7 @@ const compare =
     if (!holds(actual, limit)) fail(message, relation, actual, `${relation} ${limit}`)
   }
 
-/** Assertions that work wherever Node's modules do, without a test runner. What fails is an `AssertionError` of Node. */
+/** Assertions that work wherever Node's modules do, without a test runner. A failure is an `AssertionError` of Node. */
 export const assert: Assert = Object.assign(
   (value: unknown, message?: string) => {
     if (!value) fail(message, "==", value, true)

@@ -27,5 +27,5 @@ export const each =
     }
   }
 
-/** What a failure says that has nothing to say but its values. */
+/** The message of a failure that has only its values to show. */
 export const notExpected = "the answer is not as expected"

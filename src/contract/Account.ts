@@ -149,7 +149,7 @@ export const AccountChange = Schema.Struct({
   directMessagesFrom: Schema.optionalKey(settings.directMessagesFrom),
   isDiscoverable: Schema.optionalKey(settings.isDiscoverable),
   showsPresence: Schema.optionalKey(settings.showsPresence),
-  // Whoever controls the address controls the account.
+  // The person who controls the address controls the account.
   currentPassword: Schema.optionalKey(GivenPassword).pipe(described("Required to change the e-mail address."))
 })
   .check(

@@ -81,7 +81,7 @@ export const messageSends = (sql: SqlClient.SqlClient, outbox: Outbox["Service"]
     )
   }
 
-  /** What a send comes to by the outcome that its statement had for it. */
+  /** The result of a send, by the outcome that its statement had for it. */
   const judge = Effect.fnUntraced(function* (
     { content, conversationId, messageType, replyTo, senderId }: Send,
     { created, isParticipant, message }: Outcome

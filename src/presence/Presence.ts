@@ -70,7 +70,7 @@ export class Presence extends Context.Service<
     ) => Effect.Effect<void, E>
     /** Ends somebody's typing, as when their message is there. */
     readonly stopTyping: (userId: UserId, conversationId: ConversationId) => Effect.Effect<void>
-    /** What a user may see, from a cursor on. */
+    /** The people that a user may see, from a cursor on. */
     readonly read: (
       userId: UserId,
       after?: string

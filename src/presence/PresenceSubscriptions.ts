@@ -22,7 +22,7 @@ export interface VersionedPage {
 export class PresenceSubscriptions extends Context.Service<
   PresenceSubscriptions,
   {
-    /** What the caller may see now, from a cursor on. The version is that of all of it. */
+    /** The people that the caller may see now, from a cursor on. The version covers all of them. */
     readonly read: (caller: Caller, after?: string) => Effect.Effect<VersionedPage, DatabaseUnavailable>
     /**
      * Subscribes the caller: first a snapshot, unless `start` is its version, then changes. Ends with its scope, with the

@@ -4,7 +4,7 @@ import { createServer, request } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Report, run } from "../../src/conformance/index.ts"
 
-/** What a proxy changes in the answers that pass through it. */
+/** The changes that a proxy makes to the answers that pass through it. */
 interface Fault {
   readonly status?: (method: string, path: string, status: number) => number
   /** The new bytes of a piece of a body. */

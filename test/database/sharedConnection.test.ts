@@ -80,7 +80,7 @@ describe("A statement that is interrupted before it is sent", () => {
         SqlClient.SqlClient
       )
       for (let round = 1; round <= 10; round++) {
-        // What follows runs while the driver still reads the answer.
+        // The next lines run while the driver still reads the answer.
         yield* sql`SELECT 1`
         const statement = yield* Effect.forkChild(sql`SELECT 2`, { startImmediately: true })
         statement.interruptUnsafe()

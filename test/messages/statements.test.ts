@@ -68,7 +68,7 @@ type EndpointName = {
 }[keyof Client & string]
 type Client = World["asAda"]
 
-// Whoever is signed in costs one, to ask whose token it is. A transaction has two of its own, its beginning and its end.
+// A signed-in caller costs one, which finds the owner of the token. A transaction has two of its own, its beginning and its end.
 const endpoints: Record<
   EndpointName,
   readonly [statements: number, call: (world: World) => Effect.Effect<unknown, unknown, TestServer>]
