@@ -55,7 +55,7 @@ export const presence: Subject = {
     "is empty for somebody without acquaintances, and has a version to resume from": async (server) => {
       const answer = await (await Person.signUp(server)).get<Presence>("/api/presence")
       assert.strictEqual(answer.status, 200)
-      assert.deepStrictEqual(answer.body, { people: {}, typing: {} })
+      assert.deepStrictEqual(answer.body, { people: {}, typing: {}, cursor: null })
       assert.match(answer.headers.get("version") ?? "", /^"[\w.-]+"$/)
     },
 
