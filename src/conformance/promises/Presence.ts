@@ -5,6 +5,7 @@ import { Client, nobody, Person, twoPeople } from "../Client.ts"
 interface Presence {
   readonly people: Readonly<Record<string, { readonly status: string }>>
   readonly typing: Readonly<Record<string, ReadonlyArray<string>>>
+  readonly cursor?: string | null
 }
 
 /** Polls until the page is as expected. */
