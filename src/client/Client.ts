@@ -162,6 +162,7 @@ export class Client {
         if (isLeader) this.#network.wake()
         break
       case "clear":
+        this.#outbox.clear()
         this.#forget()
     }
   }
@@ -198,15 +199,20 @@ export class Client {
    * fails.
    */
   async clear(): Promise<void> {
-    this.#tabs.post({ kind: "clear" })
     this.#outbox.clear()
+    await this.#empty()
+    this.#outbox.clear()
+  }
+
+  /** Empties the storage except some keys, and the copies in every tab's memory. */
+  async #empty(kept: ReadonlySet<string> = new Set()): Promise<void> {
+    this.#tabs.post({ kind: "clear" })
     const entries = await this.#storage.read("")
-    await this.#storage.write(entries.map(([key]) => [key, undefined]))
+    await this.#storage.write(entries.flatMap(([key]) => (kept.has(key) ? [] : [[key, undefined] as const])))
     this.#forget()
   }
 
   #forget(): void {
-    this.#outbox.clear()
     for (const store of this.#stores) store.reset()
     this.#admission = undefined
   }
@@ -246,7 +252,8 @@ export class Client {
     const owner = entries[0]?.[1]
     if (owner === id) return
     if (owner !== undefined) {
-      await this.clear()
+      // The program may have sent messages of the new account already.
+      await this.#empty(this.#outbox.disown())
       this.#admission = Promise.resolve()
     }
     await this.#storage.write([[accountKey, id]])

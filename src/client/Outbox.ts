@@ -30,7 +30,7 @@ export interface Sending {
   readonly stored: Promise<void>
   /**
    * Resolves with the message once the server has it. Rejects with a `ProblemError` if the server refuses it, and with an
-   * `AbortError` after `discard`.
+   * `AbortError` after `discard` and `client.clear`.
    */
   readonly sent: Promise<Message>
 }
@@ -39,6 +39,8 @@ interface Entry extends Sending {
   readonly outgoing: Outgoing
   /** Infinite until the storage is read, because messages of an earlier run go first. */
   order: number
+  /** Whether this run has made the message, so that it is surely one of the token's account. */
+  readonly isOwn: boolean
   readonly resolve: (message: Message) => void
   readonly reject: (error: unknown) => void
 }
@@ -149,7 +151,7 @@ export class Outbox {
   send(conversationId: string, draft: Draft): Sending {
     const id = crypto.randomUUID()
     const createdAt = new Date().toISOString()
-    return this.#enqueue({ id, conversationId, draft, createdAt, status: "pending", problem: undefined })
+    return this.#enqueue({ id, conversationId, draft, createdAt, status: "pending", problem: undefined }, true)
   }
 
   /** Sends a failed message again, behind all others. Its id stays the same, unless the id was the problem. */
@@ -166,7 +168,7 @@ export class Outbox {
     }
     this.#remove(conversationId, [entry])
     if (next.id !== id) this.#options.tabs.post({ kind: "discard", conversationId, id })
-    return this.#enqueue(next, next.id === id ? [] : [[keyOf(outgoing), undefined]])
+    return this.#enqueue(next, entry.isOwn, next.id === id ? [] : [[keyOf(outgoing), undefined]])
   }
 
   /** Removes a message. If an attempt is on its way, the message may still arrive. */
@@ -211,8 +213,20 @@ export class Outbox {
 
   /** Removes all messages from the memory. */
   clear(): void {
+    this.#clear(() => true)
+  }
+
+  /** Removes the messages that another account may have left, and returns the keys of the others in the storage. */
+  disown(): ReadonlySet<string> {
+    this.#clear(({ isOwn }) => !isOwn)
+    return new Set([...this.#queues.values()].flatMap(({ shown }) => shown.map(keyOf)))
+  }
+
+  #clear(isGone: (entry: Entry) => boolean): void {
     for (const [conversationId, { entries }] of this.#queues) {
-      this.#remove(conversationId, entries)
+      const gone = entries.filter(isGone)
+      this.#remove(conversationId, gone)
+      for (const { reject } of gone) reject(new DOMException("The outbox was emptied.", "AbortError"))
       this.#options.conversation(conversationId).outgoingChanged()
     }
   }
@@ -243,7 +257,7 @@ export class Outbox {
     if (first !== undefined && gone.includes(first)) queue.attempt?.abort()
   }
 
-  #enqueue(outgoing: Outgoing, changes: ReadonlyArray<Change> = []): Sending {
+  #enqueue(outgoing: Outgoing, isOwn: boolean, changes: ReadonlyArray<Change> = []): Sending {
     const { conversationId, id } = outgoing
     const find = () => this.#queue(conversationId).entries.find((entry) => entry.id === id)
     const stored = this.#loaded.then(() => {
@@ -252,7 +266,7 @@ export class Outbox {
     })
     stored.catch(this.#options.report)
     const order = this.#early === undefined ? (this.#order += 1) : Infinity
-    const entry = this.#add(outgoing, order, stored)
+    const entry = this.#add(outgoing, order, stored, isOwn)
     this.#early?.push(entry)
     this.#options.conversation(conversationId).outgoingChanged()
     const tell = () => {
@@ -265,12 +279,12 @@ export class Outbox {
     return { id, stored, sent: entry.sent }
   }
 
-  #add(outgoing: Outgoing, order: number, stored: Promise<void>): Entry {
+  #add(outgoing: Outgoing, order: number, stored: Promise<void>, isOwn = false): Entry {
     const { conversationId, id } = outgoing
     const { promise: sent, reject, resolve } = openPromise<Message>()
     // A program may ignore this promise, because the conversation shows the problem too.
     sent.catch(() => {})
-    const entry: Entry = { id, outgoing, order, stored, sent, resolve, reject }
+    const entry: Entry = { id, outgoing, order, isOwn, stored, sent, resolve, reject }
     this.#set(conversationId, [...this.#queue(conversationId).entries, entry])
     return entry
   }

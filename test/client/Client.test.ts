@@ -191,6 +191,40 @@ describe("the outbox", () => {
     assert.deepStrictEqual((await storage.read("account"))[0]?.[1], "grace")
   })
 
+  it("sends what it was given before it knew that its storage belongs to another account", async () => {
+    const server = new FakeServer()
+    const storage = memoryStorage()
+    server.fault = (asked) => (isSend(asked) ? "cut" : undefined)
+    const before = clientOf(server, { storage })
+    await before.conversation.send("from Ada").stored
+    await before.client.close()
+
+    server.fault = () => undefined
+    server.account = "grace"
+    const after = clientOf(server, { storage })
+    await using _ = after.client
+    const sendings = ["one", "two"].map((content) => after.conversation.send(content))
+    const late = after.conversation.loaded.then(() => after.conversation.send("three").sent)
+    await Promise.all([...sendings.map(({ sent }) => sent), late])
+    assert.deepStrictEqual(
+      server.messages.map(({ content }) => content),
+      ["from Ada", "one", "two", "three"]
+    )
+    assert.deepStrictEqual(shown(after.conversation), ["one", "two", "three"])
+    assert.deepStrictEqual(await storage.read("outbox/"), [])
+  })
+
+  it("rejects what is unsent when it is emptied", async () => {
+    const server = new FakeServer()
+    server.fault = (asked) => (isSend(asked) ? "cut" : undefined)
+    const { client, conversation } = clientOf(server)
+    await using _ = client
+    const { sent } = conversation.send("one")
+    await client.clear()
+    assert.strictEqual(await sent.catch((error: Error) => error.name), "AbortError")
+    assert.deepStrictEqual(shown(conversation), [])
+  })
+
   it("sends though the storage fails, and reports it", async () => {
     const server = new FakeServer()
     const errors: Array<unknown> = []
