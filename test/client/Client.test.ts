@@ -194,9 +194,10 @@ describe("the outbox", () => {
   it("sends what it was given before it knew that its storage belongs to another account", async () => {
     const server = new FakeServer()
     const storage = memoryStorage()
-    server.fault = (asked) => (isSend(asked) ? "cut" : undefined)
     const before = clientOf(server, { storage })
-    await before.conversation.send("from Ada").stored
+    await before.conversation.send("from Ada").sent
+    server.fault = (asked) => (isSend(asked) ? "cut" : undefined)
+    await before.conversation.send("from Ada, too").stored
     await before.client.close()
 
     server.fault = () => undefined
