@@ -1,5 +1,5 @@
 import { type Api, makeApi, pathOf } from "./Api.ts"
-import { type Conversation, ConversationStore } from "./Conversation.ts"
+import { type LiveConversation, ConversationStore } from "./Conversation.ts"
 import type { Encoding } from "./Follow.ts"
 import { InboxStore } from "./Inbox.ts"
 import { type Call, Http, type HttpOptions } from "./Http.ts"
@@ -109,7 +109,7 @@ export class Client {
   }
 
   /** Returns the conversation with this id, the same object each time. The first listener opens its stream. */
-  conversation(id: string): Conversation {
+  conversation(id: string): LiveConversation {
     return this.#open(id)
   }
 

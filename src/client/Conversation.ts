@@ -383,7 +383,7 @@ export class ConversationStore extends Followed<MessagesUpdate, ConversationSnap
 }
 
 /** The current newest messages of a conversation, older ones on demand, and the caller's unsent messages. */
-export type Conversation = Pick<
+export type LiveConversation = Pick<
   ConversationStore,
   | "id"
   | "getSnapshot"

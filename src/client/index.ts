@@ -1,6 +1,6 @@
 export { type Api, type CallOptions, type Endpoint, makeApi, problemOf } from "./Api.ts"
 export { Client, type ClientOptions, createClient } from "./Client.ts"
-export type { Conversation, ConversationSnapshot } from "./Conversation.ts"
+export type { ConversationSnapshot, LiveConversation } from "./Conversation.ts"
 export { ConnectionError, isRefusal, isSignedOut, type KnownProblem, type Problem, ProblemError } from "./Errors.ts"
 export { fileStorage } from "./FileStorage.ts"
 export type { Encoding, StreamState } from "./Follow.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
   type ClientOptions,
-  type Conversation,
+  type LiveConversation,
   ConnectionError,
   createClient,
   memoryStorage,
@@ -34,7 +34,7 @@ const until = <S>(
   })
 
 /** The contents that a view shows, in its order. */
-const shown = (conversation: Conversation) => {
+const shown = (conversation: LiveConversation) => {
   const { messages, outgoing } = conversation.getSnapshot()
   return [
     ...messages.map(({ content }) => content),

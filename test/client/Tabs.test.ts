@@ -1,7 +1,7 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import {
   type Client,
-  type Conversation,
+  type LiveConversation,
   createClient,
   memoryStorage,
   ProblemError,
@@ -15,7 +15,7 @@ const sharedStorage = (): Storage => ({ ...memoryStorage(), name: crypto.randomU
 
 class Tab implements AsyncDisposable {
   readonly client: Client
-  readonly conversation: Conversation
+  readonly conversation: LiveConversation
   readonly errors: Array<unknown> = []
 
   constructor(server: FakeServer, storage: Storage) {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import {
   type Client,
-  type Conversation,
+  type LiveConversation,
   type ConversationSnapshot,
   createClient,
   type Encoding,
@@ -33,7 +33,7 @@ class Device implements AsyncDisposable {
   readonly #options: DeviceOptions
   readonly #conversationId: string
   client: Client
-  conversation: Conversation
+  conversation: LiveConversation
   #kill = async () => {}
   #leave = () => {}
   readonly faults: Array<string> = []

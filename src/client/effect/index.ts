@@ -1,7 +1,7 @@
 import { Context, Data, Effect, Layer, Queue, Stream } from "effect"
 import type { Api, CallOptions, Endpoint } from "../Api.ts"
 import { type Client, type ClientOptions, createClient } from "../Client.ts"
-import type { Conversation, ConversationSnapshot } from "../Conversation.ts"
+import type { ConversationSnapshot, LiveConversation } from "../Conversation.ts"
 import { ConnectionError, type Problem, ProblemError } from "../Errors.ts"
 import type { Draft, InboxPage, Message, Operations, PresencePage } from "../operations.ts"
 import type { ResourceSnapshot } from "../Resource.ts"
@@ -97,10 +97,10 @@ export interface EffectConversation {
    */
   readonly send: (draft: string | Draft) => Effect.Effect<Message, RefusedWith<SendProblem> | Discarded>
   /** The plain conversation, for everything else. */
-  readonly plain: Conversation
+  readonly plain: LiveConversation
 }
 
-const conversationOf = (plain: Conversation): EffectConversation => ({
+const conversationOf = (plain: LiveConversation): EffectConversation => ({
   id: plain.id,
   plain,
   snapshots: snapshots(plain),
