@@ -57,10 +57,12 @@ describe("when the clock of a server is set back by an hour", () => {
     Effect.gen(function* () {
       const { baseUrl, setBack } = yield* start((yield* TestDatabase).url, { RATE_LIMIT_READING: "10" })
       const ada = yield* Effect.promise(() => Person.signUp({ url: baseUrl }))
-      const ask = Effect.map(
-        Effect.promise(() => ada.get("/api/auth/me")),
-        ({ status }) => status
-      )
+      // Without the client, which waits for the limit.
+      const ask = Effect.promise(async () => {
+        const response = await fetch(`${baseUrl}/api/auth/me`, { headers: ada.authorization })
+        await response.arrayBuffer()
+        return response.status
+      })
       yield* Effect.repeat(ask, { until: (status) => status === 429 })
       yield* setBack
       // One comes back in six seconds.

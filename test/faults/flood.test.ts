@@ -8,6 +8,8 @@ import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import { Api } from "../../src/contract/Api.ts"
+import { Draft } from "../../src/contract/Message.ts"
+import { isLines } from "../../src/http/PayloadBounds.ts"
 import { TestDatabase } from "../../src/testing/index.ts"
 import { Client, password, Person, twoPeople } from "../../src/conformance/Client.ts"
 import { startServer } from "../serverProcess.ts"
@@ -173,6 +175,17 @@ HttpApi.reflect(Api, { onGroup: () => {}, onEndpoint: ({ endpoint }) => void end
 const samples = (schema: Schema.Top, count: number) =>
   Arbitrary.sampleEffect(Arbitrary.schema(Schema.toEncoded(schema)), { count, maxDiscards: 10_000 })
 
+/** Bodies of requests that the schema of a payload accepts. Only messages come as lines. */
+const bodies = (payload: Schema.Top, count: number) =>
+  isLines(payload)
+    ? Effect.map(samples(Draft, 3 * count), (all) =>
+        Arrays.chunksOf(all, 3).map((lines) => ({
+          headers: { "content-type": "application/x-ndjson" },
+          body: lines.map((line) => JSON.stringify(Object.assign({ id: randomUUID() }, line))).join("\n")
+        }))
+      )
+    : Effect.map(samples(payload, count), (all) => all.map((json) => ({ json })))
+
 /** The number of requests of each caller to each endpoint. */
 const each = 4
 
@@ -195,7 +208,7 @@ const requestsOf = Effect.fnUntraced(function* (url: string) {
       emoji: ["👍", "a", "\u0000", "👩‍👩‍👧"]
     }
     const [payload] = [...endpoint.payload.values()].flatMap(({ schemas }) => schemas)
-    const payloads = payload === undefined ? [] : yield* samples(payload, each)
+    const requests = payload === undefined ? [] : yield* bodies(payload, each)
     const queries = endpoint.query === undefined ? [] : yield* samples(endpoint.query, each)
     for (const index of Arrays.range(0, each - 1)) {
       let path: string = endpoint.path
@@ -206,16 +219,11 @@ const requestsOf = Effect.fnUntraced(function* (url: string) {
       const query = { ...(queries[index] as Record<string, string> | undefined) }
       delete query["wait"]
       const search = new URLSearchParams(query).toString()
-      const json = payloads[index]
       for (const client of [ada, new Client({ url })]) {
         const { status, text } = yield* Effect.promise(() =>
-          client.request(
-            endpoint.method,
-            search === "" ? path : `${path}?${search}`,
-            json === undefined ? {} : { json }
-          )
+          client.request(endpoint.method, search === "" ? path : `${path}?${search}`, requests[index])
         )
-        assert.isBelow(status, 500, `${endpoint.method} ${path}?${search} ${JSON.stringify(json)}: ${text}`)
+        assert.isBelow(status, 500, `${endpoint.method} ${path}?${search} ${JSON.stringify(requests[index])}: ${text}`)
       }
     }
   }
