@@ -52,7 +52,7 @@ layer(TestServices)("An edit", (it) => {
       assert.deepStrictEqual(change, {
         position: edited.version,
         message: edited,
-        bytes: 6,
+        bytes: "second".length + "[]".length,
         epoch: 0,
         changes: "",
         incarnation: firstIncarnation
