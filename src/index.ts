@@ -10,6 +10,7 @@ export { Sessions } from "./auth/Sessions.ts"
 
 export { Blocks } from "./friends/Blocks.ts"
 export { Friends } from "./friends/Friends.ts"
+export { Announcements } from "./people/Announcements.ts"
 export { Pairs } from "./people/Pairs.ts"
 export { People } from "./people/People.ts"
 export * from "./people/ContactPolicy.ts"

@@ -131,7 +131,7 @@ export class Ownership extends Context.Service<
           : sql`UPDATE successions SET passed_up_to = ${last} WHERE user_id = ${participant}`
         return true
       }, inTransaction(sql))
-      yield* inSlices("The succession of disabled owners", catchDatabaseErrors(passOnSome(null)))
+      yield* Effect.asVoid(inSlices("The succession of disabled owners", catchDatabaseErrors(passOnSome(null))))
 
       const passOnDisabled = Effect.fn("Ownership.passOnDisabled")(
         (participant: UserId) => Effect.asVoid(Effect.repeat(passOnSome(participant), { while: (isMore) => isMore })),

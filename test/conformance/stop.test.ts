@@ -23,7 +23,8 @@ processConformance("A server that stops", (start) => {
         assert.notStrictEqual(event._tag, "Malformed")
       }
       assert.isTrue(stream.head.complete)
-      assert.isTrue(stream.bytes.toString("latin1").endsWith("}\r\n\r\n"))
+      // Heartbeats may follow the last update.
+      assert.isTrue(stream.bytes.toString("latin1").trimEnd().endsWith("}"))
     }
     assert.strictEqual(await server.exit, 0, server.output())
     assert.isBelow(performance.now() - began, 10_000)

@@ -43,6 +43,7 @@ class Fill extends Context.Service<Fill, Filled>()("test/Fill") {
       yield* write(5_001, 5_050)
       yield* sql`UPDATE conversations SET head = 5051 WHERE id = ${id}`
       yield* sql`UPDATE chat_messages SET version = 5051 WHERE conversation_id = ${id} AND seq = 7`
+      yield* sql`SELECT gin_clean_pending_list('message_terms_terms_idx')`
       yield* sql`ANALYZE`
       return { ada, id }
     })

@@ -51,7 +51,7 @@ const errorOf = (error: unknown): Effect.Effect<never, Refused<Problem> | NoAnsw
 }
 
 const attempt = <A>(call: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, Refused<Problem> | NoAnswer> =>
-  Effect.tryPromise({ try: call, catch: (error) => error }).pipe(Effect.catch(errorOf))
+  Effect.tryPromise(call).pipe(Effect.catch(({ cause }) => errorOf(cause)))
 
 type Call = (input: unknown, options: CallOptions) => Promise<unknown>
 
