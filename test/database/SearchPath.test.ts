@@ -98,6 +98,8 @@ describe("A role that wants a server or a migration to run its code", () => {
         const sql = yield* SqlClient.SqlClient
         yield* sql`CREATE TEMPORARY TABLE users (planted INT)`
         assert.deepStrictEqual(yield* sql`SELECT username FROM users`, [])
+        // Otherwise PostgreSQL drops it after the connection, while its role is being dropped.
+        yield* sql`DROP TABLE pg_temp.users`
       }).pipe(
         sqlInOneConnection,
         Effect.provide(serverDatabase(yield* urlOf(owner), { DATABASE_MAX_CONNECTIONS: "1" }))
