@@ -118,6 +118,7 @@ describe("the client in Chromium, against a server of another origin", () => {
       await first.send("one")
       for (const tab of [first, second]) await tab.shows("one")
       await second.send("two")
+      await first.shows("one", "two")
       await post("three")
       for (const tab of [first, second]) await tab.shows("one", "two", "three")
       assert.deepStrictEqual([first.streams.length, second.streams.length], [1, 0])
