@@ -1,6 +1,6 @@
 import type { StreamState, Update } from "./Follow.ts"
-import type { Outgoing } from "./Outbox.ts"
 import type { Message } from "./operations.ts"
+import type { Outgoing } from "./Outgoing.ts"
 
 /** A stream that a tab wants: the key of its store, and the version of the tab's copy. */
 export interface Want {
